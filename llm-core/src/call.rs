@@ -1,0 +1,224 @@
+//! What a caller wants, before anyone has agreed to do it.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::Str;
+use crate::dialect::{BadRequest, DialectId};
+use crate::principal::{FeatureId, Principal, Priority};
+use crate::prompt::Prompt;
+
+/// One call, from acceptance to its single ending. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Names the call everywhere; also the ledger's idempotency key.
+    pub id: CallId,
+    /// What kind of thing is asked for.
+    pub operation: Operation,
+    /// What the caller speaks.
+    pub dialect: DialectId,
+    /// The question.
+    pub payload: Payload,
+    /// The few facts of it that a gateway must know.
+    pub peek: Peek,
+    /// Who asks, and so who pays.
+    pub principal: Arc<Principal>,
+    /// For which purpose: selects the plan and the price tag.
+    pub feature: FeatureId,
+    /// Who waits when not all can be served.
+    pub priority: Priority,
+    /// When the caller stops caring. Every wait below is the lesser of its own limit and this.
+    pub deadline: Deadline,
+}
+
+/// Names one call: 48 bits of milliseconds, then 80 of entropy, so that ids sort by time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(u128);
+
+impl CallId {
+    /// Made from the two seams: wall-clock milliseconds and 80 random bits (the upper 48 of
+    /// `entropy` are ignored).
+    pub fn new(unix_ms: u64, entropy: u128) -> Self {
+        Self(u128::from(unix_ms) << 80 | (entropy & ((1 << 80) - 1)))
+    }
+
+    /// The number itself.
+    pub fn as_u128(self) -> u128 {
+        self.0
+    }
+}
+
+impl fmt::Display for CallId {
+    /// Crockford base 32, as ULIDs are written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+        let mut text = [0u8; 26];
+        for (i, place) in text.iter_mut().enumerate() {
+            let shift = 5 * (25 - i);
+            *place = DIGITS[(self.0 >> shift) as usize & 31];
+        }
+        f.write_str(str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What kind of thing is asked for.
+///
+/// Realtime sockets will be a later operation with an edge of their own.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// A conversation's next turn, streamed or whole.
+    Chat,
+    /// Vectors for texts.
+    Embed,
+    /// Documents ordered by how well they answer a query.
+    Rerank,
+    /// Whether a text breaks content rules.
+    Moderate,
+    /// Speech to text.
+    Transcribe,
+    /// Speech to English text.
+    Translate,
+    /// Text to speech.
+    Speech,
+    /// Text to image.
+    Image,
+    /// How many tokens a prompt has.
+    CountTokens,
+    /// Which models there are.
+    ListModels,
+    /// A request of the provider's own that we carry without understanding it.
+    Passthrough,
+}
+
+impl Operation {
+    /// The word for it in metrics, logs and errors.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Embed => "embed",
+            Self::Rerank => "rerank",
+            Self::Moderate => "moderate",
+            Self::Transcribe => "transcribe",
+            Self::Translate => "translate",
+            Self::Speech => "speech",
+            Self::Image => "image",
+            Self::CountTokens => "count_tokens",
+            Self::ListModels => "list_models",
+            Self::Passthrough => "passthrough",
+        }
+    }
+}
+
+/// The few facts a gateway must know, read without building a tree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peek {
+    /// The model asked for, and where its JSON value stands in the body (`None` when it came from
+    /// the path).
+    pub model: Spanned<Str>,
+    /// Whether a stream is wanted.
+    pub stream: bool,
+    /// The caller's own cap on the answer.
+    pub output_tokens_max: Option<u32>,
+    /// How many answers are wanted; 0 means that the caller did not say (one).
+    pub candidates: u16,
+    /// The end user the caller names.
+    pub user: Option<Spanned<Str>>,
+    /// Whether the caller asked for a usage frame: decides whether ours must be hidden.
+    pub wants_usage_frame: bool,
+    /// The value of the member that asks for it (`stream_options`), when there is one.
+    pub usage_option: Option<Range<usize>>,
+    /// Where a new first member may be spliced in: just behind the opening brace.
+    pub members_start: usize,
+    /// Whether the object has any member at all (decides whether a splice needs a comma).
+    pub members_any: bool,
+    /// A third of the bytes: good enough for pace and routing, never for money.
+    pub input_tokens_estimate: u32,
+    /// What the request carries that not every model can take.
+    pub has: Has,
+}
+
+/// A value and the byte range of its JSON text in the body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spanned<T> {
+    /// The value, unescaped.
+    pub value: T,
+    /// Where it is written, quotes included; `None` when it did not come from the body.
+    pub span: Option<Range<usize>>,
+}
+
+/// What a request carries, as a set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Has(pub u16);
+
+impl Has {
+    /// Tools are offered to the model.
+    pub const TOOLS: u16 = 1;
+    /// Images are sent.
+    pub const IMAGES: u16 = 1 << 1;
+    /// Audio is sent.
+    pub const AUDIO: u16 = 1 << 2;
+    /// Files are sent.
+    pub const FILES: u16 = 1 << 3;
+    /// An answer in JSON is asked for.
+    pub const JSON: u16 = 1 << 4;
+    /// An answer that follows a schema is asked for.
+    pub const JSON_SCHEMA: u16 = 1 << 5;
+    /// Reasoning is asked for.
+    pub const REASONING: u16 = 1 << 6;
+    /// The provider is asked to remember: an answer here depends on an earlier one there.
+    pub const SERVER_STATE: u16 = 1 << 7;
+    /// Log probabilities are asked for.
+    pub const LOGPROBS: u16 = 1 << 8;
+    /// Video is sent.
+    pub const VIDEO: u16 = 1 << 9;
+
+    /// Whether all of `bits` are in the set.
+    pub fn all(self, bits: u16) -> bool {
+        self.0 & bits == bits
+    }
+
+    /// Adds `bits` when `yes`.
+    pub fn add_if(&mut self, yes: bool, bits: u16) {
+        if yes {
+            self.0 |= bits;
+        }
+    }
+}
+
+/// The question, in whichever form it arrived.
+#[derive(Clone, Debug)]
+pub enum Payload {
+    /// Bytes as received. The words are read on first need and shared by all attempts.
+    Raw {
+        /// The body.
+        bytes: Bytes,
+        /// Its `content-type`, which a multipart body needs to be read at all.
+        content_type: Option<Str>,
+        /// The words, once somebody needed them.
+        canonical: Arc<OnceLock<Result<Prompt, BadRequest>>>,
+    },
+    /// A library user gave us words; bytes are made by whichever dialect is chosen.
+    Typed(Arc<Prompt>),
+}
+
+impl Payload {
+    /// A body as received.
+    pub fn raw(bytes: Bytes, content_type: Option<Str>) -> Self {
+        Self::Raw { bytes, content_type, canonical: Arc::default() }
+    }
+}
+
+/// When the caller stops caring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(pub Instant);

@@ -1,0 +1,479 @@
+//! What went wrong, who is to blame, and what may be done about it: as data.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::Str;
+use crate::call::CallId;
+use crate::dialect::{BadReason, BadRequest};
+use crate::fault::{Fault, FaultClass};
+use crate::provider::TargetId;
+use crate::secret::redact;
+
+/// An error of the gateway. One word wide, so that `Result<Reply, Error>` stays small; cheap to
+/// clone, because it also travels inside answers.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: Kind,
+    blame: Blame,
+    advice: Advice,
+    message: Cow<'static, str>,
+    param: Option<Str>,
+    target: Option<TargetId>,
+    upstream: Option<Box<Fault>>,
+    call: Option<CallId>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The request is wrong.
+    BadRequest,
+    /// The request asks for something nobody here can do.
+    Unsupported,
+    /// The request is too large.
+    TooLarge,
+    /// Nobody knows the caller.
+    Unauthenticated,
+    /// The caller may not do this.
+    Forbidden,
+    /// There is no such model.
+    UnknownModel,
+    /// The caller's credit is spent.
+    CreditExhausted,
+    /// The caller's quota is used up until its window starts anew.
+    QuotaExceeded,
+    /// The caller is too fast.
+    RateLimited,
+    /// We are too busy.
+    Busy,
+    /// The prompt does not fit the model.
+    ContextOverflow,
+    /// A filter stepped in.
+    ContentFiltered,
+    /// The provider refuses our key.
+    UpstreamKeyRejected,
+    /// Our account at the provider is empty.
+    UpstreamQuota,
+    /// The provider says that we are too fast.
+    UpstreamRateLimited,
+    /// The provider is too busy.
+    UpstreamOverloaded,
+    /// The provider broke.
+    UpstreamFailed,
+    /// No connection to the provider.
+    ConnectFailed,
+    /// The provider took too long.
+    Timeout,
+    /// The provider's stream broke off.
+    BrokenStream,
+    /// The provider's answer cannot be read.
+    CorruptReply,
+    /// The caller left.
+    Cancelled,
+    /// The caller's deadline passed.
+    DeadlinePassed,
+    /// Our own mistake.
+    Internal,
+}
+
+/// Who is to blame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Blame {
+    /// Who called.
+    Caller,
+    /// Who runs the gateway.
+    Operator,
+    /// The provider.
+    Upstream,
+    /// What lies between.
+    Network,
+    /// Who wrote the gateway.
+    Bug,
+}
+
+/// What may be done about it. Set by the one who knows, spent in `route` and nowhere else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advice {
+    /// Asking again cannot help.
+    Stop,
+    /// The same target may answer; not before `after`.
+    Again {
+        /// What the provider asked for.
+        after: Option<Duration>,
+    },
+    /// This credential is done for `rest`; another key of the same target may answer.
+    OtherKey {
+        /// How long to leave the key alone.
+        rest: Duration,
+    },
+    /// This target is done for `rest`; another may answer.
+    Elsewhere {
+        /// How long to leave the target alone.
+        rest: Duration,
+    },
+    /// Another target may answer only if it offers more.
+    Bigger(Need),
+    /// Was retryable; the retry stage has spent its budget. Never retried again by anyone.
+    Spent,
+}
+
+/// What another target must offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// A larger context window.
+    Context,
+    /// Images, audio or files.
+    Modality,
+    /// Tools.
+    Tools,
+}
+
+/// A rejected or empty key does not mend itself; an operator must act.
+const KEY_REST: Duration = Duration::from_secs(3600);
+/// An overloaded or broken target is worth another look soon.
+const TARGET_REST: Duration = Duration::from_secs(5);
+/// A limit without a hint: providers count in minutes.
+const RATE_REST: Duration = Duration::from_secs(20);
+
+impl Error {
+    /// An error with the usual blame and advice of its kind.
+    pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            blame: kind.blame(),
+            advice: kind.advice(),
+            message: message.into(),
+            param: None,
+            target: None,
+            upstream: None,
+            call: None,
+            source: None,
+        }))
+    }
+
+    /// What an upstream's fault means for us. Its text is redacted here, once.
+    pub fn upstream(fault: Fault) -> Self {
+        let kind = Kind::of_fault(fault.class);
+        let advice = advice_for(&fault);
+        let message = redact(&fault.message).into_owned();
+        let param = fault.param.clone();
+        let error = Self::new(kind, message);
+        error.edit(|e| {
+            e.advice = advice;
+            e.param = param;
+            e.upstream = Some(Box::new(fault));
+        })
+    }
+
+    /// What kind.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// Who is to blame.
+    pub fn blame(&self) -> Blame {
+        self.0.blame
+    }
+
+    /// What may be done.
+    pub fn advice(&self) -> Advice {
+        self.0.advice
+    }
+
+    /// A sentence that is safe to show: it never contains a key or a prompt.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The field of the request that is wrong.
+    pub fn param(&self) -> Option<&str> {
+        self.0.param.as_deref()
+    }
+
+    /// Where it happened.
+    pub fn target(&self) -> Option<&TargetId> {
+        self.0.target.as_ref()
+    }
+
+    /// What the upstream said.
+    pub fn fault(&self) -> Option<&Fault> {
+        self.0.upstream.as_deref()
+    }
+
+    /// Which call.
+    pub fn call(&self) -> Option<CallId> {
+        self.0.call
+    }
+
+    /// With another advice.
+    #[must_use]
+    pub fn advise(self, advice: Advice) -> Self {
+        self.edit(|e| e.advice = advice)
+    }
+
+    /// With the target at which it happened.
+    #[must_use]
+    pub fn at(self, target: TargetId) -> Self {
+        self.edit(|e| e.target = Some(target))
+    }
+
+    /// With the call it belongs to.
+    #[must_use]
+    pub fn of(self, call: CallId) -> Self {
+        self.edit(|e| e.call = Some(call))
+    }
+
+    /// With the field that is wrong.
+    #[must_use]
+    pub fn in_field(self, param: impl Into<Str>) -> Self {
+        self.edit(|e| e.param = Some(param.into()))
+    }
+
+    /// With what caused it.
+    #[must_use]
+    pub fn because(self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.edit(|e| e.source = Some(Arc::new(source)))
+    }
+
+    fn edit(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+}
+
+fn advice_for(fault: &Fault) -> Advice {
+    let rest = |usual| fault.retry_after.unwrap_or(usual);
+    match fault.class {
+        FaultClass::InvalidRequest
+        | FaultClass::TooLarge
+        | FaultClass::ContentFiltered
+        | FaultClass::Unknown => Advice::Stop,
+        FaultClass::ContextOverflow => Advice::Bigger(Need::Context),
+        FaultClass::Authentication | FaultClass::Permission | FaultClass::QuotaExhausted => {
+            Advice::OtherKey { rest: KEY_REST }
+        }
+        // The caller asked for a model we offer; that this target lacks it is ours to mend.
+        FaultClass::NotFound => Advice::Elsewhere { rest: KEY_REST },
+        // "Request too large" comes as a 429 as well, and no wait makes it smaller.
+        FaultClass::RateLimited if !fault.retryable => Advice::Bigger(Need::Context),
+        FaultClass::RateLimited => match fault.retry_after {
+            Some(after) => Advice::Again { after: Some(after) },
+            None => Advice::Elsewhere { rest: RATE_REST },
+        },
+        FaultClass::Overloaded
+        | FaultClass::Server
+        | FaultClass::Timeout
+        | FaultClass::Corrupt
+        | FaultClass::Truncated => Advice::Elsewhere { rest: rest(TARGET_REST) },
+    }
+}
+
+impl Kind {
+    /// The status a caller sees.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::BadRequest | Self::Unsupported | Self::ContextOverflow | Self::ContentFiltered => 400,
+            Self::Unauthenticated => 401,
+            Self::Forbidden => 403,
+            Self::UnknownModel => 404,
+            Self::TooLarge => 413,
+            // OpenAI's clients know an empty account as a 429 of type `insufficient_quota`.
+            Self::CreditExhausted | Self::QuotaExceeded | Self::RateLimited => 429,
+            Self::UpstreamRateLimited => 429,
+            Self::Cancelled => 499,
+            Self::Internal => 500,
+            Self::UpstreamKeyRejected
+            | Self::UpstreamQuota
+            | Self::UpstreamFailed
+            | Self::ConnectFailed
+            | Self::BrokenStream
+            | Self::CorruptReply => 502,
+            Self::Busy | Self::UpstreamOverloaded => 503,
+            Self::Timeout | Self::DeadlinePassed => 504,
+        }
+    }
+
+    /// Who is usually to blame.
+    pub fn blame(self) -> Blame {
+        match self {
+            Self::BadRequest
+            | Self::Unsupported
+            | Self::TooLarge
+            | Self::Unauthenticated
+            | Self::Forbidden
+            | Self::UnknownModel
+            | Self::CreditExhausted
+            | Self::QuotaExceeded
+            | Self::RateLimited
+            | Self::Busy
+            | Self::ContextOverflow
+            | Self::ContentFiltered
+            | Self::Cancelled
+            | Self::DeadlinePassed => Blame::Caller,
+            Self::UpstreamKeyRejected | Self::UpstreamQuota => Blame::Operator,
+            Self::UpstreamRateLimited
+            | Self::UpstreamOverloaded
+            | Self::UpstreamFailed
+            | Self::BrokenStream
+            | Self::CorruptReply => Blame::Upstream,
+            Self::ConnectFailed | Self::Timeout => Blame::Network,
+            Self::Internal => Blame::Bug,
+        }
+    }
+
+    fn advice(self) -> Advice {
+        match self {
+            Self::BadRequest
+            | Self::Unsupported
+            | Self::TooLarge
+            | Self::Unauthenticated
+            | Self::Forbidden
+            | Self::UnknownModel
+            | Self::CreditExhausted
+            | Self::QuotaExceeded
+            | Self::RateLimited
+            | Self::Busy
+            | Self::ContentFiltered
+            | Self::Cancelled
+            | Self::DeadlinePassed
+            | Self::Internal => Advice::Stop,
+            Self::ContextOverflow => Advice::Bigger(Need::Context),
+            Self::UpstreamKeyRejected | Self::UpstreamQuota => Advice::OtherKey { rest: KEY_REST },
+            Self::UpstreamRateLimited => Advice::Elsewhere { rest: RATE_REST },
+            Self::UpstreamOverloaded
+            | Self::UpstreamFailed
+            | Self::ConnectFailed
+            | Self::Timeout
+            | Self::BrokenStream
+            | Self::CorruptReply => Advice::Elsewhere { rest: TARGET_REST },
+        }
+    }
+
+    /// What kind an upstream's fault is to us.
+    pub fn of_fault(class: FaultClass) -> Self {
+        match class {
+            FaultClass::InvalidRequest => Self::BadRequest,
+            FaultClass::Authentication | FaultClass::Permission => Self::UpstreamKeyRejected,
+            FaultClass::NotFound => Self::UnknownModel,
+            FaultClass::TooLarge => Self::TooLarge,
+            FaultClass::RateLimited => Self::UpstreamRateLimited,
+            FaultClass::QuotaExhausted => Self::UpstreamQuota,
+            FaultClass::ContextOverflow => Self::ContextOverflow,
+            FaultClass::ContentFiltered => Self::ContentFiltered,
+            FaultClass::Overloaded => Self::UpstreamOverloaded,
+            FaultClass::Server | FaultClass::Unknown => Self::UpstreamFailed,
+            FaultClass::Timeout => Self::Timeout,
+            FaultClass::Corrupt => Self::CorruptReply,
+            FaultClass::Truncated => Self::BrokenStream,
+        }
+    }
+
+    /// A sentence for the person in front of the application.
+    pub fn user_message(self, language: Language) -> &'static str {
+        let (english, korean) = self.sentences();
+        match language {
+            Language::English => english,
+            Language::Korean => korean,
+        }
+    }
+
+    fn sentences(self) -> (&'static str, &'static str) {
+        match self {
+            Self::BadRequest => ("The request is not valid.", "요청이 올바르지 않습니다."),
+            Self::Unsupported => ("This model cannot do that.", "이 모델은 해당 기능을 지원하지 않습니다."),
+            Self::TooLarge => ("The request is too large.", "요청이 너무 큽니다."),
+            Self::Unauthenticated => ("The API key is not valid.", "API 키가 유효하지 않습니다."),
+            Self::Forbidden => ("This key may not do that.", "이 키에는 해당 권한이 없습니다."),
+            Self::UnknownModel => ("There is no such model.", "해당 모델을 찾을 수 없습니다."),
+            Self::CreditExhausted => ("The credit is used up.", "크레딧이 모두 소진되었습니다."),
+            Self::QuotaExceeded => ("The quota is used up.", "사용 한도를 초과했습니다."),
+            Self::RateLimited | Self::UpstreamRateLimited => {
+                ("Too many requests. Please wait a moment.", "요청이 너무 많습니다. 잠시 후 다시 시도해 주세요.")
+            }
+            Self::Busy | Self::UpstreamOverloaded => {
+                ("The service is busy. Please try again soon.", "서비스가 혼잡합니다. 잠시 후 다시 시도해 주세요.")
+            }
+            Self::ContextOverflow => ("The text is too long for this model.", "입력이 모델의 최대 길이를 초과했습니다."),
+            Self::ContentFiltered => ("The content was blocked.", "콘텐츠 정책에 따라 차단되었습니다."),
+            Self::UpstreamKeyRejected | Self::UpstreamQuota => (
+                "The AI service is not available. The operator has to act.",
+                "AI 서비스를 이용할 수 없습니다. 관리자에게 문의해 주세요.",
+            ),
+            Self::UpstreamFailed | Self::ConnectFailed | Self::CorruptReply => {
+                ("The AI service failed. Please try again.", "AI 서비스에 오류가 발생했습니다. 다시 시도해 주세요.")
+            }
+            Self::BrokenStream => ("The answer broke off.", "응답이 중간에 끊어졌습니다."),
+            Self::Timeout | Self::DeadlinePassed => ("It took too long.", "응답 시간이 초과되었습니다."),
+            Self::Cancelled => ("The request was cancelled.", "요청이 취소되었습니다."),
+            Self::Internal => ("Something went wrong on our side.", "내부 오류가 발생했습니다."),
+        }
+    }
+}
+
+/// A language in which we speak to people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    /// English.
+    #[default]
+    English,
+    /// Korean.
+    Korean,
+}
+
+impl From<BadRequest> for Error {
+    fn from(bad: BadRequest) -> Self {
+        let kind = match bad.reason {
+            BadReason::Syntax | BadReason::Invalid => Kind::BadRequest,
+            BadReason::TooLarge => Kind::TooLarge,
+            BadReason::Unsupported => Kind::Unsupported,
+        };
+        let error = Self::new(kind, bad.message.to_string());
+        match bad.param {
+            Some(param) => error.in_field(param),
+            None => error,
+        }
+    }
+}
+
+impl PartialEq for Error {
+    /// Sources are left out: two errors that say the same are the same.
+    fn eq(&self, other: &Self) -> bool {
+        let (a, b) = (&*self.0, &*other.0);
+        (a.kind, a.blame, a.advice, &a.message, &a.param, &a.target, &a.upstream, a.call)
+            == (b.kind, b.blame, b.advice, &b.message, &b.param, &b.target, &b.upstream, b.call)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let e = &*self.0;
+        f.debug_struct("Error")
+            .field("kind", &e.kind)
+            .field("blame", &e.blame)
+            .field("advice", &e.advice)
+            .field("message", &e.message)
+            .field("param", &e.param)
+            .field("target", &e.target)
+            .field("status", &e.upstream.as_ref().map(|f| f.status))
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|s| s as _)
+    }
+}

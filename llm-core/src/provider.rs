@@ -1,0 +1,86 @@
+//! A vendor, described.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use crate::Str;
+use crate::call::Operation;
+use crate::capability::Capability;
+use crate::dialect::{Chunks, UpstreamDialect};
+use crate::extra::Losses;
+use crate::prompt::Prompt;
+use crate::secret::Secret;
+
+/// A vendor's name in configuration.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProviderId(pub Str);
+
+/// One way to get one model: `provider/model`, as configuration writes it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TargetId(pub Str);
+
+impl fmt::Display for TargetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A provider key, with the name under which it appears everywhere else.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// Its name in logs and metrics.
+    pub id: Str,
+    /// The key itself; absent for local providers that want none.
+    pub key: Option<Secret<String>>,
+}
+
+/// What a vendor says of its limits in the headers of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LimitHint {
+    /// Requests left in the window.
+    pub requests_left: Option<u64>,
+    /// Tokens left in the window.
+    pub tokens_left: Option<u64>,
+    /// When the request window starts anew.
+    pub requests_reset: Option<Duration>,
+    /// When the token window starts anew.
+    pub tokens_reset: Option<Duration>,
+}
+
+/// A request could not be signed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot sign: {0}")]
+pub struct SignError(pub Str);
+
+/// A vendor: base URL, authentication, which dialect for which operation, quirks. No I/O, and no
+/// JSON: quirks work on words.
+pub trait Provider: Send + Sync + fmt::Debug + 'static {
+    /// Its name.
+    fn id(&self) -> &ProviderId;
+
+    /// Which wire format serves an operation; `None` when the vendor has no such thing.
+    fn dialect(&self, operation: Operation, model: &str) -> Option<&'static dyn UpstreamDialect>;
+
+    /// What a model can take.
+    fn capability(&self, model: &str) -> Capability;
+
+    /// The full address of an operation.
+    fn uri(&self, operation: Operation, model: &str, stream: bool) -> Option<http::Uri>;
+
+    /// Adds the credential and whatever else the vendor wants in the head.
+    fn sign(
+        &self,
+        parts: &mut http::request::Parts,
+        body: &Chunks,
+        key: &Credential,
+        now: SystemTime,
+    ) -> Result<(), SignError>;
+
+    /// Changes words that the vendor is known to refuse.
+    fn adjust(&self, _prompt: &mut Prompt, _losses: &mut Losses) {}
+
+    /// Reads rate-limit headers.
+    fn limits(&self, _headers: &http::HeaderMap) -> Option<LimitHint> {
+        None
+    }
+}
