@@ -1,1 +1,11 @@
-//! TODO
+//! JSON without trees: fields are read where they stand and written where they go.
+
+pub mod limits;
+pub mod object;
+pub mod peek;
+pub mod place;
+pub mod splice;
+pub mod write;
+
+pub use object::{Bad, Field, JsonKind, Object};
+pub use write::{ArrayWriter, ObjectWriter};

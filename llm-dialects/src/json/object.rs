@@ -1,0 +1,460 @@
+//! Reads JSON one level at a time, as slices of the body.
+//!
+//! A codec takes the members it knows; the rest becomes [`Extra`], as written. Nothing is copied
+//! but strings with escapes, and an error knows its place without anyone having kept a path.
+//! Typed `serde` structs are for the frames of a stream, where speed counts and nothing is kept.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+use llm_core::Str;
+use llm_core::dialect::{BadRequest, Corrupt, DialectId};
+use llm_core::extra::Extra;
+use llm_core::raw::{Raw, RawNumber};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::place;
+
+/// One JSON value inside a body.
+#[derive(Clone, Copy)]
+pub struct Field<'a> {
+    root: &'a Str,
+    text: &'a str,
+}
+
+/// What a JSON value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonKind {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool,
+    /// A number.
+    Number,
+    /// A string.
+    String,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+}
+
+impl JsonKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool => "a boolean",
+            Self::Number => "a number",
+            Self::String => "a string",
+            Self::Array => "an array",
+            Self::Object => "an object",
+        }
+    }
+}
+
+/// A value that is not what it should be, and where.
+#[derive(Clone, Debug)]
+pub struct Bad {
+    root: Str,
+    offset: usize,
+    /// A member that should be in the object at `offset`.
+    member: Option<Cow<'static, str>>,
+    message: Cow<'static, str>,
+    syntax: bool,
+}
+
+/// The text of a body; an error when it is no UTF-8.
+pub fn text(body: &Bytes) -> Result<Str, Bad> {
+    Str::try_from(body.clone()).map_err(|_| Bad {
+        root: Str::new(),
+        offset: 0,
+        member: None,
+        message: "the body is not UTF-8".into(),
+        syntax: true,
+    })
+}
+
+impl<'a> Field<'a> {
+    /// The whole body.
+    pub fn root(root: &'a Str) -> Result<Self, Bad> {
+        match serde_json::from_str::<&RawValue>(root) {
+            Ok(value) => Ok(Self { root, text: value.get() }),
+            Err(e) => Err(Bad {
+                root: Str::new(),
+                offset: 0,
+                member: None,
+                message: format!("not valid JSON: {e}").into(),
+                syntax: true,
+            }),
+        }
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> JsonKind {
+        match self.text.as_bytes().first() {
+            Some(b'"') => JsonKind::String,
+            Some(b'{') => JsonKind::Object,
+            Some(b'[') => JsonKind::Array,
+            Some(b't' | b'f') => JsonKind::Bool,
+            Some(b'n') | None => JsonKind::Null,
+            Some(_) => JsonKind::Number,
+        }
+    }
+
+    /// Whether it is `null`.
+    pub fn is_null(&self) -> bool {
+        self.kind() == JsonKind::Null
+    }
+
+    /// Its text, as written.
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// The value, kept as it is written.
+    pub fn raw(&self) -> Raw {
+        Raw::from_parsed(self.root.slice_ref(self.text))
+    }
+
+    /// A string; a slice of the body unless it has escapes.
+    pub fn str(&self) -> Result<Str, Bad> {
+        match self.cow()? {
+            Cow::Borrowed(s) => Ok(self.root.slice_ref(s)),
+            Cow::Owned(s) => Ok(s.into()),
+        }
+    }
+
+    /// A string that need not be kept.
+    pub fn cow(&self) -> Result<Cow<'a, str>, Bad> {
+        self.want(JsonKind::String)?;
+        match self.text.strip_prefix('"').and_then(|t| t.strip_suffix('"')) {
+            Some(inner) if memchr::memchr(b'\\', inner.as_bytes()).is_none() => {
+                Ok(Cow::Borrowed(inner))
+            }
+            _ => match serde_json::from_str::<String>(self.text) {
+                Ok(s) => Ok(Cow::Owned(s)),
+                // A lone surrogate passes the scanner but is no character.
+                Err(_) => Err(self.bad("is not a valid string")),
+            },
+        }
+    }
+
+    /// A boolean.
+    pub fn bool(&self) -> Result<bool, Bad> {
+        self.want(JsonKind::Bool)?;
+        Ok(self.text == "true")
+    }
+
+    /// A number, as written.
+    pub fn number(&self) -> Result<RawNumber, Bad> {
+        self.want(JsonKind::Number)?;
+        RawNumber::parse(self.root.slice_ref(self.text)).ok_or_else(|| self.bad("is not a number"))
+    }
+
+    /// A whole number that is not negative (`3.0` is 3).
+    pub fn u64(&self) -> Result<u64, Bad> {
+        self.number()?.as_u64().ok_or_else(|| self.bad("must be a non-negative integer"))
+    }
+
+    /// A whole number that fits 32 bits.
+    pub fn u32(&self) -> Result<u32, Bad> {
+        u32::try_from(self.u64()?).map_err(|_| self.bad("is too large"))
+    }
+
+    /// A number as a double.
+    pub fn f64(&self) -> Result<f64, Bad> {
+        Ok(self.number()?.as_f64())
+    }
+
+    /// The members of an object.
+    pub fn object(&self) -> Result<Object<'a>, Bad> {
+        self.want(JsonKind::Object)?;
+        let members: Members<'a> =
+            serde_json::from_str(self.text).map_err(|_| self.bad("is not a valid object"))?;
+        let root = self.root;
+        let members = members.0.into_iter().map(|(name, value)| Member {
+            name,
+            field: Field { root, text: value.get() },
+            taken: false,
+        });
+        Ok(Object { this: *self, members: members.collect() })
+    }
+
+    /// The elements of an array.
+    pub fn array(&self) -> Result<Vec<Field<'a>>, Bad> {
+        self.want(JsonKind::Array)?;
+        let items: Items<'a> =
+            serde_json::from_str(self.text).map_err(|_| self.bad("is not a valid array"))?;
+        let root = self.root;
+        Ok(items.0.into_iter().map(|value| Field { root, text: value.get() }).collect())
+    }
+
+    /// Reads the value into a type of `serde`'s.
+    pub fn parse<T: Deserialize<'a>>(&self) -> Result<T, Bad> {
+        serde_json::from_str(self.text).map_err(|e| self.bad(format!("cannot be read: {e}")))
+    }
+
+    /// An error at this value.
+    pub fn bad(&self, message: impl Into<Cow<'static, str>>) -> Bad {
+        let offset = (self.text.as_ptr() as usize).wrapping_sub(self.root.as_ptr() as usize);
+        Bad {
+            root: self.root.clone(),
+            offset: offset.min(self.root.len()),
+            member: None,
+            message: message.into(),
+            syntax: false,
+        }
+    }
+
+    fn want(&self, kind: JsonKind) -> Result<(), Bad> {
+        let is = self.kind();
+        if is == kind {
+            return Ok(());
+        }
+        Err(self.bad(format!("must be {}, not {}", kind.name(), is.name())))
+    }
+}
+
+impl fmt::Debug for Field<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Field({})", self.text)
+    }
+}
+
+/// The members of an object, to be taken one by one.
+pub struct Object<'a> {
+    this: Field<'a>,
+    members: Vec<Member<'a>>,
+}
+
+struct Member<'a> {
+    name: Cow<'a, str>,
+    field: Field<'a>,
+    taken: bool,
+}
+
+impl<'a> Object<'a> {
+    /// The body, which must be an object.
+    pub fn root(root: &'a Str) -> Result<Self, Bad> {
+        Field::root(root)?.object()
+    }
+
+    /// The object itself, for errors about it as a whole.
+    pub fn field(&self) -> Field<'a> {
+        self.this
+    }
+
+    /// Takes a member. `null` is the same as absent, but stays among the rest, so that it returns
+    /// as written. A member that stands twice is refused: whoever reads the other one would see
+    /// another request.
+    pub fn take(&mut self, name: &str) -> Result<Option<Field<'a>>, Bad> {
+        let mut found: Option<usize> = None;
+        for (at, member) in self.members.iter().enumerate() {
+            if member.name == name && !member.taken {
+                if found.is_some() {
+                    return Err(member.field.bad("stands twice"));
+                }
+                found = Some(at);
+            }
+        }
+        let Some(at) = found else { return Ok(None) };
+        let member = &mut self.members[at];
+        if member.field.is_null() {
+            return Ok(None);
+        }
+        member.taken = true;
+        Ok(Some(member.field))
+    }
+
+    /// Takes a member if it is of that kind; otherwise it stays among the rest. For answers, where
+    /// a field of an unexpected type must not cost the whole answer.
+    pub fn take_if(&mut self, name: &str, kind: JsonKind) -> Option<Field<'a>> {
+        let member = self.members.iter_mut().find(|m| m.name == name && !m.taken)?;
+        if member.field.kind() != kind {
+            return None;
+        }
+        member.taken = true;
+        Some(member.field)
+    }
+
+    /// Looks at a member without taking it.
+    pub fn see(&self, name: &str) -> Option<Field<'a>> {
+        self.members.iter().find(|m| m.name == name && !m.taken).map(|m| m.field)
+    }
+
+    /// The names of the members not yet taken, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().filter(|m| !m.taken).map(|m| &*m.name)
+    }
+
+    /// All members not yet taken, in order.
+    pub fn members(&self) -> impl Iterator<Item = (&Cow<'a, str>, Field<'a>)> {
+        self.members.iter().filter(|m| !m.taken).map(|m| (&m.name, m.field))
+    }
+
+    /// A string member.
+    pub fn str(&mut self, name: &str) -> Result<Option<Str>, Bad> {
+        self.take(name)?.map(|f| f.str()).transpose()
+    }
+
+    /// A string member that must be there.
+    pub fn need_str(&mut self, name: &'static str) -> Result<Str, Bad> {
+        self.need(name)?.str()
+    }
+
+    /// A boolean member.
+    pub fn bool(&mut self, name: &str) -> Result<Option<bool>, Bad> {
+        self.take(name)?.map(|f| f.bool()).transpose()
+    }
+
+    /// A member that is a whole number.
+    pub fn u64(&mut self, name: &str) -> Result<Option<u64>, Bad> {
+        self.take(name)?.map(|f| f.u64()).transpose()
+    }
+
+    /// A member that is a whole number of 32 bits.
+    pub fn u32(&mut self, name: &str) -> Result<Option<u32>, Bad> {
+        self.take(name)?.map(|f| f.u32()).transpose()
+    }
+
+    /// A member that is a number, as written.
+    pub fn number(&mut self, name: &str) -> Result<Option<RawNumber>, Bad> {
+        self.take(name)?.map(|f| f.number()).transpose()
+    }
+
+    /// A member, as written.
+    pub fn raw(&mut self, name: &str) -> Result<Option<Raw>, Bad> {
+        Ok(self.take(name)?.map(|f| f.raw()))
+    }
+
+    /// A member that is an object.
+    pub fn object(&mut self, name: &str) -> Result<Option<Object<'a>>, Bad> {
+        self.take(name)?.map(|f| f.object()).transpose()
+    }
+
+    /// A member that is an array; empty when absent.
+    pub fn array(&mut self, name: &str) -> Result<Vec<Field<'a>>, Bad> {
+        self.take(name)?.map_or(Ok(Vec::new()), |f| f.array())
+    }
+
+    /// A member that must be there.
+    pub fn need(&mut self, name: &'static str) -> Result<Field<'a>, Bad> {
+        self.take(name)?.ok_or_else(|| self.missing(name))
+    }
+
+    /// The error for a member that is not there.
+    pub fn missing(&self, name: impl Into<Cow<'static, str>>) -> Bad {
+        Bad { member: Some(name.into()), ..self.this.bad("is required") }
+    }
+
+    /// Everything not taken, as written.
+    pub fn rest(self, origin: DialectId) -> Extra {
+        let mut extra = Extra::new(origin);
+        for member in self.members.into_iter().filter(|m| !m.taken) {
+            let name = match member.name {
+                Cow::Borrowed(name) => self.this.root.slice_ref(name),
+                Cow::Owned(name) => name.into(),
+            };
+            extra.push(name, member.field.raw());
+        }
+        extra
+    }
+}
+
+impl Bad {
+    /// Where it is, as `messages.2.content`; empty at the root.
+    pub fn path(&self) -> String {
+        let mut path = place::path_of(&self.root, self.offset);
+        if let Some(member) = &self.member {
+            if !path.is_empty() {
+                path.push('.');
+            }
+            path.push_str(member);
+        }
+        path
+    }
+
+    /// What is wrong there.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl From<Bad> for BadRequest {
+    fn from(bad: Bad) -> Self {
+        if bad.syntax {
+            return Self::syntax(bad.message.into_owned());
+        }
+        let path = bad.path();
+        let shown = if path.is_empty() { "the body" } else { &path };
+        Self::invalid(path.clone(), format!("{shown} {}", bad.message))
+    }
+}
+
+impl From<Bad> for Corrupt {
+    fn from(bad: Bad) -> Self {
+        if bad.syntax {
+            return Self::new(bad.message.into_owned());
+        }
+        let path = bad.path();
+        let shown = if path.is_empty() { "the body" } else { &path };
+        Self::new(format!("{shown} {}", bad.message))
+    }
+}
+
+/// The members of an object in order, duplicates and all: serde's maps would hide both.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Visit;
+        impl<'de> Visitor<'de> for Visit {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                #[derive(Deserialize)]
+                struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+                let mut members = Vec::with_capacity(8);
+                while let Some(Name(name)) = map.next_key()? {
+                    members.push((name, map.next_value()?));
+                }
+                Ok(Members(members))
+            }
+        }
+        d.deserialize_map(Visit)
+    }
+}
+
+struct Items<'a>(Vec<&'a RawValue>);
+
+impl<'de> Deserialize<'de> for Items<'de> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Visit;
+        impl<'de> Visitor<'de> for Visit {
+            type Value = Items<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::with_capacity(4);
+                while let Some(item) = seq.next_element()? {
+                    items.push(item);
+                }
+                Ok(Items(items))
+            }
+        }
+        d.deserialize_seq(Visit)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,337 @@
+//! Writes JSON straight into the bytes that go out.
+//!
+//! A guard is an open object or array: dropping it writes the closing bracket, so that what was
+//! opened is always closed. Nothing is collected first, and values kept as written go out as
+//! written.
+
+use bytes::BytesMut;
+use llm_core::Str;
+use llm_core::dialect::DialectId;
+use llm_core::extra::Extra;
+use llm_core::raw::{Raw, RawNumber};
+use memchr::memchr2;
+
+/// An open object.
+pub struct ObjectWriter<'a> {
+    out: &'a mut BytesMut,
+    any: bool,
+}
+
+/// An open array.
+pub struct ArrayWriter<'a> {
+    out: &'a mut BytesMut,
+    any: bool,
+}
+
+/// Writes one object into a body of its own.
+pub fn object(write: impl FnOnce(&mut ObjectWriter<'_>)) -> BytesMut {
+    let mut out = BytesMut::with_capacity(1024);
+    write(&mut ObjectWriter::begin(&mut out));
+    out
+}
+
+impl<'a> ObjectWriter<'a> {
+    /// Opens an object.
+    pub fn begin(out: &'a mut BytesMut) -> Self {
+        out.extend_from_slice(b"{");
+        Self { out, any: false }
+    }
+
+    fn name(&mut self, name: &str) -> &mut BytesMut {
+        if std::mem::replace(&mut self.any, true) {
+            self.out.extend_from_slice(b",");
+        }
+        string(self.out, name);
+        self.out.extend_from_slice(b":");
+        self.out
+    }
+
+    /// A string member.
+    pub fn str(&mut self, name: &str, value: &str) -> &mut Self {
+        string(self.name(name), value);
+        self
+    }
+
+    /// A string member, when there is one.
+    pub fn opt_str(&mut self, name: &str, value: Option<&Str>) -> &mut Self {
+        if let Some(value) = value {
+            self.str(name, value);
+        }
+        self
+    }
+
+    /// A string member, or `null`.
+    pub fn str_or_null(&mut self, name: &str, value: Option<&str>) -> &mut Self {
+        match value {
+            Some(value) => self.str(name, value),
+            None => self.null(name),
+        }
+    }
+
+    /// A whole number.
+    pub fn u64(&mut self, name: &str, value: u64) -> &mut Self {
+        integer(self.name(name), value);
+        self
+    }
+
+    /// A whole number, when there is one.
+    pub fn opt_u64(&mut self, name: &str, value: Option<u64>) -> &mut Self {
+        if let Some(value) = value {
+            self.u64(name, value);
+        }
+        self
+    }
+
+    /// A double; `null` when it is no number.
+    pub fn f64(&mut self, name: &str, value: f64) -> &mut Self {
+        double(self.name(name), value);
+        self
+    }
+
+    /// A number, as written.
+    pub fn number(&mut self, name: &str, value: &RawNumber) -> &mut Self {
+        self.name(name).extend_from_slice(value.get().as_bytes());
+        self
+    }
+
+    /// A number, as written, when there is one.
+    pub fn opt_number(&mut self, name: &str, value: Option<&RawNumber>) -> &mut Self {
+        if let Some(value) = value {
+            self.number(name, value);
+        }
+        self
+    }
+
+    /// A boolean.
+    pub fn bool(&mut self, name: &str, value: bool) -> &mut Self {
+        self.name(name).extend_from_slice(if value { b"true" } else { b"false" });
+        self
+    }
+
+    /// A boolean, when there is one.
+    pub fn opt_bool(&mut self, name: &str, value: Option<bool>) -> &mut Self {
+        if let Some(value) = value {
+            self.bool(name, value);
+        }
+        self
+    }
+
+    /// `null`.
+    pub fn null(&mut self, name: &str) -> &mut Self {
+        self.name(name).extend_from_slice(b"null");
+        self
+    }
+
+    /// A value, as written.
+    pub fn raw(&mut self, name: &str, value: &Raw) -> &mut Self {
+        raw(self.name(name), value.get());
+        self
+    }
+
+    /// A value, as written, when there is one.
+    pub fn opt_raw(&mut self, name: &str, value: Option<&Raw>) -> &mut Self {
+        if let Some(value) = value {
+            self.raw(name, value);
+        }
+        self
+    }
+
+    /// JSON text that the caller vouches for (the arguments of a tool call, once checked).
+    pub fn json(&mut self, name: &str, text: &str) -> &mut Self {
+        raw(self.name(name), text);
+        self
+    }
+
+    /// An array of strings.
+    pub fn strs(&mut self, name: &str, values: &[Str]) -> &mut Self {
+        let mut array = self.array(name);
+        values.iter().for_each(|v| array.str(v));
+        drop(array);
+        self
+    }
+
+    /// Opens a member that is an object.
+    pub fn object(&mut self, name: &str) -> ObjectWriter<'_> {
+        ObjectWriter::begin(self.name(name))
+    }
+
+    /// Opens a member that is an array.
+    pub fn array(&mut self, name: &str) -> ArrayWriter<'_> {
+        ArrayWriter::begin(self.name(name))
+    }
+
+    /// Restores what the same dialect said besides. Another dialect's extras are not written; the
+    /// caller reports them with [`Extra::lose`].
+    pub fn extra(&mut self, extra: &Extra, dialect: DialectId) -> &mut Self {
+        if extra.origin() == Some(dialect) {
+            for (name, value) in extra.fields() {
+                self.raw(name, value);
+            }
+        }
+        self
+    }
+}
+
+impl Drop for ObjectWriter<'_> {
+    fn drop(&mut self) {
+        self.out.extend_from_slice(b"}");
+    }
+}
+
+impl<'a> ArrayWriter<'a> {
+    /// Opens an array.
+    pub fn begin(out: &'a mut BytesMut) -> Self {
+        out.extend_from_slice(b"[");
+        Self { out, any: false }
+    }
+
+    fn next(&mut self) -> &mut BytesMut {
+        if std::mem::replace(&mut self.any, true) {
+            self.out.extend_from_slice(b",");
+        }
+        self.out
+    }
+
+    /// A string.
+    pub fn str(&mut self, value: &str) {
+        string(self.next(), value);
+    }
+
+    /// A whole number.
+    pub fn u64(&mut self, value: u64) {
+        integer(self.next(), value);
+    }
+
+    /// A whole number with a sign.
+    pub fn i64(&mut self, value: i64) {
+        if value < 0 {
+            self.next().extend_from_slice(b"-");
+            integer(self.out, value.unsigned_abs());
+        } else {
+            integer(self.next(), value.unsigned_abs());
+        }
+    }
+
+    /// A double; `null` when it is no number.
+    pub fn f64(&mut self, value: f64) {
+        double(self.next(), value);
+    }
+
+    /// A value, as written.
+    pub fn raw(&mut self, value: &Raw) {
+        raw(self.next(), value.get());
+    }
+
+    /// Opens an element that is an object.
+    pub fn object(&mut self) -> ObjectWriter<'_> {
+        ObjectWriter::begin(self.next())
+    }
+
+    /// Opens an element that is an array.
+    pub fn array(&mut self) -> ArrayWriter<'_> {
+        ArrayWriter::begin(self.next())
+    }
+}
+
+impl Drop for ArrayWriter<'_> {
+    fn drop(&mut self) {
+        self.out.extend_from_slice(b"]");
+    }
+}
+
+/// Writes a JSON string, quotes included.
+pub fn string(out: &mut BytesMut, text: &str) {
+    out.reserve(text.len() + 2);
+    out.extend_from_slice(b"\"");
+    escaped(out, text);
+    out.extend_from_slice(b"\"");
+}
+
+/// Writes the inside of a JSON string. Control characters are always escaped, so that no text of
+/// a model can end a line of an event stream.
+pub fn escaped(out: &mut BytesMut, text: &str) {
+    let bytes = text.as_bytes();
+    let mut clean = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        let short = match byte {
+            b'"' => b"\\\"",
+            b'\\' => b"\\\\",
+            b'\n' => b"\\n",
+            b'\r' => b"\\r",
+            b'\t' => b"\\t",
+            0..0x20 => {
+                out.extend_from_slice(&bytes[clean..at]);
+                let hex = b"0123456789abcdef";
+                let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', hex[high], hex[low]]);
+                clean = at + 1;
+                continue;
+            }
+            _ => continue,
+        };
+        out.extend_from_slice(&bytes[clean..at]);
+        out.extend_from_slice(short);
+        clean = at + 1;
+    }
+    out.extend_from_slice(&bytes[clean..]);
+}
+
+/// Writes JSON text as it is, but for line ends: between tokens they are white space, which would
+/// cut a line of an event stream, and inside strings they cannot stand.
+fn raw(out: &mut BytesMut, text: &str) {
+    let mut rest = text.as_bytes();
+    while let Some(at) = memchr2(b'\n', b'\r', rest) {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(b" ");
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+}
+
+fn integer(out: &mut BytesMut, mut value: u64) {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+fn double(out: &mut BytesMut, value: f64) {
+    match serde_json::Number::from_f64(value) {
+        Some(number) => out.extend_from_slice(number.to_string().as_bytes()),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let hard = "quote \" back \\ line\nend\r tab\t nul\u{0} del\u{7f} sep\u{2028} 한국어 🦀";
+        let raw = Raw::parse("{\n \"a\": [1,\r\n 2] }").unwrap();
+        let out = object(|o| {
+            o.str("hard", hard).u64("n", u64::MAX).null("nothing").bool("yes", true);
+            o.raw("raw", &raw).f64("f", 0.1).f64("nan", f64::NAN);
+            let mut list = o.array("list");
+            list.i64(-7);
+            list.object().str("in", "side");
+            list.array();
+        });
+        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(value["hard"], hard);
+        assert_eq!(value["n"], u64::MAX);
+        assert_eq!(value["raw"]["a"][1], 2);
+        assert_eq!(value["f"], 0.1);
+        assert!(value["nan"].is_null());
+        assert_eq!(value["list"], serde_json::json!([-7, {"in": "side"}, []]));
+        assert!(!out.contains(&b'\n') && !out.contains(&b'\r'));
+    }
+}
