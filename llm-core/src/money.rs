@@ -130,4 +130,4 @@ units! {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
