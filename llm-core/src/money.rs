@@ -9,7 +9,7 @@
 //! arithmetic, because a hold that is computed otherwise than its settlement is an overdraft.
 
 mod cost;
-mod decimal;
+pub(crate) mod decimal;
 mod price;
 
 use std::fmt;

@@ -18,7 +18,7 @@ pub enum NotDecimal {
 
 /// Reads `12.5` as so many pieces of 10^-places. Neither sign nor exponent: no amount that people
 /// write down is negative, and an exponent is how floats get in.
-pub(super) fn read(text: &str, places: u32) -> Result<u64, NotDecimal> {
+pub(crate) fn read(text: &str, places: u32) -> Result<u64, NotDecimal> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
     if whole.is_empty() || !digits(whole) || !digits(fraction) || text.ends_with('.') {
@@ -44,7 +44,7 @@ fn times_ten(n: u64, times: u32) -> Result<u64, NotDecimal> {
 }
 
 /// Writes pieces of 10^-places as the shortest decimal that is exact.
-pub(super) fn write(f: &mut fmt::Formatter<'_>, pieces: i128, places: u32) -> fmt::Result {
+pub(crate) fn write(f: &mut fmt::Formatter<'_>, pieces: i128, places: u32) -> fmt::Result {
     let one = 10u128.pow(places);
     let (whole, rest) = (pieces.unsigned_abs() / one, pieces.unsigned_abs() % one);
     let mut text = if pieces < 0 { format!("-{whole}") } else { whole.to_string() };
