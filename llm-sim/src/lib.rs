@@ -1,1 +1,3 @@
-//! TODO
+//! Simulated upstreams.
+
+pub mod model;
