@@ -11,6 +11,7 @@
 use llm_core::dialect::{CallerDialect, DialectId, UpstreamDialect};
 
 pub mod anthropic;
+pub mod classify;
 pub mod cohere;
 pub mod drive;
 pub mod frame;
@@ -20,6 +21,7 @@ pub mod multipart;
 pub mod ollama;
 pub mod openai_chat;
 pub mod openai_completions;
+pub mod openai_error;
 pub mod openai_responses;
 pub mod schema;
 pub mod sequential;
