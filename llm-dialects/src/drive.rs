@@ -114,11 +114,13 @@ impl Driver {
             out.truncate(from + last + 1);
             self.over = true;
         }
-        // A broken law is a mistake in a decoder. It costs our tests, and nobody's answer.
+        // A broken law is a mistake in a decoder. It costs our tests, and nobody's answer. Only
+        // arguments that are no JSON are a model's own doing.
         #[cfg(any(test, debug_assertions))]
         for event in &out[from..] {
-            let lawful = self.laws.check(event);
-            assert!(lawful.is_ok(), "{lawful:?} by {event:?}");
+            let checked = self.laws.check(event);
+            let lawful = matches!(checked, Ok(()) | Err(laws::Violation::Arguments(_)));
+            assert!(lawful, "{checked:?} by {event:?}");
         }
     }
 
