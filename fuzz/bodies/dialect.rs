@@ -7,8 +7,8 @@ use llm_core::call::Operation;
 use llm_core::capability::Capability;
 use llm_core::completion::Collector;
 use llm_core::dialect::{Body, DialectId, Framing, RenderCx, Route, SendCx};
-use llm_core::event::laws::{self, Violation};
 use llm_core::event::Event;
+use llm_core::event::laws::{self, Violation};
 use llm_dialects::drive::Driver;
 use llm_dialects::{caller, upstream};
 
@@ -105,9 +105,5 @@ fn must_be_json(bytes: &[u8]) {
     assert!(parsed.is_ok(), "{parsed:?}: {}", String::from_utf8_lossy(bytes));
 }
 
-const CONTENT_TYPES: &[&str] = &[
-    "text/event-stream",
-    "application/x-ndjson",
-    "application/stream+json",
-    "application/json",
-];
+const CONTENT_TYPES: &[&str] =
+    &["text/event-stream", "application/x-ndjson", "application/stream+json", "application/json"];

@@ -33,6 +33,13 @@ fn variants(seed: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     (0..seed.len()).flat_map(|at| {
         let (before, after) = seed.split_at(at);
         let changed = |byte: &[u8]| [before, byte, &after[1..]].concat();
-        [before.to_vec(), changed(b""), changed(b"\""), changed(b"\r"), changed(b"{"), changed(b"1")]
+        [
+            before.to_vec(),
+            changed(b""),
+            changed(b"\""),
+            changed(b"\r"),
+            changed(b"{"),
+            changed(b"1"),
+        ]
     })
 }

@@ -59,7 +59,8 @@ pub enum Member {
     UsageOption,
     /// That flag: a boolean.
     UsageFlag,
-    /// Counts as these bits of [`llm_core::call::Has`] when it says something: not `null`, `false`, `""`, `[]`, `{}`.
+    /// Counts as these bits of [`llm_core::call::Has`] when it says something: not `null`,
+    /// `false`, `""`, `[]`, `{}`.
     Has(u16),
     /// Counts as the bits of each text that stands somewhere in its JSON. A text with its quotes
     /// on is found as a key or as a whole string, never in the middle of prose, where quotes are
