@@ -17,10 +17,11 @@ mod read;
 mod source;
 mod write;
 
-pub(super) use read::{cache as read_cache, citation, part, parts};
+pub(super) use read::{cache as read_cache, citation, parts};
 pub(super) use source::sniffed;
 pub(super) use write::{
-    arguments, cache, citations, document, image, is_object, redacted, text, thinking, tool_use,
+    arguments, cache, citations, document, image, is_object, own_citation, redacted, said_citation,
+    text, thinking,
 };
 
 /// The state of a reasoning part in a `thinking` block.

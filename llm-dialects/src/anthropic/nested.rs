@@ -34,9 +34,7 @@ impl Left {
 /// Writes again what was kept of the inner object at `path`.
 pub(super) fn restore(o: &mut ObjectWriter<'_>, extra: &Extra, path: &str) {
     for (name, value) in own(extra) {
-        if let Some(name) = inner_name(name, path)
-            && !name.contains('.')
-        {
+        if let Some(name) = inner_name(name, path) {
             o.raw(name, value);
         }
     }
@@ -50,11 +48,6 @@ pub(super) fn restore_outer(o: &mut ObjectWriter<'_>, extra: &Extra, inner: &[&s
             o.raw(name, value);
         }
     }
-}
-
-/// Whether something was kept of the inner object at `path`.
-pub(super) fn any(extra: &Extra, path: &str) -> bool {
-    own(extra).iter().any(|(name, _)| inner_name(name, path).is_some())
 }
 
 fn own(extra: &Extra) -> &[(llm_core::Str, llm_core::raw::Raw)] {

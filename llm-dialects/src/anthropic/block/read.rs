@@ -34,7 +34,7 @@ pub(in crate::anthropic) fn parts(content: Field<'_>) -> Result<Vec<Part>, Bad> 
 }
 
 /// One block. `inside` a tool result no further result is read: nesting has an end.
-pub(in crate::anthropic) fn part(block: Field<'_>, inside: bool) -> Result<Part, Bad> {
+fn part(block: Field<'_>, inside: bool) -> Result<Part, Bad> {
     let mut o = block.object()?;
     let kind = o.need("type")?.cow()?;
     let read = match &*kind {

@@ -1,6 +1,7 @@
 //! Parts to blocks: how each kind is spelled. What may be said where, and what is lost, is decided
 //! by whoever writes a request or an answer.
 
+use llm_core::Str;
 use llm_core::extra::Extra;
 use llm_core::prompt::{CacheMark, Citation, Media, MediaSource, Opaque, ToolCall};
 use llm_core::raw::Raw;
@@ -8,7 +9,7 @@ use serde::de::IgnoredAny;
 
 use crate::anthropic::nested::{restore, restore_outer};
 use crate::anthropic::{ID, note};
-use crate::json::ObjectWriter;
+use crate::json::{ObjectWriter, write};
 use crate::state;
 
 /// Paths of inner objects whose unknown fields are restored inside them.
@@ -33,17 +34,39 @@ pub(in crate::anthropic) fn text(o: &mut ObjectWriter<'_>, text: &str) {
     o.str("type", "text").str("text", text);
 }
 
-/// `citations`, those that this dialect can say.
-pub(in crate::anthropic) fn citations(o: &mut ObjectWriter<'_>, list: &[Citation]) {
-    let raws: Vec<&Raw> = list.iter().filter_map(own_citation).collect();
-    if !raws.is_empty() {
+/// `citations`, those that this dialect can say. Gives whether that is all of them.
+pub(in crate::anthropic) fn citations(
+    o: &mut ObjectWriter<'_>,
+    list: &[Citation],
+    say: impl Fn(&Citation) -> Option<Raw>,
+) -> bool {
+    let said: Vec<Raw> = list.iter().filter_map(say).collect();
+    if !said.is_empty() {
         let mut array = o.array("citations");
-        raws.into_iter().for_each(|raw| array.raw(raw));
+        said.iter().for_each(|raw| array.raw(raw));
     }
+    said.len() == list.len()
 }
 
-fn own_citation(citation: &Citation) -> Option<&Raw> {
-    citation.wire.as_ref().filter(|w| w.origin == ID).map(|w| &w.value)
+/// A citation as Anthropic made it; its API takes no other.
+pub(in crate::anthropic) fn own_citation(citation: &Citation) -> Option<Raw> {
+    citation.wire.as_ref().filter(|w| w.origin == ID).map(|w| w.value.clone())
+}
+
+/// A citation for a client of this dialect. Another provider's is shown as a search result, with
+/// its own words in the pointer that clients return.
+pub(in crate::anthropic) fn said_citation(citation: &Citation) -> Option<Raw> {
+    let Some(wire) = citation.wire.as_ref().filter(|w| w.origin != ID) else {
+        return own_citation(citation);
+    };
+    let url = citation.url.as_ref()?;
+    let text = write::object(|o| {
+        o.str("type", "web_search_result_location").str("url", url);
+        o.str_or_null("title", citation.title.as_deref());
+        o.str("cited_text", citation.quote.as_deref().unwrap_or_default());
+        o.str("encrypted_index", &state::token(wire));
+    });
+    Some(Raw::from_parsed(Str::try_from(text.freeze()).ok()?))
 }
 
 /// A `thinking` block's own members. The signature is a JSON string as written.
@@ -59,12 +82,6 @@ pub(in crate::anthropic) fn thinking(
 pub(in crate::anthropic) fn redacted(o: &mut ObjectWriter<'_>, state: &Opaque, previous: bool) {
     let token = if previous { super::previous_token(state) } else { state::token(state) };
     o.str("type", "redacted_thinking").str("data", &token);
-}
-
-/// A `tool_use` block's own members. `input` must be an object.
-pub(in crate::anthropic) fn tool_use(o: &mut ObjectWriter<'_>, call: &ToolCall, id: &str) {
-    o.str("type", "tool_use").str("id", id).str("name", &call.name);
-    arguments(o, call);
 }
 
 /// `input`, and whether it says just what the model wrote.
