@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use llm_core::completion::{Finish, FinishReason};
 use llm_core::dialect::{Corrupt, Frame, FrameKind, Framing, StreamDecoder};
-use llm_core::event::{Event, Notice, Start};
+use llm_core::event::{Event, Notice};
 use llm_core::fault::FaultClass;
 
 use super::*;
@@ -21,7 +21,7 @@ impl StreamDecoder for Words {
         assert_ne!(frame.kind, FrameKind::Padding);
         if !self.begun {
             self.begun = true;
-            out.push(Event::Start(Box::new(Start::default())));
+            out.push(Event::Start(Box::default()));
         }
         match (frame.kind, &frame.data[..]) {
             (FrameKind::Stray, b"{}") => {

@@ -119,6 +119,9 @@ impl Held {
     /// Keeps a piece of a frame that is not complete.
     fn keep(&mut self, piece: &[u8]) -> Result<(), FrameTooLarge> {
         self.admit(self.bytes.len() + piece.len())?;
+        if self.bytes.is_empty() && !piece.is_empty() {
+            self.bytes.reserve(piece.len() + HELD_BYTES_SPARE);
+        }
         self.bytes.extend_from_slice(piece);
         Ok(())
     }
@@ -159,6 +162,10 @@ impl Held {
         FrameTooLarge { bytes_max: self.bytes_max }
     }
 }
+
+/// Room for the rest of a frame that is held: most frames are smaller, and then one allocation is
+/// enough for it.
+const HELD_BYTES_SPARE: usize = 512;
 
 /// A frame that only some bytes pass in.
 fn padding(raw: Bytes) -> Frame {
