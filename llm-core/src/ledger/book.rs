@@ -47,14 +47,30 @@ pub enum HoldState<U: Unit = Money> {
 }
 
 /// Why a hold was not made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReserveError<U: Unit> {
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReserveError<U: Unit = Money> {
     /// The caller's doing.
-    #[error(transparent)]
-    Refused(#[from] Refused<U>),
+    #[error("{why}")]
+    Refused {
+        /// The account that said so, where one did.
+        account: Option<AccountId>,
+        /// What it said.
+        why: Refused<U>,
+    },
     /// Ours.
     #[error(transparent)]
     Violation(#[from] Violation),
+}
+
+impl<U: Unit> ReserveError<U> {
+    /// Names the account that refused, of the path as [`reserve`] was given it.
+    pub fn on(path: &[AccountId], why: Refused<U>) -> Self {
+        let account = match why {
+            Refused::Exhausted { account, .. } => path.get(account).cloned(),
+            Refused::Negative | Refused::NoAccount => None,
+        };
+        Self::Refused { account, why }
+    }
 }
 
 impl<U: Unit> Book<U> {
@@ -80,10 +96,10 @@ impl<U: Unit> Book<U> {
         let mut rows: Vec<&mut Account<U>> =
             self.accounts.iter_mut().filter(|(id, _)| path.contains(id)).map(|(_, a)| a).collect();
         if rows.len() != path.len() {
-            return Err(Refused::NoAccount.into());
+            return Err(ReserveError::on(&[], Refused::NoAccount));
         }
-        let proof = reserve(&mut rows, id, amount)?;
         let path: Vec<AccountId> = path.into_iter().cloned().collect();
+        let proof = reserve(&mut rows, id, amount).map_err(|why| ReserveError::on(&path, why))?;
         for account in path.clone() {
             self.note(account, id, EntryKind::Reserve, U::ZERO, amount);
         }

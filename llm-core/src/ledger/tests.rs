@@ -147,7 +147,12 @@ fn every_step_may_be_repeated_and_ends_are_final() {
 
     assert_eq!(book.release(HoldId(2)), Err(Violation::UnknownHold));
     let nobody = book.reserve(HoldId(2), &[account(Owner::User, "?")], Money(0));
-    assert_eq!(nobody, Err(ReserveError::Refused(Refused::NoAccount)));
+    assert_eq!(nobody, Err(ReserveError::Refused { account: None, why: Refused::NoAccount }));
+    // Named by what it is, in whichever order the path was given.
+    book.set_limit(account(Owner::Team, "t"), Some(Money(1)));
+    let path = [account(Owner::Team, "t"), key];
+    let refused = book.reserve(HoldId(2), &path, Money(2)).unwrap_err();
+    assert!(matches!(refused, ReserveError::Refused { account: Some(a), .. } if a == path[0]));
 }
 
 #[test]
