@@ -173,6 +173,42 @@ fn a_settlement_that_cannot_be_leaves_everything_as_it_was() {
     assert_eq!(format!("{book:?}"), before);
 }
 
+#[test]
+fn a_late_word_corrects_an_estimate_once() {
+    let key = account(Owner::Key, "k");
+    let late = |id, tenant| Settlement { tenant: Money(tenant), ..Settlement::void(HoldId(id)) };
+    let crashed = |id, tenant| {
+        let mut book = Book::default();
+        book.set_limit(key.clone(), Some(Money(100)));
+        book.reserve(HoldId(id), std::slice::from_ref(&key), Money(80)).unwrap();
+        assert_eq!(book.adjust(late(id, 1)), Err(Violation::State), "it has not ended");
+        let source = UsageSource::Estimated;
+        book.settle(Settlement { source, ..late(id, tenant) }).unwrap();
+        book
+    };
+    // Up, down, and not a second time.
+    for known in [60, 5, 30] {
+        let mut book = crashed(1, 30);
+        let receipt = book.adjust(late(1, known)).unwrap();
+        assert_eq!((receipt.posted, receipt.released), (Money(known), Money(80 - known)));
+        assert_eq!(book.adjust(late(1, 1)), Ok(receipt));
+        assert_eq!(book.account(&key).unwrap().settled, Money(known));
+        assert_eq!(book.verify(), Ok(()));
+    }
+    // What was given back is spent by now: the operator pays what was found out too late.
+    let mut book = crashed(1, 30);
+    book.reserve(HoldId(2), std::slice::from_ref(&key), Money(70)).unwrap();
+    let receipt = book.adjust(late(1, 60)).unwrap();
+    assert_eq!((receipt.posted, receipt.loss), (Money(30), Money(30)));
+    // And what exceeds the hold in any case.
+    let mut book = crashed(1, 30);
+    let receipt = book.adjust(late(1, 90)).unwrap();
+    assert_eq!((receipt.posted, receipt.loss), (Money(80), Money(10)));
+    assert_eq!(book.account(&AccountId::loss()).unwrap().settled, Money(10));
+    assert_eq!((book.verify(), book.adjust(late(7, 1))), (Ok(()), Err(Violation::UnknownHold)));
+    assert_eq!(crashed(1, 30).adjust(late(1, -1)), Err(Violation::NegativeSettled));
+}
+
 #[derive(Clone, Debug)]
 enum Op {
     Reserve { id: u8, path: u8, amount: i64 },
