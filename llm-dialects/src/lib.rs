@@ -11,6 +11,7 @@
 use llm_core::dialect::{CallerDialect, DialectId, UpstreamDialect};
 
 pub mod anthropic;
+pub mod classify;
 pub mod cohere;
 pub mod drive;
 pub mod frame;
