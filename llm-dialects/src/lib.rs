@@ -21,6 +21,7 @@ pub mod multipart;
 pub mod ollama;
 pub mod openai_chat;
 pub mod openai_completions;
+pub mod openai_error;
 pub mod openai_responses;
 pub mod schema;
 pub mod sequential;

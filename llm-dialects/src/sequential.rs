@@ -84,15 +84,34 @@ mod tests {
     fn interleaved_parts_come_out_one_after_the_other() {
         let id = |index| PartId { candidate: 0, index };
         let start = |i| Event::PartStart { part: id(i), head: PartHead::Text };
-        let grow = |i, t: &'static str| Event::PartDelta { part: id(i), delta: Delta::Text(t.into()) };
+        let grow =
+            |i, t: &'static str| Event::PartDelta { part: id(i), delta: Delta::Text(t.into()) };
         let end = |i| Event::PartEnd { part: id(i), extra: Extra::default() };
         let mixed = [
-            start(0), start(1), grow(0, "a"), grow(1, "x"), start(2), grow(0, "b"), end(1), end(0),
-            grow(2, "q"), end(2), Event::End,
+            start(0),
+            start(1),
+            grow(0, "a"),
+            grow(1, "x"),
+            start(2),
+            grow(0, "b"),
+            end(1),
+            end(0),
+            grow(2, "q"),
+            end(2),
+            Event::End,
         ];
         let sorted = [
-            start(0), grow(0, "a"), grow(0, "b"), end(0), start(1), grow(1, "x"), end(1), start(2),
-            grow(2, "q"), end(2), Event::End,
+            start(0),
+            grow(0, "a"),
+            grow(0, "b"),
+            end(0),
+            start(1),
+            grow(1, "x"),
+            end(1),
+            start(2),
+            grow(2, "q"),
+            end(2),
+            Event::End,
         ];
         assert_eq!(run(&mixed), sorted);
         assert_eq!(run(&sorted), sorted);

@@ -1,1 +1,3 @@
 //! TODO
+#[cfg(feature = "testkit")]
+pub mod testkit;

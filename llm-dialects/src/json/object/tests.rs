@@ -6,7 +6,8 @@ fn root(text: &str) -> Str {
 
 #[test]
 fn known_members_are_taken_and_the_rest_stays_as_written() {
-    let body = root(r#"{"model":"m","x":0.70,"nul":null,"s":"a\nb","big":12345678901234567890123}"#);
+    let body =
+        root(r#"{"model":"m","x":0.70,"nul":null,"s":"a\nb","big":12345678901234567890123}"#);
     let mut o = Object::root(&body).unwrap();
     assert_eq!(o.str("model").unwrap().unwrap(), "m");
     assert_eq!(o.str("s").unwrap().unwrap(), "a\nb");

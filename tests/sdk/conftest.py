@@ -1,0 +1,134 @@
+"""Starts `llm-proxy simulate` and gives every test a provider that has been reset."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROVIDERS = ("openai", "anthropic", "gemini", "cohere", "ollama")
+START_SECONDS = 20
+
+
+def binary():
+    path = os.environ.get("LLM_PROXY_BIN")
+    assert path and os.access(path, os.X_OK), "LLM_PROXY_BIN must name the built proxy"
+    return path
+
+
+def free_base():
+    """Five neighbouring ports that nobody listens on."""
+    for base in range(18000, 28000, 10):
+        try:
+            for offset in range(len(PROVIDERS)):
+                with socket.socket() as s:
+                    s.bind(("127.0.0.1", base + offset))
+            return base
+        except OSError:
+            continue
+    raise AssertionError("no five free ports")
+
+
+class Provider:
+    """One simulated provider and its script."""
+
+    def __init__(self, url):
+        self.url = url
+
+    def call(self, method, path, body=None):
+        request = urllib.request.Request(
+            self.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"content-type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            return json.loads(reply.read() or b"null")
+
+    def script(self, *rules):
+        self.call("POST", "/__sim/script", list(rules))
+
+    def requests(self):
+        return self.call("GET", "/__sim/requests")
+
+    def reset(self):
+        self.call("POST", "/__sim/reset")
+
+
+@pytest.fixture(scope="session")
+def simulated():
+    base = free_base()
+    process = subprocess.Popen(
+        [binary(), "simulate", "--port-base", str(base)],
+        stdout=subprocess.DEVNULL,
+        cwd=ROOT,
+    )
+    providers = {
+        name: Provider(f"http://127.0.0.1:{base + n}") for n, name in enumerate(PROVIDERS)
+    }
+    try:
+        wait_for(process, providers.values())
+        yield providers
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0, "SIGTERM must end it cleanly"
+
+
+def wait_for(process, providers):
+    end = time.monotonic() + START_SECONDS
+    for provider in providers:
+        while True:
+            assert process.poll() is None, "the simulator went away"
+            try:
+                provider.requests()
+                break
+            except OSError:
+                assert time.monotonic() < end, "the simulator did not come up"
+                time.sleep(0.05)
+
+
+def one(name):
+    @pytest.fixture
+    def provider(simulated):
+        simulated[name].reset()
+        return simulated[name]
+
+    return provider
+
+
+openai_sim = one("openai")
+anthropic_sim = one("anthropic")
+gemini_sim = one("gemini")
+cohere_sim = one("cohere")
+ollama_sim = one("ollama")
+
+WEATHER = {
+    "type": "object",
+    "properties": {"city": {"type": "string", "description": "Name of the city"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+PERSON = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "age": {"type": "integer"},
+        "langs": {"type": "array", "items": {"type": "string"}},
+    },
+    "required": ["name", "age", "langs"],
+    "additionalProperties": False,
+}
+
+
+def check_person(text):
+    person = json.loads(text)
+    assert set(person) == {"name", "age", "langs"}
+    assert isinstance(person["name"], str)
+    assert isinstance(person["age"], int)
+    assert all(isinstance(x, str) for x in person["langs"])
