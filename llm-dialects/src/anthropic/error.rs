@@ -46,7 +46,11 @@ pub(super) fn body(error: &Error, cx: &RenderCx) -> BytesMut {
 
 fn message(error: &Error) -> String {
     let said = redact(error.message());
-    if said.is_empty() { error.kind().user_message(Default::default()).to_owned() } else { said.into_owned() }
+    if said.is_empty() {
+        error.kind().user_message(Default::default()).to_owned()
+    } else {
+        said.into_owned()
+    }
 }
 
 /// One of the API's own error types: its clients know no other.

@@ -37,9 +37,8 @@ fn message(mut o: Object<'_>, body: &Bytes) -> Result<Completion, Bad> {
         let failure = Some(error::inside(body));
         return Ok(Completion { failure, ..Completion::default() });
     }
-    let text = |o: &mut Object<'_>, name| {
-        o.take_if(name, JsonKind::String).map(|f| f.str()).transpose()
-    };
+    let text =
+        |o: &mut Object<'_>, name| o.take_if(name, JsonKind::String).map(|f| f.str()).transpose();
     o.take("type")?;
     o.take("role")?;
     let (id, model) = (text(&mut o, "id")?, text(&mut o, "model")?);

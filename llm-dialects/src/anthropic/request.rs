@@ -66,8 +66,7 @@ const LAYOUT: Layout = Layout::new(&[
     // Files of an earlier answer lie in a container at the provider.
     ("container", Member::Has(Has::SERVER_STATE)),
 ]);
-const THINKS: &[(&str, u16)] =
-    &[("\"enabled\"", Has::REASONING), ("\"adaptive\"", Has::REASONING)];
+const THINKS: &[(&str, u16)] = &[("\"enabled\"", Has::REASONING), ("\"adaptive\"", Has::REASONING)];
 const SCHEMA: &[(&str, u16)] = &[("\"json_schema\"", Has::JSON_SCHEMA)];
 
 /// Reads the few facts a gateway must know.
@@ -81,11 +80,7 @@ pub(super) fn peek(route: &Route, body: &Bytes) -> Result<Peek, BadRequest> {
 }
 
 /// The caller's bytes, under the upstream's name of the model.
-pub(super) fn relay(
-    body: &Bytes,
-    peek: &Peek,
-    cx: &SendCx<'_>,
-) -> Result<Chunks, BadRequest> {
+pub(super) fn relay(body: &Bytes, peek: &Peek, cx: &SendCx<'_>) -> Result<Chunks, BadRequest> {
     let mut edits = Vec::new();
     if peek.model.value != cx.model {
         edits.extend(Edit::model(peek, cx.model));

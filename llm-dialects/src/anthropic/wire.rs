@@ -26,8 +26,6 @@ pub(super) struct Frame<'a> {
     pub content_block: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub message: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    pub usage: Option<&'a RawValue>,
 }
 
 /// What is new, of a block or (without a `type`) of the message.

@@ -4,9 +4,7 @@ use std::borrow::Cow;
 
 use llm_core::Str;
 use llm_core::extra::Extra;
-use llm_core::prompt::{
-    CacheMark, Citation, Opaque, Part, PartKind, Text, ToolCall, ToolResult,
-};
+use llm_core::prompt::{CacheMark, Citation, Opaque, Part, PartKind, Text, ToolCall, ToolResult};
 
 use super::source::{document, image};
 use super::{give_to_previous, redacted_state, signature_state};

@@ -61,5 +61,8 @@ pub(in crate::anthropic) fn sniffed(base64: &str) -> Option<Str> {
         ("UklGR", "image/webp"),
         ("JVBERi0", "application/pdf"),
     ];
-    STARTS.iter().find(|(start, _)| base64.starts_with(start)).map(|(_, mime)| Str::from_static(mime))
+    STARTS
+        .iter()
+        .find(|(start, _)| base64.starts_with(start))
+        .map(|(_, mime)| Str::from_static(mime))
 }

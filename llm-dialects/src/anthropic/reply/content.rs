@@ -23,7 +23,11 @@ fn block(list: &mut ArrayWriter<'_>, part: &Part, at: At, losses: &mut Losses) {
         PartKind::Reasoning(t) => return reasoning(list, part, t),
         PartKind::ToolCall(call) => {
             let mut o = list.object();
-            let id = if call.id.is_empty() { format!("toolu_{}", at.part).into() } else { call.id.clone() };
+            let id = if call.id.is_empty() {
+                format!("toolu_{}", at.part).into()
+            } else {
+                call.id.clone()
+            };
             o.str("type", "tool_use").str("id", &id).str("name", &call.name);
             if !block::arguments(&mut o, call) {
                 losses.approximated(at.of("arguments"));

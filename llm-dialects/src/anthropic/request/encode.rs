@@ -13,8 +13,7 @@ use crate::anthropic::{ID, note};
 use crate::json::{ObjectWriter, write};
 
 /// Paths of inner objects whose unknown fields are restored inside them.
-const INNER: &[&str] =
-    &["thinking", "metadata", "tool_choice", "output_config", "output_format"];
+const INNER: &[&str] = &["thinking", "metadata", "tool_choice", "output_config", "output_format"];
 /// Longer names of end users are refused.
 const USER_CHARS_MAX: usize = 256;
 

@@ -14,11 +14,31 @@ use crate::schema::{self, Refs, Subset};
 /// closed objects, no recursion.
 pub(super) const STRUCTURED: Subset = Subset {
     keywords: &[
-        "type", "properties", "required", "additionalProperties", "items", "enum", "const",
-        "anyOf", "description", "title", "default", "format", "pattern", "minItems",
+        "type",
+        "properties",
+        "required",
+        "additionalProperties",
+        "items",
+        "enum",
+        "const",
+        "anyOf",
+        "description",
+        "title",
+        "default",
+        "format",
+        "pattern",
+        "minItems",
     ],
     formats: &[
-        "date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6",
+        "date-time",
+        "time",
+        "date",
+        "duration",
+        "email",
+        "hostname",
+        "uri",
+        "ipv4",
+        "ipv6",
         "uuid",
     ],
     at_most: &[("minItems", 1)],
@@ -58,10 +78,7 @@ pub(super) fn decode(
     Ok((OutputSpec { format, tokens_max, stop, ..OutputSpec::default() }, effort))
 }
 
-fn config(
-    o: &mut Object<'_>,
-    left: &mut Left,
-) -> Result<(Option<OutputFormat>, Option<Str>), Bad> {
+fn config(o: &mut Object<'_>, left: &mut Left) -> Result<(Option<OutputFormat>, Option<Str>), Bad> {
     let said = o.see("output_config").filter(|f| f.kind() == JsonKind::Object);
     let Some(mut inner) = said.map(|f| f.object()).transpose()? else { return Ok((None, None)) };
     let effort = inner.str("effort")?;
@@ -74,11 +91,7 @@ fn config(
     Ok((format, effort))
 }
 
-fn schema_at(
-    o: &mut Object<'_>,
-    name: &str,
-    left: &mut Left,
-) -> Result<Option<OutputFormat>, Bad> {
+fn schema_at(o: &mut Object<'_>, name: &str, left: &mut Left) -> Result<Option<OutputFormat>, Bad> {
     let Some((_, mut inner)) = take_kind(o, name, &["json_schema"])? else { return Ok(None) };
     let schema = inner.need("schema")?.raw();
     left.keep("output_format", inner);

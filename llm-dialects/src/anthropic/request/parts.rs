@@ -113,14 +113,7 @@ fn lose_state(part: &Part, at: At, losses: &mut Losses) {
     }
 }
 
-fn text(
-    list: &mut ArrayWriter<'_>,
-    part: &Part,
-    t: &Text,
-    at: At,
-    cut: bool,
-    losses: &mut Losses,
-) {
+fn text(list: &mut ArrayWriter<'_>, part: &Part, t: &Text, at: At, cut: bool, losses: &mut Losses) {
     let mut o = list.object();
     block::text(&mut o, if cut { t.text.trim_end() } else { &t.text });
     if !block::citations(&mut o, &t.citations, block::own_citation) {
@@ -166,7 +159,10 @@ fn tool_call(
     losses: &mut Losses,
 ) {
     let mut o = list.object();
-    if is_own(part) && !call.custom && serde_json::from_str::<serde::de::IgnoredAny>(&call.arguments).is_ok() {
+    if is_own(part)
+        && !call.custom
+        && serde_json::from_str::<serde::de::IgnoredAny>(&call.arguments).is_ok()
+    {
         o.str("type", "tool_use").str("id", &call.id).str("name", &call.name);
         o.json("input", &call.arguments);
     } else {

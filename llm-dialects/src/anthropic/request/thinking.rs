@@ -124,12 +124,7 @@ impl Plan {
     }
 
     /// As the caller said it in this dialect, unless the model has no budgets any more.
-    fn own(
-        request: &Request,
-        spec: &ReasoningSpec,
-        cx: &SendCx<'_>,
-        losses: &mut Losses,
-    ) -> Self {
+    fn own(request: &Request, spec: &ReasoningSpec, cx: &SendCx<'_>, losses: &mut Losses) -> Self {
         let adaptive = request.extra.notation(ID).has(note::ADAPTIVE);
         let mut effort = spec.effort.clone();
         let thinking = match (spec.enabled, &spec.budget) {

@@ -69,9 +69,8 @@ impl<'a> Conversation<'a> {
             turns.push(Turn { role: "user", messages: std::mem::take(&mut system) });
         }
         let first = turns.first();
-        let opens = first.is_some_and(|t| {
-            t.role == "assistant" && t.messages.iter().any(|(_, m)| !is_own(m))
-        });
+        let opens = first
+            .is_some_and(|t| t.role == "assistant" && t.messages.iter().any(|(_, m)| !is_own(m)));
         if opens {
             losses.approximated("messages.0");
         }
@@ -217,7 +216,9 @@ fn plain(message: &Message) -> Option<&str> {
     let string = !is_own(message) || message.extra.notation(ID).has(note::STRING);
     match &message.parts[..] {
         [part] if string && part.cache.is_none() && part.state.is_none() => match &part.kind {
-            PartKind::Text(t) if t.citations.is_empty() && part.extra.is_empty() && is_said(part) => {
+            PartKind::Text(t)
+                if t.citations.is_empty() && part.extra.is_empty() && is_said(part) =>
+            {
                 Some(&t.text)
             }
             _ => None,

@@ -48,8 +48,8 @@ impl StreamDecoder for Decoder {
         if self.over || !read || frame.data.trim_ascii() == b"[DONE]" {
             return Ok(());
         }
-        let text = Str::try_from(frame.data.clone())
-            .map_err(|_| Corrupt::new("a frame is not UTF-8"))?;
+        let text =
+            Str::try_from(frame.data.clone()).map_err(|_| Corrupt::new("a frame is not UTF-8"))?;
         match serde_json::from_str::<Wire<'_>>(&text) {
             Ok(wire) => self.frame(&text, &wire, out),
             Err(e) => self.strange(&text, &e, out),
@@ -69,12 +69,7 @@ impl StreamDecoder for Decoder {
 }
 
 impl Decoder {
-    fn frame(
-        &mut self,
-        text: &Str,
-        wire: &Wire<'_>,
-        out: &mut Vec<Event>,
-    ) -> Result<(), Corrupt> {
+    fn frame(&mut self, text: &Str, wire: &Wire<'_>, out: &mut Vec<Event>) -> Result<(), Corrupt> {
         let kind = wire.kind();
         if kind == "content_block_delta" {
             return self.delta(text, wire, out);
@@ -329,9 +324,10 @@ impl Decoder {
 
     /// Arguments that are no JSON are the mark of an answer that was cut; any other is broken.
     fn check_sound(&self) -> Result<(), Corrupt> {
-        let whole = self.finish.as_ref().is_none_or(|f| {
-            matches!(f.reason, FinishReason::Stop | FinishReason::ToolCalls)
-        });
+        let whole = self
+            .finish
+            .as_ref()
+            .is_none_or(|f| matches!(f.reason, FinishReason::Stop | FinishReason::ToolCalls));
         if self.unsound && whole {
             return Err(Corrupt::new("the arguments of a tool call are no JSON"));
         }
@@ -362,13 +358,17 @@ impl Decoder {
 
 /// Frames we know, but for deltas of blocks.
 const FRAMES: [&str; 7] = [
-    "message_start", "content_block_start", "content_block_stop", "message_delta",
-    "message_stop", "error", "",
+    "message_start",
+    "content_block_start",
+    "content_block_stop",
+    "message_delta",
+    "message_stop",
+    "error",
+    "",
 ];
 /// Deltas we know.
-const DELTAS: [&str; 6] = [
-    "text_delta", "citations_delta", "thinking_delta", "signature_delta", "input_json_delta", "",
-];
+const DELTAS: [&str; 6] =
+    ["text_delta", "citations_delta", "thinking_delta", "signature_delta", "input_json_delta", ""];
 
 fn wrong() -> Corrupt {
     Corrupt::new("a delta that its block does not grow by")
@@ -379,11 +379,7 @@ fn number(wire: &Wire<'_>) -> Result<u32, Corrupt> {
 }
 
 /// A raw member of a frame as a field, so that what it holds are slices of the frame.
-fn field<'a>(
-    text: &'a Str,
-    raw: Option<&'a RawValue>,
-    name: &str,
-) -> Result<Field<'a>, Corrupt> {
+fn field<'a>(text: &'a Str, raw: Option<&'a RawValue>, name: &str) -> Result<Field<'a>, Corrupt> {
     let raw = raw.ok_or_else(|| Corrupt::new(format!("a frame without `{name}`")))?;
     Field::within(text, raw).ok_or_else(wrong)
 }

@@ -187,7 +187,8 @@ impl Writer {
         match head {
             PartHead::ToolCall { id, name, custom } => {
                 self.calls = true;
-                let id = if id.is_empty() { format!("toolu_{}", part.index).into() } else { id.clone() };
+                let id =
+                    if id.is_empty() { format!("toolu_{}", part.index).into() } else { id.clone() };
                 self.open(out, |o| {
                     o.str("type", "tool_use").str("id", &id).str("name", name);
                     o.object("input");
@@ -277,7 +278,8 @@ impl Writer {
         let sealed = state.map(|s| (s, block::sealed(s, !open)));
         let signature = match sealed {
             Some((_, Sealed::Redacted(data))) => {
-                return self.whole(out, |o| _ = o.str("type", "redacted_thinking").raw("data", data));
+                return self
+                    .whole(out, |o| _ = o.str("type", "redacted_thinking").raw("data", data));
             }
             Some((state, Sealed::Token(_))) if !open => {
                 return self.whole(out, |o| block::redacted(o, state, false));
@@ -289,7 +291,9 @@ impl Writer {
         if let Some(signature) = signature {
             // Thoughts that are not shown are signed all the same.
             if !open {
-                self.open(out, |o| _ = o.str("type", "thinking").str("thinking", "").str("signature", ""));
+                self.open(out, |o| {
+                    _ = o.str("type", "thinking").str("thinking", "").str("signature", "")
+                });
             }
             frame("content_block_delta", out, |o| {
                 let mut o = numbered(o, self.blocks);

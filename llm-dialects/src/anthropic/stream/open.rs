@@ -40,9 +40,16 @@ pub(super) enum Grows {
     /// `redacted_thinking`: nothing more.
     Redacted,
     /// A call of the caller's tool. The pieces are joined only to see whether they are JSON.
-    ToolUse { start: Raw, joined: String },
+    ToolUse {
+        start: Raw,
+        joined: String,
+    },
     /// Any other: kept whole.
-    Other { start: Raw, kind: Str, grown: Vec<(String, String)> },
+    Other {
+        start: Raw,
+        kind: Str,
+        grown: Vec<(String, String)>,
+    },
 }
 
 impl Block {
@@ -133,20 +140,14 @@ fn push_text(o: &mut Object<'_>, name: &str, said: &mut Vec<Delta>) -> Result<()
 /// The state in a signature; none when it is empty.
 pub(super) fn signature(field: Field<'_>) -> Result<Option<Delta>, Corrupt> {
     let text = field.cow()?;
-    let state = if text.is_empty() {
-        None
-    } else {
-        block::signature_state(&text, || Some(field.raw()))
-    };
+    let state =
+        if text.is_empty() { None } else { block::signature_state(&text, || Some(field.raw())) };
     Ok(state.map(|s| Delta::State(Box::new(s))))
 }
 
 /// Adds a delta of any type to a block that is kept whole: pieces of JSON are its `input`, other
 /// strings grow the member of their name.
-pub(super) fn grow(
-    grown: &mut Vec<(String, String)>,
-    delta: Field<'_>,
-) -> Result<(), Corrupt> {
+pub(super) fn grow(grown: &mut Vec<(String, String)>, delta: Field<'_>) -> Result<(), Corrupt> {
     for (name, value) in delta.object()?.members() {
         if name == "type" || value.kind() != JsonKind::String {
             continue;
