@@ -21,7 +21,7 @@ async fn under(sim: &Simulator, vendor: Vendor, act: &str, stream: bool) -> Got 
 }
 
 fn deltas(got: &Got) -> usize {
-    got.text().matches("\"delta\"").count()
+    got.text().matches("\"delta\":\"").count()
 }
 
 #[tokio::test]
