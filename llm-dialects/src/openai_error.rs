@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use llm_core::Str;
-use llm_core::error::{Advice, Error, Kind};
+use llm_core::error::{Advice, Error, Kind, Language};
 use llm_core::secret::redact;
 
 use crate::json::{Field, JsonKind, Object, ObjectWriter, object, write};
@@ -181,8 +181,10 @@ pub fn members_of(error: &Error, o: &mut ObjectWriter<'_>) {
     if let Some((provider, _)) = error.target().and_then(|t| t.0.split_once('/')) {
         o.str("provider", provider);
     }
-    let (en, ko) = user_message(error.kind());
-    o.object("user_message").str("en", en).str("ko", ko);
+    let sentence = |language| error.kind().user_message(language);
+    o.object("user_message")
+        .str("en", sentence(Language::English))
+        .str("ko", sentence(Language::Korean));
 }
 
 /// The code a caller sees.
@@ -298,51 +300,6 @@ fn wait(error: &Error) -> Wait {
             Advice::Spent => hint.map_or(Wait::Never, Wait::For),
             Advice::Stop | Advice::Bigger(_) | Advice::OtherKey { .. } => Wait::Never,
         },
-    }
-}
-
-/// A sentence for the person in front of the application, English and Korean.
-fn user_message(kind: Kind) -> (&'static str, &'static str) {
-    match kind {
-        Kind::BadRequest | Kind::Unsupported => {
-            ("The request cannot be processed.", "요청을 처리할 수 없습니다.")
-        }
-        Kind::TooLarge => ("The request is too large.", "요청이 너무 큽니다."),
-        Kind::ContextOverflow => {
-            ("The conversation is too long for this model.", "대화가 이 모델에 비해 너무 깁니다.")
-        }
-        Kind::ContentFiltered => {
-            ("The request was declined by a content filter.", "콘텐츠 필터가 요청을 차단했습니다.")
-        }
-        Kind::UnknownModel => ("This model is not available.", "사용할 수 없는 모델입니다."),
-        Kind::Unauthenticated => ("Please sign in again.", "다시 로그인해 주세요."),
-        Kind::Forbidden => ("You are not allowed to do this.", "이 작업을 수행할 권한이 없습니다."),
-        Kind::CreditExhausted => ("Your credit is used up.", "크레딧을 모두 사용했습니다."),
-        Kind::QuotaExceeded => {
-            ("Your quota is used up for now.", "현재 사용 한도를 모두 사용했습니다.")
-        }
-        Kind::RateLimited => (
-            "Too many requests. Please wait a moment.",
-            "요청이 너무 많습니다. 잠시 후 다시 시도해 주세요.",
-        ),
-        Kind::Busy | Kind::UpstreamRateLimited | Kind::UpstreamOverloaded => (
-            "The service is busy. Please try again soon.",
-            "서비스가 혼잡합니다. 잠시 후 다시 시도해 주세요.",
-        ),
-        Kind::Timeout | Kind::DeadlinePassed => {
-            ("The answer took too long.", "응답 시간이 초과되었습니다.")
-        }
-        Kind::Cancelled => ("The request was cancelled.", "요청이 취소되었습니다."),
-        Kind::BrokenStream => (
-            "The answer broke off. Please try again.",
-            "응답이 중단되었습니다. 다시 시도해 주세요.",
-        ),
-        Kind::UpstreamKeyRejected
-        | Kind::UpstreamQuota
-        | Kind::UpstreamFailed
-        | Kind::ConnectFailed
-        | Kind::CorruptReply
-        | Kind::Internal => ("Something went wrong on our side.", "서비스에 문제가 발생했습니다."),
     }
 }
 
