@@ -26,6 +26,9 @@ pub(crate) async fn exchange(
     if let Some(response) = control::answer(upstream, &request) {
         return Ok(response.map(|body| Play::new(vec![Step::Send(body)], line, None)));
     }
+    if let Some(text) = upstream.vendor().small_talk(&request.method, &request.path) {
+        return Ok(Response::new(Play::new(vec![Step::Send(text.into())], line, None)));
+    }
     let routed = upstream.route(&request.method, &request.path);
     let facts = Facts::of(&request, routed.as_ref());
     let act = upstream.act(&request, &facts);

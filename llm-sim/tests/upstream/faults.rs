@@ -7,8 +7,8 @@ use llm_sim::script::Script;
 use llm_sim::upstream::Vendor;
 use serde_json::Value;
 
-use super::wire::{Got, post_for};
-use super::{ask, good, start};
+use crate::vendors::{ask, good, start};
+use crate::wire::{Got, post_for};
 
 /// Asks for ten words under one act.
 async fn under(sim: &Simulator, vendor: Vendor, act: &str, stream: bool) -> Got {
@@ -203,7 +203,7 @@ async fn errors_inside_an_answer() {
 }
 
 #[tokio::test]
-async fn usage_and_extras() {
+async fn false_usage() {
     let sim = start().await;
     for (word, there, gone) in [
         ("absent", "\"text\"", "\"usage\""),
@@ -216,6 +216,11 @@ async fn usage_and_extras() {
         let got = under(&sim, Vendor::OpenAi, &format!("{{\"usage\":\"{word}\"}}"), false).await;
         assert!(got.text().contains(there) && !got.text().contains(gone), "{word}: {}", got.text());
     }
+}
+
+#[tokio::test]
+async fn things_said_twice_or_never_heard_of() {
+    let sim = start().await;
     let count = |got: &Got, word: &str| got.text().matches(word).count();
     let twice = under(&sim, Vendor::OpenAi, r#"{"usage":"twice"}"#, true).await;
     assert_eq!(count(&twice, "\"usage\""), 2);
@@ -239,7 +244,7 @@ async fn a_prompt_may_ask_for_faults_only_where_it_is_let() {
     let sim = start().await;
     assert_eq!(ask(&sim, Vendor::OpenAi, asked, false).await.status, 200);
     let options = llm_sim::Options {
-        dialects: super::pidgin::caller,
+        dialects: crate::pidgin::caller,
         prompt_faults: true,
         ..llm_sim::Options::default()
     };
