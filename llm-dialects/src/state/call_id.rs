@@ -6,7 +6,7 @@
 use llm_core::Str;
 use llm_core::prompt::Opaque;
 
-use super::{MARK_BASE64, read, token};
+use super::{read, token};
 
 /// The id a client is shown.
 pub fn join(id: &Str, state: Option<&Opaque>) -> Str {
