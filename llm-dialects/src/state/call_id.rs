@@ -6,7 +6,7 @@
 use llm_core::Str;
 use llm_core::prompt::Opaque;
 
-use super::{MARK_BASE64, read, token};
+use super::{read, token};
 
 /// The id a client is shown.
 pub fn join(id: &Str, state: Option<&Opaque>) -> Str {
@@ -36,7 +36,8 @@ mod tests {
     #[test]
     fn state_rides_on_an_id() {
         let kind = "thoughtSignature".into();
-        let state = Opaque { origin: DialectId::Gemini, kind, value: Raw::parse("\"a.b\"").unwrap() };
+        let state =
+            Opaque { origin: DialectId::Gemini, kind, value: Raw::parse("\"a.b\"").unwrap() };
         let shown = join(&"call.1".into(), Some(&state));
         assert_eq!(split(&shown), ("call.1".into(), Some(state)));
         assert_eq!(split(&"call.Z3cx".into()), ("call.Z3cx".into(), None));
