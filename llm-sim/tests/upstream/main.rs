@@ -2,6 +2,8 @@
 //! so that what is tested here is the simulator and no codec.
 
 #[cfg(test)]
+mod dialects;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod in_process;
