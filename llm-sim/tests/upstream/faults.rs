@@ -227,4 +227,6 @@ async fn a_prompt_may_ask_for_faults_only_where_it_is_let() {
     let got = ask(&sim, Vendor::OpenAi, asked, false).await;
     assert_eq!(got.status, 418);
     assert!(got.text().contains("tea"));
+    let wrong = ask(&sim, Vendor::OpenAi, "[[sim: {\"statsu\": 418}]]", false).await;
+    assert!(wrong.status == 400 && wrong.text().contains("statsu"), "{}", wrong.text());
 }
