@@ -128,6 +128,8 @@ pub struct Peek {
     pub model: Spanned<Str>,
     /// Whether a stream is wanted.
     pub stream: bool,
+    /// Where the body says so, when it does: we may ask upstream for the other.
+    pub stream_span: Option<Range<usize>>,
     /// The caller's own cap on the answer.
     pub output_tokens_max: Option<u32>,
     /// How many answers are wanted; 0 means that the caller did not say (one).
@@ -138,6 +140,8 @@ pub struct Peek {
     pub wants_usage_frame: bool,
     /// The value of the member that asks for it (`stream_options`), when there is one.
     pub usage_option: Option<Range<usize>>,
+    /// The flag itself (`include_usage`), when it is there.
+    pub usage_flag: Option<Range<usize>>,
     /// Where a new first member may be spliced in: just behind the opening brace.
     pub members_start: usize,
     /// Whether the object has any member at all (decides whether a splice needs a comma).

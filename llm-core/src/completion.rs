@@ -140,11 +140,7 @@ fn explode_part(part: PartId, p: &Part, out: &mut Vec<Event>) {
             if !call.arguments.is_empty() {
                 deltas.push(Delta::Arguments(call.arguments.clone()));
             }
-            PartHead::ToolCall {
-                id: call.id.clone(),
-                name: call.name.clone(),
-                custom: call.custom,
-            }
+            PartHead::ToolCall { id: call.id.clone(), name: call.name.clone(), custom: call.custom }
         }
         whole => PartHead::Whole(Box::new(whole.clone())),
     };
@@ -260,10 +256,7 @@ impl Collector {
             PartHead::Refusal => PartKind::Refusal(Text::default()),
             PartHead::Reasoning => PartKind::Reasoning(Str::new()),
             PartHead::Audio { mime } => PartKind::Audio(Audio {
-                media: Media {
-                    mime: mime.clone(),
-                    ..Media::new(MediaSource::Base64(Str::new()))
-                },
+                media: Media { mime: mime.clone(), ..Media::new(MediaSource::Base64(Str::new())) },
                 transcript: None,
             }),
             PartHead::ToolCall { id, name, custom } => PartKind::ToolCall(ToolCall {

@@ -64,8 +64,15 @@ impl DialectId {
             OpenaiCompletions, OpenaiResponses,
         };
         let all = [
-            OpenaiChat, OpenaiResponses, OpenaiCompletions, Anthropic, Gemini, Cohere, CohereV1,
-            Ollama, OllamaGenerate,
+            OpenaiChat,
+            OpenaiResponses,
+            OpenaiCompletions,
+            Anthropic,
+            Gemini,
+            Cohere,
+            CohereV1,
+            Ollama,
+            OllamaGenerate,
         ];
         all.into_iter().find(|id| id.name() == name)
     }

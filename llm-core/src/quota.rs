@@ -1,1 +1,33 @@
-//! TODO
+//! How much in how long: limits, windows and counters.
+//!
+//! A [`Limit`] is what people write (`30/hour`, `$20/month`); a [`Window`] is the time it counts,
+//! in a time zone; a [`Counter`] is what has been counted. Windows are computed from an instant and
+//! never swept, so that no job can reset them late, twice or at the wrong hour. Counts are kept
+//! here; limits on money and credits are accounts of the [`crate::ledger`], one for each window.
+
+mod counter;
+mod limit;
+mod window;
+
+use crate::Str;
+use crate::principal::{Priority, Scope};
+
+pub use counter::{Counter, Verdict, take_all, tightest};
+pub use limit::{Length, Limit, NotLimit, Period, Quantity};
+pub use window::{Mode, NotZone, Window, WindowId, Zone};
+
+/// What a key was sold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// Its name.
+    pub name: Str,
+    /// All of them hold at once.
+    pub limits: Vec<Limit>,
+    /// Which models it includes.
+    pub models: Scope,
+    /// Who waits when not all can be served.
+    pub priority: Priority,
+}
+
+#[cfg(test)]
+mod tests;

@@ -48,7 +48,8 @@ pub fn redact(text: &str) -> Cow<'_, str> {
         let rest = &text[at..];
         let Some((start, prefix)) = next_key(rest) else { break };
         let tail = &rest[start + prefix.len()..];
-        let len = tail.bytes().take_while(|b| b.is_ascii_alphanumeric() || b"-_".contains(b)).count();
+        let len =
+            tail.bytes().take_while(|b| b.is_ascii_alphanumeric() || b"-_".contains(b)).count();
         let out = out.get_or_insert_with(String::new);
         out.push_str(&rest[..start + prefix.len()]);
         if len >= KEY_TAIL_MIN {

@@ -1,1 +1,234 @@
-//! TODO
+//! Where things live that outlast a call: the seams behind which stores stand.
+//!
+//! One trait for each kind of need, because they fail differently: money refuses when it cannot be
+//! written, a request log drops and counts, a cache misses. All are object-safe. [`HoldLog`] alone
+//! is synchronous: it is what stands between a caller and a charge that is not yet durable, and an
+//! append to a file is faster than a task switch.
+
+mod record;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::Str;
+use crate::ledger::book::ReserveError;
+use crate::ledger::rules::{Account, Refused, Violation};
+use crate::ledger::{AccountId, HoldId, HoldProof, Receipt, Settlement};
+use crate::money::{Money, Unit};
+use crate::principal::{KeyId, Principal, TenantId};
+use crate::quota::{Limit, Plan, Verdict};
+use crate::seam::BoxFuture;
+
+pub use record::{CallRecord, Outcome};
+
+/// What a store answers with, sooner or later.
+pub type Stored<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// Why a store did not do it. The message names places and never contents or secrets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be reached, or took too long: whether it happened is unknown. Ask again under the
+    /// same id.
+    #[error("the store is not available: {0}")]
+    Unavailable(Str),
+    /// It is full, or a quota of its own is used up: nothing happened, and nothing will until
+    /// somebody makes room.
+    #[error("the store is full: {0}")]
+    Full(Str),
+    /// Somebody else changed the same thing first: nothing happened. Read again.
+    #[error("changed by somebody else: {0}")]
+    Conflict(Str),
+    /// What is stored breaks its own laws. Nobody may go on as if it did not.
+    #[error("the store is corrupt: {0}")]
+    Corrupt(Str),
+    /// The ledger's laws forbid it: a mistake of ours.
+    #[error(transparent)]
+    Violation(#[from] Violation),
+}
+
+impl StoreError {
+    /// Whether the same request may succeed later.
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::Conflict(_) => true,
+            Self::Full(_) | Self::Corrupt(_) | Self::Violation(_) => false,
+        }
+    }
+}
+
+/// Why nothing was set aside.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotReserved<U: Unit = Money> {
+    /// An account is exhausted: the caller's answer.
+    #[error("{why}")]
+    Refused {
+        /// The account that said so, where one did.
+        account: Option<AccountId>,
+        /// What it said.
+        why: Refused<U>,
+    },
+    /// Nobody could say: never to be taken for a refusal, and never for a permission.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl<U: Unit> From<ReserveError<U>> for NotReserved<U> {
+    fn from(error: ReserveError<U>) -> Self {
+        match error {
+            ReserveError::Refused { account, why } => Self::Refused { account, why },
+            ReserveError::Violation(violation) => Self::Store(violation.into()),
+        }
+    }
+}
+
+/// Accounts that pay. Every step is idempotent by the hold's id, so that whoever does not know
+/// whether a step happened repeats it.
+pub trait Ledger<U: Unit = Money>: Send + Sync + fmt::Debug + 'static {
+    /// Sets an amount aside on every account of a path, or on none.
+    fn reserve<'a>(
+        &'a self,
+        hold: HoldId,
+        path: &'a [AccountId],
+        amount: U,
+    ) -> BoxFuture<'a, Result<HoldProof<U>, NotReserved<U>>>;
+
+    /// Ends a hold. A hold that has ended answers with its first receipt.
+    fn settle(&self, settlement: Settlement<U>) -> Stored<'_, Receipt<U>>;
+
+    /// Gives a hold back whole.
+    fn release(&self, hold: HoldId) -> Stored<'_, Receipt<U>>;
+
+    /// An account, with everything that was written before the question; `None` when there is no
+    /// such account.
+    fn balance<'a>(&'a self, account: &'a AccountId) -> Stored<'a, Option<Account<U>>>;
+
+    /// Opens an account or changes its limit. `None` is without limit, declared so.
+    fn set_limit<'a>(&'a self, account: &'a AccountId, limit: Option<U>) -> Stored<'a, ()>;
+
+    /// Recomputes every balance from its journal.
+    fn verify(&self) -> Stored<'_, Audit>;
+}
+
+/// What a recomputation found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Audit {
+    /// Accounts looked at.
+    pub accounts: u64,
+    /// Holds that have not ended.
+    pub holds_open: u64,
+    /// Journal entries added up.
+    pub entries: u64,
+    /// Accounts that break a law; empty when all is well.
+    pub problems: Vec<(AccountId, Violation)>,
+}
+
+/// The journal on this machine: appended before anything is sent and before a caller's last byte,
+/// so that a process that dies has lost nothing. Returns when the line is as durable as the
+/// configuration promises; never waits for a network.
+pub trait HoldLog<U: Unit = Money>: Send + Sync + fmt::Debug + 'static {
+    /// A hold was made, and its call is about to be sent.
+    fn open(&self, proof: &HoldProof<U>, path: &[AccountId]) -> Result<(), StoreError>;
+
+    /// What has come so far costs this much, prompt included.
+    fn watermark(&self, hold: HoldId, cost: U) -> Result<(), StoreError>;
+
+    /// The hold has ended.
+    fn close(&self, settlement: &Settlement<U>) -> Result<(), StoreError>;
+}
+
+/// The hash of a virtual key; the key itself is stored nowhere.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyHash(pub [u8; 32]);
+
+impl fmt::Debug for KeyHash {
+    /// The first bytes tell two keys apart; all of them would let a log reader look keys up.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, ..] = self.0;
+        write!(f, "KeyHash({a:02x}{b:02x}{c:02x}…)")
+    }
+}
+
+/// What a key gives whoever shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grant {
+    /// Who that is.
+    pub principal: Arc<Principal>,
+    /// What was sold.
+    pub plan: Arc<Plan>,
+    /// Limits of the key itself, beside those of the plan.
+    pub limits: Vec<Limit>,
+}
+
+/// Who is who.
+pub trait Directory: Send + Sync + fmt::Debug + 'static {
+    /// What a key gives; `None` when there is no such key, or none any more.
+    fn grant<'a>(&'a self, key: &'a KeyHash) -> Stored<'a, Option<Arc<Grant>>>;
+
+    /// Keys that were revoked or changed since a cursor, and the next cursor: what lets a replica
+    /// forget what it remembers.
+    fn changed(&self, since: u64) -> Stored<'_, (Vec<KeyId>, u64)>;
+}
+
+/// The request log. May drop under pressure, and counts what it dropped; money never passes here.
+pub trait CallLog: Send + Sync + fmt::Debug + 'static {
+    /// Appends records, all or none.
+    fn append<'a>(&'a self, batch: &'a [CallRecord]) -> Stored<'a, ()>;
+}
+
+/// Names a recording. The scope is part of it, so that nobody is answered with what belongs to
+/// somebody else by forgetting an argument.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CacheKey {
+    /// Whose data it is.
+    pub tenant: TenantId,
+    /// Within the tenant: the key, user or team it is kept for; empty for all.
+    pub scope: Str,
+    /// The question.
+    pub question: [u8; 32],
+}
+
+/// Which recordings to forget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purge {
+    /// Those of a tag.
+    Tag(TenantId, Str),
+    /// Those of a scope.
+    Scope(TenantId, Str),
+    /// Those of a tenant.
+    Tenant(TenantId),
+}
+
+/// Answers worth keeping. A failure is a miss; nobody's call fails for it.
+pub trait CacheStore: Send + Sync + fmt::Debug + 'static {
+    /// A recording that is still fresh.
+    fn get<'a>(&'a self, key: &'a CacheKey) -> Stored<'a, Option<Bytes>>;
+
+    /// Keeps a recording for as long as `ttl`.
+    fn put<'a>(
+        &'a self,
+        key: &'a CacheKey,
+        recording: Bytes,
+        ttl: Duration,
+        tags: &'a [Str],
+    ) -> Stored<'a, ()>;
+
+    /// Forgets, and says how many.
+    fn purge<'a>(&'a self, what: &'a Purge) -> Stored<'a, u64>;
+}
+
+/// Counts that several replicas share. The store's own clock decides which window it is.
+pub trait Counters: Send + Sync + fmt::Debug + 'static {
+    /// Counts `n` against each rule of an owner, or against none. The first refusal is the answer
+    /// when there is one.
+    fn take<'a>(
+        &'a self,
+        owner: &'a AccountId,
+        asks: &'a [(Limit, u64)],
+    ) -> Stored<'a, Vec<Verdict>>;
+}
+
+#[cfg(test)]
+mod tests;

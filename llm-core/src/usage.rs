@@ -91,6 +91,37 @@ impl TokenKind {
         Self::AudioIn,
         Self::AudioOut,
     ];
+
+    /// The word for it in prices, metrics and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::CacheRead => "cache_read",
+            Self::CacheWrite => "cache_write",
+            Self::CacheWrite1h => "cache_write_1h",
+            Self::Output => "output",
+            Self::Reasoning => "reasoning",
+            Self::AudioIn => "audio_in",
+            Self::AudioOut => "audio_out",
+        }
+    }
+
+    /// The class of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|k| k.name() == name)
+    }
+
+    /// Whether the model reads these tokens; it writes all others.
+    pub fn is_read(self) -> bool {
+        match self {
+            Self::Input
+            | Self::CacheRead
+            | Self::CacheWrite
+            | Self::CacheWrite1h
+            | Self::AudioIn => true,
+            Self::Output | Self::Reasoning | Self::AudioOut => false,
+        }
+    }
 }
 
 impl Usage {
@@ -110,13 +141,24 @@ impl Usage {
 
     /// Everything the model read; `None` when the provider did not say.
     pub fn input_total(&self) -> Option<u64> {
-        let read = [self.input, self.cache_read, self.cache_write, self.cache_write_1h, self.audio_in];
-        (!self.unknown.input).then(|| sum(&read))
+        (!self.unknown.input).then(|| self.read_total())
+    }
+
+    /// Everything the model read, as far as anyone counted: what selects a price tier.
+    pub fn read_total(&self) -> u64 {
+        let read =
+            [self.input, self.cache_read, self.cache_write, self.cache_write_1h, self.audio_in];
+        sum(&read)
     }
 
     /// Everything the model wrote; `None` when the provider did not say.
     pub fn output_total(&self) -> Option<u64> {
-        (!self.unknown.output).then(|| sum(&[self.output, self.reasoning, self.audio_out]))
+        (!self.unknown.output).then(|| self.written_total())
+    }
+
+    /// Everything the model wrote, as far as anyone counted.
+    pub fn written_total(&self) -> u64 {
+        sum(&[self.output, self.reasoning, self.audio_out])
     }
 
     /// Tokens written to a cache, whatever their life.

@@ -13,6 +13,8 @@ use llm_core::dialect::DialectId;
 use llm_core::prompt::Opaque;
 use llm_core::raw::Raw;
 
+pub mod call_id;
+
 /// The first bytes inside a token. Three, so that every token starts with the same four
 /// characters and nothing else is ever decoded.
 const MARK: &str = "gw1";

@@ -1,8 +1,10 @@
 //! JSON without trees: fields are read where they stand and written where they go.
 
 pub mod limits;
+pub mod nested;
 pub mod object;
 pub mod peek;
+pub mod piece;
 pub mod place;
 pub mod splice;
 pub mod write;

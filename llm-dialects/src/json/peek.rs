@@ -1,1 +1,285 @@
-//! TODO
+//! Reads the few facts of a request that a gateway must know, without building a tree.
+//!
+//! A dialect says in a [`Layout`] which members mean what; [`peek`] passes over the body once and
+//! stops only at those. What it finds are slices of the body and their places, so that a relay can
+//! change a value where it stands. A member of the layout that stands twice is refused: whoever
+//! reads the other one would see another request than we bill.
+//!
+//! Deliberately absent: the words of the request (`decode` reads them, if anybody needs them), and
+//! any repair of what is wrong.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use llm_core::Str;
+use llm_core::call::{Peek, Spanned};
+use llm_core::dialect::BadRequest;
+use llm_core::raw::RawNumber;
+use memchr::memmem;
+
+use super::limits;
+
+mod walk;
+
+/// Model names become keys of maps, and parts of log lines.
+const MODEL_BYTES_MAX: usize = 256;
+/// Likewise the names of end users; some clients put a JSON object into the string.
+const USER_BYTES_MAX: usize = 1024;
+/// A layout's members are marked in one word while we pass.
+const MEMBERS_MAX: usize = 64;
+
+/// Members of an object, and what they mean.
+pub type Members = &'static [(&'static str, Member)];
+
+/// What a dialect's request looks like from far away.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    members: Members,
+    stream_default: bool,
+    model_needed: bool,
+}
+
+/// What a member of a request means.
+#[derive(Clone, Copy, Debug)]
+pub enum Member {
+    /// The model: a string.
+    Model,
+    /// Whether a stream is wanted: a boolean.
+    Stream,
+    /// A cap on the answer's tokens. Where several stand the largest counts, for money is held
+    /// for it.
+    Cap,
+    /// The same where a negative number means that there is none.
+    CapUnlessNegative,
+    /// How many answers are wanted: at least one.
+    Candidates,
+    /// The end user: a string. The first one counts.
+    User,
+    /// The object whose `include_usage` asks for a usage frame.
+    UsageOption,
+    /// That flag: a boolean.
+    UsageFlag,
+    /// Counts as these bits of [`llm_core::call::Has`] when it says something: not `null`,
+    /// `false`, `""`, `[]`, `{}`.
+    Has(u16),
+    /// Counts as the bits of each text that stands somewhere in its JSON. A text with its quotes
+    /// on is found as a key or as a whole string, never in the middle of prose, where quotes are
+    /// escaped.
+    Mentions(&'static [(&'static str, u16)]),
+    /// An object with members that mean something.
+    Within(Members),
+    /// Means nothing here, but must not stand twice.
+    Once,
+}
+
+impl Layout {
+    /// Made in constants, so that a table that is too long does not compile.
+    pub const fn new(members: Members) -> Self {
+        assert!(fit_a_word(members), "more members than fit a word");
+        Self { members, stream_default: false, model_needed: true }
+    }
+
+    /// A stream is what a request gets that does not say.
+    #[must_use]
+    pub const fn streams_by_default(mut self) -> Self {
+        self.stream_default = true;
+        self
+    }
+
+    /// The model need not stand in the body: the path names it.
+    #[must_use]
+    pub const fn model_elsewhere(mut self) -> Self {
+        self.model_needed = false;
+        self
+    }
+}
+
+const fn fit_a_word(members: Members) -> bool {
+    let mut at = 0;
+    while at < members.len() {
+        if let Member::Within(inner) = members[at].1
+            && !fit_a_word(inner)
+        {
+            return false;
+        }
+        at += 1;
+    }
+    members.len() <= MEMBERS_MAX
+}
+
+/// Reads the facts. `null` is the same as absent.
+pub fn peek(body: &Bytes, layout: &Layout) -> Result<Peek, BadRequest> {
+    limits::check(body)?;
+    // Checked as a whole, so that a body is refused here or nowhere: what is relayed and what is
+    // decoded must not differ in what they take.
+    let body = Str::try_from(body.clone()).map_err(|_| BadRequest::syntax("not UTF-8"))?;
+    let start = body.len() - body.trim_ascii_start().len();
+    match body.as_bytes().get(start) {
+        None => return Err(BadRequest::syntax("the body is empty")),
+        Some(b'{') => {}
+        Some(_) => return Err(walk::no_object(&body)),
+    }
+    let mut reader = Reader { body: &body, path: None, peek: Peek::default() };
+    reader.peek.stream = layout.stream_default;
+    reader.peek.members_start = start + 1;
+    reader.peek.input_tokens_estimate = u32::try_from(body.len() / 3).unwrap_or(u32::MAX);
+    reader.peek.members_any = walk::object(&body, layout.members, &mut reader)?;
+    if layout.model_needed && reader.peek.model.span.is_none() {
+        return Err(BadRequest::invalid("model", "model is missing"));
+    }
+    Ok(reader.peek)
+}
+
+/// Gathers what the walk finds.
+struct Reader<'a> {
+    body: &'a Str,
+    /// The object we are in, when it is not the whole body.
+    path: Option<&'static str>,
+    peek: Peek,
+}
+
+impl<'a> Reader<'a> {
+    /// A member of the layout, with the JSON text of its value.
+    fn member(
+        &mut self,
+        name: &'static str,
+        means: Member,
+        json: &'a str,
+    ) -> Result<(), BadRequest> {
+        // These are written over, and so their places are wanted even where they say `null`.
+        match means {
+            Member::UsageOption => self.peek.usage_option = Some(self.span(json)),
+            Member::UsageFlag => self.peek.usage_flag = Some(self.span(json)),
+            Member::Stream => self.peek.stream_span = Some(self.span(json)),
+            _ => {}
+        }
+        if json == "null" {
+            return Ok(());
+        }
+        match means {
+            Member::Model => self.peek.model = self.string(name, json, MODEL_BYTES_MAX)?,
+            Member::Stream => self.peek.stream = self.boolean(name, json)?,
+            Member::Cap => self.cap(name, json)?,
+            Member::CapUnlessNegative if json.starts_with('-') => {}
+            Member::CapUnlessNegative => self.cap(name, json)?,
+            Member::Candidates => {
+                let wanted = integer(json).and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0);
+                let Some(wanted) = wanted else {
+                    return Err(self.bad(name, "must be an integer from 1 to 65535"));
+                };
+                self.peek.candidates = self.peek.candidates.max(wanted);
+            }
+            Member::User => {
+                let user = self.string(name, json, USER_BYTES_MAX)?;
+                self.peek.user.get_or_insert(user);
+            }
+            Member::UsageOption => self.within(name, USAGE_FLAG, json)?,
+            Member::UsageFlag => self.peek.wants_usage_frame = self.boolean(name, json)?,
+            Member::Has(bits) => self.peek.has.add_if(says_something(json), bits),
+            Member::Mentions(texts) => {
+                for (text, bits) in texts {
+                    // A bit that is set already need not be looked for.
+                    let open = !self.peek.has.all(*bits);
+                    let has = open && memmem::find(json.as_bytes(), text.as_bytes()).is_some();
+                    self.peek.has.add_if(has, *bits);
+                }
+            }
+            Member::Within(members) => self.within(name, members, json)?,
+            Member::Once => {}
+        }
+        Ok(())
+    }
+
+    fn within(
+        &mut self,
+        name: &'static str,
+        members: Members,
+        json: &'a str,
+    ) -> Result<(), BadRequest> {
+        if !json.starts_with('{') {
+            return Err(self.bad(name, "must be an object"));
+        }
+        let outer = self.path.replace(name);
+        walk::object(json, members, self)?;
+        self.path = outer;
+        Ok(())
+    }
+
+    fn cap(&mut self, name: &'static str, json: &str) -> Result<(), BadRequest> {
+        let Some(cap) = integer(json).and_then(|n| u32::try_from(n).ok()) else {
+            return Err(self.bad(name, "must be an integer from 0 to 4294967295"));
+        };
+        self.peek.output_tokens_max = self.peek.output_tokens_max.max(Some(cap));
+        Ok(())
+    }
+
+    fn boolean(&self, name: &'static str, json: &str) -> Result<bool, BadRequest> {
+        match json {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(self.bad(name, "must be true or false")),
+        }
+    }
+
+    fn string(
+        &self,
+        name: &'static str,
+        json: &'a str,
+        bytes_max: usize,
+    ) -> Result<Spanned<Str>, BadRequest> {
+        let inner = json.strip_prefix('"').and_then(|t| t.strip_suffix('"'));
+        let Some(inner) = inner else { return Err(self.bad(name, "must be a string")) };
+        let value = if inner.contains('\\') {
+            // A lone surrogate passes the scanner but is no character.
+            let unescaped = serde_json::from_str::<String>(json);
+            unescaped.map_err(|_| self.bad(name, "is not a valid string"))?.into()
+        } else {
+            self.body.slice_ref(inner)
+        };
+        if value.is_empty() {
+            return Err(self.bad(name, "must not be empty"));
+        }
+        if value.len() > bytes_max {
+            return Err(self.bad(name, &format!("is longer than {bytes_max} bytes")));
+        }
+        Ok(Spanned { value, span: Some(self.span(json)) })
+    }
+
+    /// Where a piece of the body stands in it.
+    fn span(&self, json: &str) -> Range<usize> {
+        let start = json.as_ptr().addr().saturating_sub(self.body.as_ptr().addr());
+        start..start + json.len()
+    }
+
+    fn bad(&self, name: &'static str, what: &str) -> BadRequest {
+        match self.path {
+            None => BadRequest::invalid(name, format!("{name} {what}")),
+            Some(path) => {
+                let param = format!("{path}.{name}");
+                let message = format!("{param} {what}");
+                BadRequest::invalid(param, message)
+            }
+        }
+    }
+}
+
+/// A whole number that is not negative (`3.0` is 3, as it is to `decode`).
+fn integer(json: &str) -> Option<u64> {
+    if let Ok(number) = json.parse() {
+        return Some(number);
+    }
+    RawNumber::parse(json)?.as_u64()
+}
+
+fn says_something(json: &str) -> bool {
+    match json.as_bytes() {
+        b"false" | b"\"\"" => false,
+        [b'[' | b'{', inner @ .., _] => !inner.trim_ascii().is_empty(),
+        _ => true,
+    }
+}
+
+const USAGE_FLAG: Members = &[("include_usage", Member::UsageFlag)];
+
+#[cfg(test)]
+mod tests;

@@ -60,7 +60,7 @@ pub fn path_of(body: &str, offset: usize) -> String {
 }
 
 /// One past the closing quote of the string that opens at `start`.
-fn string_end(bytes: &[u8], start: usize) -> usize {
+pub(super) fn string_end(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while at < bytes.len() {
         match bytes[at] {

@@ -11,10 +11,14 @@ use llm_core::extra::Extra;
 use llm_core::raw::{Raw, RawNumber};
 use memchr::memchr2;
 
+use super::place;
+
 /// An open object.
 pub struct ObjectWriter<'a> {
     out: &'a mut BytesMut,
     any: bool,
+    /// Where its opening brace stands.
+    start: usize,
 }
 
 /// An open array.
@@ -33,8 +37,9 @@ pub fn object(write: impl FnOnce(&mut ObjectWriter<'_>)) -> BytesMut {
 impl<'a> ObjectWriter<'a> {
     /// Opens an object.
     pub fn begin(out: &'a mut BytesMut) -> Self {
+        let start = out.len();
         out.extend_from_slice(b"{");
-        Self { out, any: false }
+        Self { out, any: false, start }
     }
 
     fn name(&mut self, name: &str) -> &mut BytesMut {
@@ -165,10 +170,45 @@ impl<'a> ObjectWriter<'a> {
     pub fn extra(&mut self, extra: &Extra, dialect: DialectId) -> &mut Self {
         if extra.origin() == Some(dialect) {
             for (name, value) in extra.fields() {
-                self.raw(name, value);
+                self.kept(name, value);
             }
         }
         self
+    }
+
+    /// A field that was kept as written. A known field that said `null` is among those; when its
+    /// words have been edited since, the words stand already and must not be contradicted.
+    pub fn kept(&mut self, name: &str, value: &Raw) -> &mut Self {
+        if !(value.is_null() && self.says(name)) {
+            self.raw(name, value);
+        }
+        self
+    }
+
+    /// Whether a member of that name has been written. Reads what is there, for the few that ask.
+    fn says(&self, name: &str) -> bool {
+        let mut quoted = BytesMut::new();
+        string(&mut quoted, name);
+        let bytes = self.out.get(self.start..).unwrap_or_default();
+        let (mut depth, mut at, mut key_next) = (0_usize, 0, true);
+        while let Some(byte) = bytes.get(at) {
+            match byte {
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                b',' if depth == 1 => key_next = true,
+                b'"' => {
+                    let end = place::string_end(bytes, at);
+                    if depth == 1 && std::mem::take(&mut key_next) && bytes[at..end] == quoted {
+                        return true;
+                    }
+                    at = end;
+                    continue;
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        false
     }
 }
 
@@ -312,6 +352,20 @@ fn double(out: &mut BytesMut, value: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_null_that_was_kept_does_not_contradict_words() {
+        let mut extra = Extra::new(DialectId::Ollama);
+        for name in ["seed", "inner", "top_k", "se\"ed"] {
+            extra.push(name, Raw::parse("null").unwrap());
+        }
+        let out = object(|o| {
+            o.u64("seed", 1).object("n").u64("inner", 1).strs("l", &["top_k".into()]);
+            o.str("se\"ed", "seed").extra(&extra, DialectId::Ollama);
+        });
+        let want = r#"{"seed":1,"n":{"inner":1,"l":["top_k"]},"se\"ed":"seed","inner":null,"top_k":null}"#;
+        assert_eq!(out, want.as_bytes());
+    }
 
     #[test]
     fn what_is_written_reads_back() {

@@ -3,5 +3,6 @@
 //! Behind a feature, because an application that only wants simulated providers has no use for it.
 
 pub mod corpus;
+pub mod fixtures;
 pub mod reading;
 pub mod rendering;

@@ -1,0 +1,144 @@
+//! What has been counted against a limit.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+
+use super::window::{Window, WindowId};
+use crate::Str;
+
+/// Counts of one rule, for one owner. Pure: whoever shares it between threads or replicas locks
+/// it, or does the same in a store.
+#[derive(Clone, Debug)]
+pub struct Counter {
+    rule: Str,
+    limit: u64,
+    window: Window,
+    /// Never goes back: a clock that jumps must not open a window a second time.
+    latest: Timestamp,
+    /// Oldest first; at most the slices of a window.
+    slices: VecDeque<Slice>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slice {
+    id: WindowId,
+    used: u64,
+    reserved: u64,
+}
+
+/// What a rule says, with all that a refusal must name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether it fits.
+    pub allowed: bool,
+    /// The rule.
+    pub rule: Str,
+    /// Its limit.
+    pub limit: u64,
+    /// What is used.
+    pub used: u64,
+    /// What is set aside.
+    pub reserved: u64,
+    /// What is left.
+    pub remaining: u64,
+    /// Refused: when it would fit, `None` if never. Allowed: when all that was counted is gone.
+    pub resets_at: Option<Timestamp>,
+    /// What the count is booked under; [`Counter::settle`] wants it back.
+    pub slice: WindowId,
+}
+
+impl Counter {
+    /// Counts nothing yet.
+    pub fn new(rule: impl Into<Str>, limit: u64, window: Window) -> Self {
+        let latest = Timestamp::MIN;
+        Self { rule: rule.into(), limit, window, latest, slices: VecDeque::new() }
+    }
+
+    /// Whether `n` more would fit. Changes nothing.
+    pub fn ask(&self, n: u64, now: Timestamp) -> Verdict {
+        let now = now.max(self.latest);
+        let reach = self.window.reach(now);
+        let live = || self.slices.iter().filter(|s| s.id.start >= reach);
+        let used = live().fold(0u64, |sum, s| sum.saturating_add(s.used));
+        let reserved = live().fold(0u64, |sum, s| sum.saturating_add(s.reserved));
+        let taken = used.saturating_add(reserved);
+        let remaining = self.limit.saturating_sub(taken);
+        let allowed = n <= remaining;
+        let mut left = taken;
+        let fits = live().find(|s| {
+            left = left.saturating_sub(s.used.saturating_add(s.reserved));
+            left.checked_add(n).is_some_and(|sum| sum <= self.limit)
+        });
+        let last = if allowed { live().next_back() } else { fits };
+        let resets_at = last.map(|s| self.window.leaves(&s.id));
+        let (rule, limit, slice) = (self.rule.clone(), self.limit, self.window.slice_at(now));
+        debug_assert!(taken.saturating_add(remaining) >= limit);
+        Verdict { allowed, rule, limit, used, reserved, remaining, resets_at, slice }
+    }
+
+    /// Counts `n` if it fits.
+    pub fn take(&mut self, n: u64, now: Timestamp) -> Verdict {
+        self.count(n, now, |slice| slice.used = slice.used.saturating_add(n))
+    }
+
+    /// Sets `n` aside if it fits, until [`Counter::settle`] says what it was.
+    pub fn reserve(&mut self, n: u64, now: Timestamp) -> Verdict {
+        self.count(n, now, |slice| slice.reserved = slice.reserved.saturating_add(n))
+    }
+
+    /// Replaces what was set aside by what was used, which may be more: tokens that have flowed
+    /// count even past the limit. A slice that counts no more is left alone.
+    pub fn settle(&mut self, slice: WindowId, reserved: u64, used: u64) {
+        if let Some(slice) = self.slices.iter_mut().find(|s| s.id == slice) {
+            debug_assert!(slice.reserved >= reserved, "more is given back than was set aside");
+            slice.reserved = slice.reserved.saturating_sub(reserved);
+            slice.used = slice.used.saturating_add(used);
+        }
+    }
+
+    /// The verdict after the count, so that `used` and `remaining` are what a caller may be told.
+    fn count(&mut self, n: u64, now: Timestamp, book: impl FnOnce(&mut Slice)) -> Verdict {
+        let before = self.ask(n, now);
+        if !before.allowed {
+            return before;
+        }
+        self.latest = self.latest.max(now);
+        let reach = self.window.reach(self.latest);
+        while self.slices.front().is_some_and(|s| s.id.start < reach) {
+            self.slices.pop_front();
+        }
+        if self.slices.back().is_none_or(|s| s.id != before.slice) {
+            self.slices.push_back(Slice { id: before.slice, used: 0, reserved: 0 });
+        }
+        if let Some(slice) = self.slices.back_mut() {
+            book(slice);
+        }
+        let after = Verdict { allowed: true, ..self.ask(0, now) };
+        debug_assert_eq!(after.remaining, before.remaining - n, "what fits is what is counted");
+        debug_assert_eq!(after.slice, before.slice);
+        after
+    }
+}
+
+/// Counts against every rule, or against none: all are asked first. `Err` is the first refusal.
+pub fn take_all(
+    counters: &mut [(&mut Counter, u64)],
+    now: Timestamp,
+) -> Result<Vec<Verdict>, Box<Verdict>> {
+    for (counter, n) in counters.iter() {
+        let verdict = counter.ask(*n, now);
+        if !verdict.allowed {
+            return Err(Box::new(verdict));
+        }
+    }
+    Ok(counters.iter_mut().map(|(counter, n)| counter.take(*n, now)).collect())
+}
+
+/// The verdict that a caller should hear of: the one with the smallest share left.
+pub fn tightest(verdicts: &[Verdict]) -> Option<&Verdict> {
+    verdicts.iter().min_by(|a, b| {
+        let (left, right) = (u128::from(a.remaining), u128::from(b.remaining));
+        (left * u128::from(b.limit)).cmp(&(right * u128::from(a.limit)))
+    })
+}

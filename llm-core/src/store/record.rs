@@ -1,0 +1,61 @@
+//! One line of the request log.
+
+use std::time::{Duration, SystemTime};
+
+use crate::Str;
+use crate::call::{CallId, Operation};
+use crate::error::Kind;
+use crate::money::Money;
+use crate::principal::{FeatureId, Principal};
+use crate::provider::TargetId;
+use crate::usage::Usage;
+
+/// What is kept of a call: numbers and names, no content.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallRecord {
+    /// The call.
+    pub id: CallId,
+    /// When it was accepted, by the wall clock.
+    pub at: SystemTime,
+    /// Who asked.
+    pub principal: std::sync::Arc<Principal>,
+    /// For which purpose.
+    pub feature: FeatureId,
+    /// What was asked for.
+    pub operation: Operation,
+    /// The model, as the caller named it.
+    pub model: Str,
+    /// Who answered; `None` when nobody was asked.
+    pub target: Option<TargetId>,
+    /// How many targets were tried.
+    pub attempts: u8,
+    /// Whether the answer was streamed.
+    pub stream: bool,
+    /// Whether a cache answered.
+    pub cached: bool,
+    /// What was used.
+    pub usage: Usage,
+    /// What the caller was charged.
+    pub charged: Money,
+    /// What the operator paid beside it.
+    pub loss: Money,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Until the first byte of the answer.
+    pub first_byte: Option<Duration>,
+    /// Until its end.
+    pub total: Duration,
+    /// Labels that the caller gave.
+    pub tags: Vec<Str>,
+}
+
+/// How a call ended, seen from the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The answer came whole.
+    Done,
+    /// The caller left.
+    Left,
+    /// An error, before the answer or inside it.
+    Failed(Kind),
+}
