@@ -129,7 +129,7 @@ fn members(error: &Error, o: &mut ObjectWriter<'_>) {
     o.u64("code", u64::from(kind.status()));
     o.str("message", &llm_core::secret::redact(error.message()));
     o.str("status", status_word(kind));
-    let wait = openai_error::wait_hint(error);
+    let wait = openai_error::retry_after(error);
     let mut details = o.array("details");
     let mut info = details.object();
     info.str("@type", "type.googleapis.com/google.rpc.ErrorInfo");
