@@ -32,6 +32,8 @@ const NAMES_MODEL: u32 = 1 << 3;
 const PREFIXED: u32 = 1 << 4;
 /// The task is a number.
 const NUMBER: u32 = 1 << 5;
+/// The batch names the model as well.
+const BATCH_NAMES_MODEL: u32 = 1 << 6;
 /// What single inputs said besides is kept as this.
 const REQUESTS: &str = "requests";
 
@@ -52,6 +54,12 @@ pub(super) fn decode(route: &Route, body: &Bytes) -> Result<Prompt, BadRequest> 
         input(one, &mut r, &mut bits, true, &mut besides)?;
         r.extra = besides.noted(bits);
         return Ok(Prompt::Embed(r));
+    }
+    if let Some(model) = o.see("model").and_then(|f| f.str().ok())
+        && *model == *prefixed(&r.model)
+    {
+        o.take("model")?;
+        bits |= BATCH_NAMES_MODEL;
     }
     let mut all = Vec::new();
     for (at, field) in o.array("requests")?.into_iter().enumerate() {
@@ -184,6 +192,9 @@ pub(super) fn encode(r: &EmbedRequest, cx: &SendCx<'_>) -> Result<Encoded, BadRe
             write_input(o, r, one, 0, None, cx, &mut losses);
             restore_besides(o, &r.extra);
             return;
+        }
+        if r.extra.notation(ME).has(BATCH_NAMES_MODEL) {
+            o.str("model", &prefixed(bare(cx.model)));
         }
         let kept = r.extra.get_from(ME, REQUESTS).map(|raw| raw.text().clone());
         let kept = kept.as_ref().and_then(|t| Field::root(t).ok()?.array().ok());

@@ -142,14 +142,14 @@ fn format(c: &mut Object<'_>, r: &mut Request, bits: &mut u32) -> Result<(), Bad
     Ok(())
 }
 
-/// Writes the configuration, if there is anything in it.
+/// Writes the configuration, if there is anything in it, and says whether.
 pub(super) fn write(
     o: &mut ObjectWriter<'_>,
     r: &Request,
     model: &str,
     capability: &Capability,
     losses: &mut Losses,
-) {
+) -> bool {
     let bits = r.extra.notation(ME);
     let reasoning = r.reasoning.as_ref().filter(|_| {
         // A model that does not think refuses to be told how.
@@ -159,13 +159,13 @@ pub(super) fn write(
         }
         can
     });
-    let kept = r.extra.get_from(ME, CONFIG.camel).is_some();
+    let kept = r.extra.get_from(ME, CONFIG.camel).is_some_and(|v| !v.is_null());
     let quiet = !kept
         && !bits.has(EMPTY_CONFIG)
         && reasoning.is_none()
         && is_default(r);
     if quiet {
-        return;
+        return false;
     }
     let mut c = o.object(CONFIG.spelled(bits));
     write_sampling(&mut c, r, bits, losses);
@@ -191,6 +191,7 @@ pub(super) fn write(
         thinking::write(&mut c, spec, r, model, losses);
     }
     restore_remainder(&mut c, &r.extra, CONFIG.camel);
+    true
 }
 
 fn is_default(r: &Request) -> bool {

@@ -5,6 +5,7 @@ use llm_core::extra::Losses;
 use llm_core::prompt::Request;
 
 use super::decode::OUTER;
+use super::message::SYSTEM;
 use super::{
     CONFIG, LONE_CONTENT, MODEL_IN_BODY, MODEL_PREFIXED, NO_CONTENTS, TOOL_CONFIG, WRAPPED,
 };
@@ -56,21 +57,32 @@ fn members(
     let mut w = Writing::new(StateFor::Upstream);
     w.media_inside = names::is_third_generation(cx.model);
     let contents = messages::Contents::of(r);
-    contents.write_system(o, &mut w);
-    let lost = r.extra.get_from(ME, "contents").is_some() || bits.has(NO_CONTENTS);
-    if !(contents.is_empty() && lost) {
+    // What was null in the caller's request stays so, unless there is something to say by now.
+    let mut written: Vec<&str> = vec![OUTER];
+    if contents.write_system(o, &mut w) {
+        written.extend([SYSTEM.camel, SYSTEM.snake]);
+    }
+    let absent = r.extra.get_from(ME, "contents").is_some() || bits.has(NO_CONTENTS);
+    if !(contents.is_empty() && absent) {
         contents.write(o, bits.has(LONE_CONTENT), cx.model, &mut w);
+        written.push("contents");
     }
     *losses = w.losses;
-    tools::write(o, r, losses);
-    tools::write_choice(o, r);
-    config::write(o, r, cx.model, cx.capability, losses);
+    if tools::write(o, r, losses) {
+        written.push("tools");
+    }
+    if tools::write_choice(o, r) {
+        written.extend([TOOL_CONFIG.camel, TOOL_CONFIG.snake]);
+    }
+    if config::write(o, r, cx.model, cx.capability, losses) {
+        written.extend([CONFIG.camel, CONFIG.snake]);
+    }
     if r.parallel_tools == Some(false) {
         losses.dropped("parallel_tools");
     }
     if r.user.is_some() {
         losses.dropped("user");
     }
-    restore(o, &r.extra, &[CONFIG.camel, TOOL_CONFIG.camel, OUTER]);
+    restore(o, &r.extra, &written);
     r.extra.lose(ME, "", losses);
 }

@@ -110,11 +110,14 @@ pub(in crate::gemini) fn relay(
         return Ok(same());
     }
     let mut edits = Vec::new();
-    for request in o.array("requests")? {
-        let request = request.object()?;
-        if let Some(model) = request.see("model").filter(|f| f.kind() == JsonKind::String) {
+    let mut rename = |o: &Object<'_>| {
+        if let Some(model) = o.see("model").filter(|f| f.kind() == JsonKind::String) {
             edits.push(Edit::string(span(&text, model), &prefixed(bare(cx.model))));
         }
+    };
+    rename(&o);
+    for request in o.array("requests")? {
+        rename(&request.object()?);
     }
     splice(body, &mut edits).map_err(|e| BadRequest::syntax(e.to_string()))
 }

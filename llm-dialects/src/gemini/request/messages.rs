@@ -59,16 +59,16 @@ impl<'a> Contents<'a> {
         self.turns.is_empty()
     }
 
-    /// Writes `systemInstruction`.
-    pub(super) fn write_system(&self, o: &mut ObjectWriter<'_>, w: &mut Writing<'a>) {
-        let Some(first) = self.system.first() else { return };
+    /// Writes `systemInstruction`, if there is any.
+    pub(super) fn write_system(&self, o: &mut ObjectWriter<'_>, w: &mut Writing<'a>) -> bool {
+        let Some(first) = self.system.first() else { return false };
         let bits = first.extra.notation(ME);
         let name = SYSTEM.spelled(bits);
         if bits.has(STRING)
             && let [Part { kind: PartKind::Text(text), .. }] = &first.parts[..]
         {
             o.str(name, &text.text);
-            return;
+            return true;
         }
         let all: Vec<(usize, &Message)> = self.system.iter().enumerate().collect();
         let mut content = o.object(name);
@@ -77,6 +77,7 @@ impl<'a> Contents<'a> {
             restore(&mut content, &message.extra, &[]);
             message.extra.lose(ME, &format!("system.{at}"), &mut w.losses);
         }
+        true
     }
 
     /// Writes `contents`.

@@ -150,13 +150,13 @@ fn choice(field: Field<'_>, bits: &mut u32) -> Result<Option<ToolChoice>, Bad> {
     Ok(Some(choice))
 }
 
-/// Writes `tools`.
-pub(super) fn write(o: &mut ObjectWriter<'_>, r: &Request, losses: &mut Losses) {
+/// Writes `tools`, if there are any.
+pub(super) fn write(o: &mut ObjectWriter<'_>, r: &Request, losses: &mut Losses) -> bool {
     let groups = groups(&r.tools, losses);
     let bits = r.extra.notation(ME);
     // An empty list that stood there is among what was not read.
     if groups.is_empty() {
-        return;
+        return false;
     }
     match (&groups[..], bits.has(LONE_TOOL)) {
         ([group], true) => write_group(&mut o.object("tools"), group, losses),
@@ -165,6 +165,7 @@ pub(super) fn write(o: &mut ObjectWriter<'_>, r: &Request, losses: &mut Losses) 
             groups.iter().for_each(|g| write_group(&mut list.object(), g, losses));
         }
     }
+    true
 }
 
 /// Tools that share an object, each with its place in the list.
@@ -236,14 +237,14 @@ fn write_function(list: &mut ArrayWriter<'_>, at: usize, tool: &Tool, losses: &m
     tool.extra.lose(ME, &format!("tools.{at}"), losses);
 }
 
-/// Writes `toolConfig`.
-pub(super) fn write_choice(o: &mut ObjectWriter<'_>, r: &Request) {
+/// Writes `toolConfig`, if there is anything in it.
+pub(super) fn write_choice(o: &mut ObjectWriter<'_>, r: &Request) -> bool {
     let bits = r.extra.notation(ME);
-    let kept = r.extra.get_from(ME, TOOL_CONFIG.camel).is_some();
+    let kept = r.extra.get_from(ME, TOOL_CONFIG.camel).is_some_and(|v| !v.is_null());
     // Without tools there is nothing to choose, and the API refuses a choice.
     let idle = r.tools.is_empty() && r.extra.origin() != Some(ME);
     if idle || r.tool_choice.is_none() && !kept && !bits.has(EMPTY_TOOL_CONFIG) {
-        return;
+        return false;
     }
     let mut config = o.object(TOOL_CONFIG.spelled(bits));
     if let Some(choice) = &r.tool_choice {
@@ -264,6 +265,7 @@ pub(super) fn write_choice(o: &mut ObjectWriter<'_>, r: &Request) {
         }
     }
     restore_remainder(&mut config, &r.extra, TOOL_CONFIG.camel);
+    true
 }
 
 fn spelled(name: &Name, r: &Request) -> &'static str {
