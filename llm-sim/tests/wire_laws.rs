@@ -83,9 +83,9 @@ fn a_stream_reads_the_same_however_it_is_cut() {
 
 /// Places that differ from case to case and never from run to run.
 fn seeded_places(name: &str, len: usize) -> Vec<usize> {
-    let mut state = name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| {
-        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let mut state = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
     (0..CUTS)
         .map(|_| {
             state ^= state << 13;
@@ -286,9 +286,8 @@ fn asked(prompt: &Prompt) -> (String, bool) {
 }
 
 fn same_json(a: &[u8], b: &[u8]) -> Result<(), String> {
-    let parse = |bytes: &[u8]| {
-        serde_json::from_slice::<Value>(bytes).map_err(|e| format!("not JSON: {e}"))
-    };
+    let parse =
+        |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).map_err(|e| format!("not JSON: {e}"));
     let (a, b) = (parse(a)?, parse(b)?);
     match difference(&a, &b, String::new()) {
         None => Ok(()),
@@ -310,9 +309,9 @@ fn difference(a: &Value, b: &Value, path: String) -> Option<String> {
                 }
             })
         }
-        (Value::Array(x), Value::Array(y)) if x.len() == y.len() => {
-            (0..).zip(x.iter().zip(y)).find_map(|(i, (x, y))| difference(x, y, format!("{path}.{i}")))
-        }
+        (Value::Array(x), Value::Array(y)) if x.len() == y.len() => (0..)
+            .zip(x.iter().zip(y))
+            .find_map(|(i, (x, y))| difference(x, y, format!("{path}.{i}"))),
         _ if a == b => None,
         _ => Some(format!("{path}: {a} became {b}")),
     }
