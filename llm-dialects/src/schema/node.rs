@@ -8,6 +8,7 @@ use llm_core::extra::Losses;
 
 use super::Subset;
 use super::refs::{DEPTH_MAX, Place, Targets, place};
+use crate::json::place::push_key;
 use crate::json::{Field, JsonKind, ObjectWriter};
 
 /// A small schema whose definitions use each other doubles with every level that is written out;
@@ -16,6 +17,9 @@ const INLINED_BYTES_MAX: usize = 1 << 20;
 
 /// JSON Schema has some sixty keywords.
 const MEMBERS_MAX: usize = 256;
+
+/// How many steps a path shows: eight objects in each other.
+const STEPS_SHOWN: usize = 16;
 
 /// Say nothing about which values are admitted.
 const ANNOTATIONS: &[&str] = &[
@@ -58,11 +62,22 @@ impl<'a> At<'a> {
 
 impl fmt::Display for At<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(parent) = self.parent {
-            parent.fmt(f)?;
-            f.write_str(".")?;
+        self.show(STEPS_SHOWN, f)
+    }
+}
+
+impl At<'_> {
+    /// Shows the last steps, and of each name the beginning. Below deep or long names there may be
+    /// as many losses as bytes are left, and each spells its path.
+    fn show(&self, steps: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(parent) = self.parent else { return f.write_str(self.step) };
+        if steps == 0 {
+            return f.write_str("…");
         }
-        f.write_str(self.step)
+        parent.show(steps - 1, f)?;
+        let mut step = String::from(".");
+        push_key(&mut step, self.step);
+        f.write_str(&step)
     }
 }
 
