@@ -167,6 +167,8 @@ pub enum EntryKind {
     Release,
     /// The operator paid.
     Loss,
+    /// What a crash had us estimate turned out to be known.
+    Adjust,
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! other but a [`Price`]. There is no float here, not even in between: a decimal string becomes an
 //! integer digit by digit, or is refused.
 //!
-//! What a call costs is [`cost`]; what it can cost at the most is [`cost_max`]. They share their
+//! What a call costs is [`cost()`]; what it can cost at the most is [`cost_max`]. They share their
 //! arithmetic, because a hold that is computed otherwise than its settlement is an overdraft.
 
 mod cost;

@@ -63,7 +63,7 @@ impl StoreError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotReserved<U: Unit = Money> {
     /// An account is exhausted: the caller's answer.
-    #[error("{account:?}: {why}")]
+    #[error("{why}")]
     Refused {
         /// The account that said so, where one did.
         account: Option<AccountId>,
@@ -75,18 +75,11 @@ pub enum NotReserved<U: Unit = Money> {
     Store(#[from] StoreError),
 }
 
-impl<U: Unit> NotReserved<U> {
-    /// Names the account of a path that refused.
-    pub fn on(path: &[AccountId], error: ReserveError<U>) -> Self {
+impl<U: Unit> From<ReserveError<U>> for NotReserved<U> {
+    fn from(error: ReserveError<U>) -> Self {
         match error {
+            ReserveError::Refused { account, why } => Self::Refused { account, why },
             ReserveError::Violation(violation) => Self::Store(violation.into()),
-            ReserveError::Refused(why) => {
-                let account = match why {
-                    Refused::Exhausted { account, .. } => path.get(account).cloned(),
-                    Refused::Negative | Refused::NoAccount => None,
-                };
-                Self::Refused { account, why }
-            }
         }
     }
 }

@@ -74,7 +74,12 @@ impl Subset {
 /// The schema, with everything outside the subset taken out and reported below `path`. Property
 /// order is kept: models write in it.
 pub fn fit(schema: &Raw, subset: &Subset, path: &str, losses: &mut Losses) -> Raw {
-    let Ok(root) = Field::root(schema.text()) else { return schema.clone() };
+    let Ok(root) = Field::root(schema.text()) else {
+        // Deeper than anyone may send, so that it was made here and no caller's words are lost
+        // that a request could have carried.
+        losses.dropped(path.to_owned());
+        return Raw::from_parsed(Str::from_static("{}"));
+    };
     if root.kind() != JsonKind::Object {
         return schema.clone();
     }

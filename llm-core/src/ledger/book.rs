@@ -8,13 +8,14 @@
 //! ```
 //!
 //! Ends are final, and each step may be repeated: a second resolution returns the first one's
-//! receipt. A store that does the same in SQL is right when it does what this does.
+//! receipt. Only an estimate that a crash forced may be corrected, once ([`Book::adjust`]). A store that does the same in SQL is right when it does what this does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rules::{Account, Refused, Violation, reserve};
 use super::{AccountId, Entry, EntryKind, HoldId, HoldProof, Receipt, Settlement};
 use crate::money::{Money, Unit};
+use crate::usage::UsageSource;
 
 /// Accounts, holds and the journal that they are the sum of.
 #[derive(Clone, Debug, Default)]
@@ -47,14 +48,30 @@ pub enum HoldState<U: Unit = Money> {
 }
 
 /// Why a hold was not made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReserveError<U: Unit> {
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReserveError<U: Unit = Money> {
     /// The caller's doing.
-    #[error(transparent)]
-    Refused(#[from] Refused<U>),
+    #[error("{why}")]
+    Refused {
+        /// The account that said so, where one did.
+        account: Option<AccountId>,
+        /// What it said.
+        why: Refused<U>,
+    },
     /// Ours.
     #[error(transparent)]
     Violation(#[from] Violation),
+}
+
+impl<U: Unit> ReserveError<U> {
+    /// Names the account that refused, of the path as [`reserve`] was given it.
+    pub fn on(path: &[AccountId], why: Refused<U>) -> Self {
+        let account = match why {
+            Refused::Exhausted { account, .. } => path.get(account).cloned(),
+            Refused::Negative | Refused::NoAccount => None,
+        };
+        Self::Refused { account, why }
+    }
 }
 
 impl<U: Unit> Book<U> {
@@ -80,10 +97,10 @@ impl<U: Unit> Book<U> {
         let mut rows: Vec<&mut Account<U>> =
             self.accounts.iter_mut().filter(|(id, _)| path.contains(id)).map(|(_, a)| a).collect();
         if rows.len() != path.len() {
-            return Err(Refused::NoAccount.into());
+            return Err(ReserveError::on(&[], Refused::NoAccount));
         }
-        let proof = reserve(&mut rows, id, amount)?;
         let path: Vec<AccountId> = path.into_iter().cloned().collect();
+        let proof = reserve(&mut rows, id, amount).map_err(|why| ReserveError::on(&path, why))?;
         for account in path.clone() {
             self.note(account, id, EntryKind::Reserve, U::ZERO, amount);
         }
@@ -152,6 +169,53 @@ impl<U: Unit> Book<U> {
     /// Gives a hold back whole.
     pub fn release(&mut self, id: HoldId) -> Result<Receipt<U>, Violation> {
         self.settle(Settlement::void(id))
+    }
+
+    /// A late word on a hold that a recovery has ended by estimate: the owner was only cut off, and
+    /// knows what the call used. Corrects the estimate once, downwards freely, upwards within what
+    /// the hold gave back and what the limits allow by now; the rest is the operator's.
+    pub fn adjust(&mut self, late: Settlement<U>) -> Result<Receipt<U>, Violation> {
+        let hold = self.holds.get(&late.hold).ok_or(Violation::UnknownHold)?;
+        let HoldState::Closed(first) = hold.state else { return Err(Violation::State) };
+        let (estimated, known) = (UsageSource::Estimated, late.source != UsageSource::Estimated);
+        if first.source != estimated || !known {
+            return Ok(first);
+        }
+        if late.tenant.is_negative() || late.operator.is_negative() {
+            return Err(Violation::NegativeSettled);
+        }
+        let held = hold.proof.amount();
+        let due = late.tenant.min(held);
+        let by = due.saturating_sub(first.posted);
+        let mut rows = BTreeMap::new();
+        for account in &hold.path {
+            rows.insert(account.clone(), *self.accounts.get(account).ok_or(Violation::NotHeld)?);
+        }
+        let fits = rows.values_mut().all(|row| row.adjust(by).is_ok());
+        let posted = if fits { due } else { first.posted };
+        let loss = late.tenant.saturating_add(late.operator).saturating_sub(posted);
+        // A loss that was booked stays booked: the operator is not refunded by a caller.
+        let more = loss.saturating_sub(first.loss).max(U::ZERO);
+        let mut operator = self.accounts.get(&AccountId::loss()).copied().unwrap_or_default();
+        operator.lose(more)?;
+        if fits && by != U::ZERO {
+            for account in rows.keys() {
+                self.note(account.clone(), late.hold, EntryKind::Adjust, by, U::ZERO);
+            }
+            self.accounts.extend(rows);
+        }
+        if more != U::ZERO {
+            self.accounts.insert(AccountId::loss(), operator);
+            self.note(AccountId::loss(), late.hold, EntryKind::Loss, more, U::ZERO);
+        }
+        let (released, loss) = (held.saturating_sub(posted), first.loss.saturating_add(more));
+        let receipt = Receipt { hold: late.hold, posted, released, loss, source: late.source };
+        if let Some(hold) = self.holds.get_mut(&late.hold) {
+            hold.state = HoldState::Closed(receipt);
+        }
+        debug_assert!(receipt.posted <= held && !receipt.released.is_negative());
+        debug_assert!(receipt.loss >= first.loss);
+        Ok(receipt)
     }
 
     /// An account.

@@ -132,11 +132,7 @@ pub fn charge<U: Unit>(
     } else {
         None
     };
-    // A cache's price is ours to ask, not a cost: what the hold does not cover is nobody's loss.
-    let operator = match ending {
-        Ending::CacheHit(_) => U::ZERO,
-        _ => due.saturating_sub(tenant),
-    };
+    let operator = due.saturating_sub(tenant);
     debug_assert!(tenant <= hold.amount() && !tenant.is_negative(), "the hold is the tenant's end");
     debug_assert!(!operator.is_negative(), "the operator is not paid for losses");
     Charge { tenant, operator, source, alarm }
@@ -149,12 +145,13 @@ fn due<U: Unit>(ending: Ending<U>, evidence: &Evidence<U>, held: U) -> (U, Usage
     let nothing = (U::ZERO, UsageSource::Reported);
     match ending {
         Ending::NotSent => nothing,
-        Ending::CacheHit(price) => (price, UsageSource::Reported),
+        // Ours to ask and no cost: what the hold does not cover is nobody's loss.
+        Ending::CacheHit(price) => (price.min(held), UsageSource::Reported),
         // A provider that refuses bills nothing, unless its error says what it used.
         Ending::Refused => reported.unwrap_or(nothing),
         Ending::Crashed(_) if !evidence.sent => nothing,
         Ending::Crashed(unknown) => match (evidence.watermark, unknown) {
-            (Some(cost), _) => (cost, UsageSource::Estimated),
+            (Some(cost), _) => (cost.max(evidence.prompt), UsageSource::Estimated),
             (None, Unknown::Prompt) => (evidence.prompt, UsageSource::Estimated),
             (None, Unknown::Zero) => (U::ZERO, UsageSource::Estimated),
             (None, Unknown::Full) => (held, UsageSource::Estimated),

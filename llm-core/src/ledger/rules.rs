@@ -151,6 +151,21 @@ impl<U: Unit> Account<U> {
         Ok(())
     }
 
+    /// Corrects what was estimated, up or down. Up only as far as the limit allows at this
+    /// instant: what the hold gave back may be spent by now.
+    pub(super) fn adjust(&mut self, by: U) -> Result<(), Violation> {
+        let settled = self.settled.checked_add(by).ok_or(Violation::Range)?;
+        let after = Self { settled, ..*self };
+        after.invariant()?;
+        if !by.is_negative() {
+            after.within()?;
+        }
+        debug_assert!(after.held == self.held, "a correction holds nothing");
+        debug_assert!(by.is_negative() || after.within().is_ok());
+        *self = after;
+        Ok(())
+    }
+
     /// What holds at every instant. That the limit is kept is not among it: an administrator may
     /// lower a limit below what is used, and then only new holds are refused.
     pub fn invariant(&self) -> Result<(), Violation> {

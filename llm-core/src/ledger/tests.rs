@@ -147,7 +147,12 @@ fn every_step_may_be_repeated_and_ends_are_final() {
 
     assert_eq!(book.release(HoldId(2)), Err(Violation::UnknownHold));
     let nobody = book.reserve(HoldId(2), &[account(Owner::User, "?")], Money(0));
-    assert_eq!(nobody, Err(ReserveError::Refused(Refused::NoAccount)));
+    assert_eq!(nobody, Err(ReserveError::Refused { account: None, why: Refused::NoAccount }));
+    // Named by what it is, in whichever order the path was given.
+    book.set_limit(account(Owner::Team, "t"), Some(Money(1)));
+    let path = [account(Owner::Team, "t"), key];
+    let refused = book.reserve(HoldId(2), &path, Money(2)).unwrap_err();
+    assert!(matches!(refused, ReserveError::Refused { account: Some(a), .. } if a == path[0]));
 }
 
 #[test]
@@ -166,6 +171,42 @@ fn a_settlement_that_cannot_be_leaves_everything_as_it_was() {
     assert_eq!(book.settle(bad(-1, 0)), Err(Violation::NegativeSettled));
     assert_eq!(book.settle(bad(1, -1)), Err(Violation::NegativeSettled));
     assert_eq!(format!("{book:?}"), before);
+}
+
+#[test]
+fn a_late_word_corrects_an_estimate_once() {
+    let key = account(Owner::Key, "k");
+    let late = |id, tenant| Settlement { tenant: Money(tenant), ..Settlement::void(HoldId(id)) };
+    let crashed = |id, tenant| {
+        let mut book = Book::default();
+        book.set_limit(key.clone(), Some(Money(100)));
+        book.reserve(HoldId(id), std::slice::from_ref(&key), Money(80)).unwrap();
+        assert_eq!(book.adjust(late(id, 1)), Err(Violation::State), "it has not ended");
+        let source = UsageSource::Estimated;
+        book.settle(Settlement { source, ..late(id, tenant) }).unwrap();
+        book
+    };
+    // Up, down, and not a second time.
+    for known in [60, 5, 30] {
+        let mut book = crashed(1, 30);
+        let receipt = book.adjust(late(1, known)).unwrap();
+        assert_eq!((receipt.posted, receipt.released), (Money(known), Money(80 - known)));
+        assert_eq!(book.adjust(late(1, 1)), Ok(receipt));
+        assert_eq!(book.account(&key).unwrap().settled, Money(known));
+        assert_eq!(book.verify(), Ok(()));
+    }
+    // What was given back is spent by now: the operator pays what was found out too late.
+    let mut book = crashed(1, 30);
+    book.reserve(HoldId(2), std::slice::from_ref(&key), Money(70)).unwrap();
+    let receipt = book.adjust(late(1, 60)).unwrap();
+    assert_eq!((receipt.posted, receipt.loss), (Money(30), Money(30)));
+    // And what exceeds the hold in any case.
+    let mut book = crashed(1, 30);
+    let receipt = book.adjust(late(1, 90)).unwrap();
+    assert_eq!((receipt.posted, receipt.loss), (Money(80), Money(10)));
+    assert_eq!(book.account(&AccountId::loss()).unwrap().settled, Money(10));
+    assert_eq!((book.verify(), book.adjust(late(7, 1))), (Ok(()), Err(Violation::UnknownHold)));
+    assert_eq!(crashed(1, 30).adjust(late(1, -1)), Err(Violation::NegativeSettled));
 }
 
 #[derive(Clone, Debug)]

@@ -70,7 +70,7 @@ impl Counter {
             left = left.saturating_sub(s.used.saturating_add(s.reserved));
             left.checked_add(n).is_some_and(|sum| sum <= self.limit)
         });
-        let last = if allowed { live().last() } else { fits };
+        let last = if allowed { live().next_back() } else { fits };
         let resets_at = last.map(|s| self.window.leaves(&s.id));
         let (rule, limit, slice) = (self.rule.clone(), self.limit, self.window.slice_at(now));
         debug_assert!(taken.saturating_add(remaining) >= limit);
@@ -125,11 +125,11 @@ impl Counter {
 pub fn take_all(
     counters: &mut [(&mut Counter, u64)],
     now: Timestamp,
-) -> Result<Vec<Verdict>, Verdict> {
+) -> Result<Vec<Verdict>, Box<Verdict>> {
     for (counter, n) in counters.iter() {
         let verdict = counter.ask(*n, now);
         if !verdict.allowed {
-            return Err(verdict);
+            return Err(Box::new(verdict));
         }
     }
     Ok(counters.iter_mut().map(|(counter, n)| counter.take(*n, now)).collect())

@@ -105,7 +105,7 @@ impl Period {
         Some(one * u64::from(self.count))
     }
 
-    /// Which stretches count unless it is said: a single calendar unit means the calendar's,
+    /// Which stretches of counts count unless it is said: a single calendar unit means the calendar's,
     /// everything else any stretch of that length. `100/15minute` and `7d` roll, `$20/month` is
     /// the month on the wall.
     pub fn mode(self) -> Mode {
@@ -118,21 +118,40 @@ impl Period {
         }
     }
 
-    /// Whether it can be counted that way. A rolling month has no length; a calendar has no
-    /// stretches of 36 hours.
+    /// Whether it can be counted that way: a rolling month has no length.
     pub fn allows(self, mode: Mode) -> bool {
-        match (mode, self.seconds()) {
-            (Mode::Rolling, seconds) => seconds.is_some(),
-            (Mode::Calendar, Some(seconds)) => self.length >= Length::Day || seconds <= 86_400,
-            (Mode::Calendar, None) => true,
+        match mode {
+            Mode::Rolling => self.seconds().is_some(),
+            Mode::Calendar => true,
         }
     }
 }
 
 impl Limit {
-    /// The time it counts, in a time zone.
+    /// The time it counts, in a time zone; `None` when it cannot be counted that way.
     pub fn window(&self, zone: &Zone) -> Option<Window> {
-        Window::new(self.period, self.mode, zone)
+        if self.is_countable() { Window::new(self.period, self.mode, zone) } else { None }
+    }
+
+    /// Whether the mode suits quantity and period.
+    pub fn is_countable(&self) -> bool {
+        self.period.allows(self.mode) && (self.mode == Mode::Calendar || !self.quantity.is_paid())
+    }
+
+    /// The mode of a limit that names none.
+    fn usual_mode(quantity: Quantity, period: Period) -> Mode {
+        if quantity.is_paid() { Mode::Calendar } else { period.mode() }
+    }
+}
+
+impl Quantity {
+    /// Whether accounts count it and not counters. An account belongs to one window, so that such
+    /// a limit never rolls: `$20/30d` are thirty days after thirty days.
+    pub fn is_paid(self) -> bool {
+        match self {
+            Self::Money(_) | Self::Credits(_) => true,
+            Self::Requests(_) | Self::Tokens(_) => false,
+        }
     }
 }
 
@@ -141,16 +160,17 @@ impl FromStr for Limit {
 
     fn from_str(text: &str) -> Result<Self, NotLimit> {
         let (quantity, rest) = text.trim().split_once('/').ok_or(NotLimit::Period)?;
-        let quantity = quantity.trim().parse()?;
+        let quantity: Quantity = quantity.trim().parse()?;
         let (period, mode) = rest.trim().split_once(' ').unwrap_or((rest.trim(), ""));
         let period: Period = period.parse()?;
         let mode = match mode.trim() {
-            "" => period.mode(),
+            "" => Self::usual_mode(quantity, period),
             "rolling" => Mode::Rolling,
             "calendar" => Mode::Calendar,
             _ => return Err(NotLimit::Mode),
         };
-        if period.allows(mode) { Ok(Self { quantity, period, mode }) } else { Err(NotLimit::Mode) }
+        let limit = Self { quantity, period, mode };
+        if limit.is_countable() { Ok(limit) } else { Err(NotLimit::Mode) }
     }
 }
 
@@ -158,7 +178,7 @@ impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.quantity, self.period)?;
         match self.mode {
-            mode if mode == self.period.mode() => Ok(()),
+            mode if mode == Self::usual_mode(self.quantity, self.period) => Ok(()),
             Mode::Rolling => f.write_str(" rolling"),
             Mode::Calendar => f.write_str(" calendar"),
         }

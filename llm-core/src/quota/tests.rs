@@ -53,7 +53,7 @@ fn limits_as_people_write_them() {
         ("99999999999999999999/day", NotLimit::Quantity),
         ("30/hour sometimes", NotLimit::Mode),
         ("30/month rolling", NotLimit::Mode),
-        ("30/36h calendar", NotLimit::Mode),
+        ("$20/30d rolling", NotLimit::Mode),
     ] {
         assert_eq!(read(text), Err(error), "{text:?}");
     }
@@ -105,6 +105,9 @@ fn seoul_turns_at_its_own_midnight() {
         seoul("9/year", "2026-12-31T15:00:00Z"),
         "2026-12-31T15:00:00Z/2027-12-31T15:00:00Z"
     );
+    // Money never rolls: thirty days after thirty days, each from midnight there.
+    let thirty = seoul("$9/30d", "2026-11-21T00:00:00Z");
+    assert_eq!(thirty, "2026-11-02T15:00:00Z/2026-12-02T15:00:00Z");
     let resets = at("2026-11-30T15:00:00Z");
     assert_eq!(Zone::get("Asia/Seoul").unwrap().show(resets), "2026-12-01T00:00:00+09:00");
     assert_eq!(Zone::get("Mars/Olympus"), Err(NotZone(String::from("Mars/Olympus"))));
@@ -206,9 +209,11 @@ const ZONES: [&str; 9] = [
     "Pacific/Apia",
     "America/Havana",
 ];
-const LIMITS: [&str; 12] = [
+const LIMITS: [&str; 14] = [
     "9/30s",
     "9/hour",
+    "9/36h calendar",
+    "$9/30d",
     "9/7d",
     "9/hour calendar",
     "9/7h calendar",
@@ -308,9 +313,9 @@ proptest! {
         let period = Period { count, length };
         let mode = if rolling { Mode::Rolling } else { Mode::Calendar };
         let limit = Limit { quantity, period, mode };
-        let expected = if period.allows(mode) { Ok(limit) } else { Err(NotLimit::Mode) };
+        let expected = if limit.is_countable() { Ok(limit) } else { Err(NotLimit::Mode) };
         let read = limit.to_string().parse::<Limit>();
         prop_assert_eq!(read, expected);
-        prop_assert_eq!(limit.window(&Zone::UTC).is_some(), period.allows(mode));
+        prop_assert_eq!(limit.window(&Zone::UTC).is_some(), limit.is_countable());
     }
 }

@@ -72,9 +72,22 @@ pub struct Window(Kind);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
-    Rolling { length_ms: i64 },
-    Within { seconds: i64, zone: Zone },
-    Calendar { grid: Grid, zone: Zone },
+    Rolling {
+        length_ms: i64,
+    },
+    /// Stretches of a day, from local midnight.
+    Within {
+        seconds: i64,
+        zone: Zone,
+    },
+    /// Stretches of hours longer than a day, which no calendar has: from 1970 on.
+    Fixed {
+        seconds: i64,
+    },
+    Calendar {
+        grid: Grid,
+        zone: Zone,
+    },
 }
 
 /// A regular grid of local dates: every so many days from an origin, or every so many months.
@@ -87,7 +100,8 @@ enum Grid {
 /// A rolling window is counted in slices of a 128th: its oldest slice counts whole, so that no
 /// stretch ever exceeds the limit, at the price of less than one percent of it.
 const SLICES: i64 = 128;
-/// Days were counted from here; weeks from the first Monday after.
+const DAY: i64 = 86_400;
+/// Days are counted from here; weeks from the first Monday after.
 const DAY_ZERO: Date = jiff::civil::date(1970, 1, 1);
 const MONTH_ZERO: Date = jiff::civil::date(0, 1, 1);
 const MONDAY_ZERO: Date = jiff::civil::date(1970, 1, 5);
@@ -108,7 +122,8 @@ impl Window {
                 Kind::Rolling { length_ms: seconds?.checked_mul(1_000)? }
             }
             (Mode::Calendar, Length::Second | Length::Minute | Length::Hour, seconds) => {
-                Kind::Within { seconds: seconds?, zone }
+                let seconds = seconds?;
+                if seconds > DAY { Kind::Fixed { seconds } } else { Kind::Within { seconds, zone } }
             }
             (Mode::Calendar, Length::Day, _) => days(DAY_ZERO, count, zone),
             (Mode::Calendar, Length::Week, _) => days(MONDAY_ZERO, 7 * count, zone),
@@ -141,6 +156,11 @@ impl Window {
                 // The last window of a day that its length does not divide ends with the day.
                 WindowId { start, end: later(start, *seconds).min(day.end) }
             }
+            Kind::Fixed { seconds } => {
+                let into = ms_of(instant).div_euclid(1_000).rem_euclid(*seconds);
+                let start = at_ms(ms_of(instant).div_euclid(1_000).saturating_sub(into) * 1_000);
+                WindowId { start, end: later(start, *seconds) }
+            }
             Kind::Calendar { grid, zone } => grid.around(instant, zone),
         };
         debug_assert!(slice.start < slice.end || slice.end == Timestamp::MAX, "an empty window");
@@ -155,7 +175,9 @@ impl Window {
                 let past = at_ms(ms_of(instant).saturating_sub(*length_ms));
                 self.slice_at(past).start
             }
-            Kind::Within { .. } | Kind::Calendar { .. } => self.slice_at(instant).start,
+            Kind::Within { .. } | Kind::Fixed { .. } | Kind::Calendar { .. } => {
+                self.slice_at(instant).start
+            }
         }
     }
 
@@ -163,7 +185,7 @@ impl Window {
     pub(super) fn leaves(&self, slice: &WindowId) -> Timestamp {
         match &self.0 {
             Kind::Rolling { length_ms } => at_ms(ms_of(slice.end).saturating_add(*length_ms)),
-            Kind::Within { .. } | Kind::Calendar { .. } => slice.end,
+            Kind::Within { .. } | Kind::Fixed { .. } | Kind::Calendar { .. } => slice.end,
         }
     }
 }

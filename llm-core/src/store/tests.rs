@@ -20,9 +20,9 @@ fn a_refusal_names_its_account_and_an_outage_none() {
     let path = [AccountId::new(Owner::Key, "k"), AccountId::new(Owner::Team, "t")];
     let (mut key, mut team) = (Account::unlimited(), Account::limited(Money(1)));
     let why = reserve(&mut [&mut key, &mut team], HoldId(1), Money(2)).unwrap_err();
-    let refused = NotReserved::on(&path, ReserveError::Refused(why));
+    let refused = NotReserved::from(ReserveError::on(&path, why));
     assert_eq!(refused, NotReserved::Refused { account: Some(path[1].clone()), why });
-    let broken: NotReserved = NotReserved::on(&path, ReserveError::Violation(Violation::Journal));
+    let broken = NotReserved::<Money>::from(ReserveError::Violation(Violation::Journal));
     assert!(matches!(broken, NotReserved::Store(StoreError::Violation(_))));
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use llm_core::completion::{Finish, FinishReason};
 use llm_core::dialect::{Corrupt, Frame, FrameKind, Framing, StreamDecoder};
-use llm_core::event::{Event, Notice, Start};
+use llm_core::event::{Event, Notice};
 use llm_core::fault::FaultClass;
 
 use super::*;
@@ -21,7 +21,7 @@ impl StreamDecoder for Words {
         assert_ne!(frame.kind, FrameKind::Padding);
         if !self.begun {
             self.begun = true;
-            out.push(Event::Start(Box::new(Start::default())));
+            out.push(Event::Start(Box::default()));
         }
         match (frame.kind, &frame.data[..]) {
             (FrameKind::Stray, b"{}") => {
@@ -136,4 +136,10 @@ fn text_outside_the_framing_is_for_the_decoder() {
 fn a_dialect_may_end_by_ending() {
     let words = || Words { at_end: vec![Event::End], ..Words::default() };
     assert_eq!(drive_with(words(), "data: \"ping\"\n\n", 3), good("spe"));
+}
+
+#[test]
+fn a_large_chunk_is_no_other_than_small_ones() {
+    let stream = "\n".repeat(200_000) + "data: \"ping\"\n\ndata: [DONE]\n\n";
+    assert_eq!(drive_with(Words::default(), &stream, usize::MAX), good("spfe"));
 }

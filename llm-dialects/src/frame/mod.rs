@@ -72,8 +72,9 @@ impl Splitter {
         self
     }
 
-    /// Takes the next bytes and adds every frame they complete to `out`. After an error it gives
-    /// nothing but that error: where the next frame would start is not known.
+    /// Takes the next bytes and adds every frame they complete to `out`. A frame may be as short
+    /// as one line break, so that chunks should not be larger than a network makes them. After an
+    /// error it gives nothing but that error: where the next frame would start is not known.
     pub fn feed(&mut self, chunk: Bytes, out: &mut Vec<Frame>) -> Result<(), FrameTooLarge> {
         if self.held.broken {
             return Err(self.held.too_large());
@@ -119,6 +120,9 @@ impl Held {
     /// Keeps a piece of a frame that is not complete.
     fn keep(&mut self, piece: &[u8]) -> Result<(), FrameTooLarge> {
         self.admit(self.bytes.len() + piece.len())?;
+        if self.bytes.is_empty() && !piece.is_empty() {
+            self.bytes.reserve(piece.len() + HELD_BYTES_SPARE);
+        }
         self.bytes.extend_from_slice(piece);
         Ok(())
     }
@@ -159,6 +163,10 @@ impl Held {
         FrameTooLarge { bytes_max: self.bytes_max }
     }
 }
+
+/// Room for the rest of a frame that is held: most frames are smaller, and then one allocation is
+/// enough for it.
+const HELD_BYTES_SPARE: usize = 512;
 
 /// A frame that only some bytes pass in.
 fn padding(raw: Bytes) -> Frame {

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::place;
+use super::{limits, place};
 
 /// One JSON value inside a body.
 #[derive(Clone, Copy)]
@@ -78,8 +78,16 @@ pub fn text(body: &Bytes) -> Result<Str, Bad> {
 }
 
 impl<'a> Field<'a> {
-    /// The whole body.
+    /// The whole body. Refused when it is larger or deeper than anyone may send: what follows
+    /// reads level by level.
     pub fn root(root: &'a Str) -> Result<Self, Bad> {
+        limits::check(root.as_bytes()).map_err(|too| Bad {
+            root: Str::new(),
+            offset: 0,
+            member: None,
+            message: too.message.to_string().into(),
+            syntax: true,
+        })?;
         match serde_json::from_str::<&RawValue>(root) {
             Ok(value) => Ok(Self { root, text: value.get() }),
             Err(e) => Err(Bad {

@@ -59,7 +59,8 @@ pub enum Member {
     UsageOption,
     /// That flag: a boolean.
     UsageFlag,
-    /// Counts as these bits of [`llm_core::call::Has`] when it says something: not `null`, `false`, `""`, `[]`, `{}`.
+    /// Counts as these bits of [`llm_core::call::Has`] when it says something: not `null`,
+    /// `false`, `""`, `[]`, `{}`.
     Has(u16),
     /// Counts as the bits of each text that stands somewhere in its JSON. A text with its quotes
     /// on is found as a key or as a whole string, never in the middle of prose, where quotes are
@@ -74,7 +75,7 @@ pub enum Member {
 impl Layout {
     /// Made in constants, so that a table that is too long does not compile.
     pub const fn new(members: Members) -> Self {
-        assert!(members.len() <= MEMBERS_MAX, "more members than fit a word");
+        assert!(fit_a_word(members), "more members than fit a word");
         Self { members, stream_default: false, model_needed: true }
     }
 
@@ -91,6 +92,19 @@ impl Layout {
         self.model_needed = false;
         self
     }
+}
+
+const fn fit_a_word(members: Members) -> bool {
+    let mut at = 0;
+    while at < members.len() {
+        if let Member::Within(inner) = members[at].1
+            && !fit_a_word(inner)
+        {
+            return false;
+        }
+        at += 1;
+    }
+    members.len() <= MEMBERS_MAX
 }
 
 /// Reads the facts. `null` is the same as absent.

@@ -6,7 +6,7 @@
 use llm_core::Str;
 use llm_core::prompt::Opaque;
 
-use super::{MARK_BASE64, read, token};
+use super::{read, token};
 
 /// The id a client is shown.
 pub fn join(id: &Str, state: Option<&Opaque>) -> Str {
@@ -18,16 +18,12 @@ pub fn join(id: &Str, state: Option<&Opaque>) -> Str {
 
 /// The id and the state of a call, from what a client returned.
 pub fn split(shown: &Str) -> (Str, Option<Opaque>) {
-    for (at, _) in shown.match_indices('.') {
-        let Some(rest) = shown.get(at + 1..) else { continue };
-        if rest.starts_with(MARK_BASE64)
-            && let Some(state) = read(rest)
-            && let Some(id) = shown.get(..at)
-        {
-            return (shown.slice_ref(id), Some(state));
-        }
+    // A token has no dot, so that only the last one can stand in front of it; looking at each
+    // would let a hostile id cost the square of its length.
+    match shown.rsplit_once('.').map(|(id, rest)| (id, read(rest))) {
+        Some((id, Some(state))) => (shown.slice_ref(id), Some(state)),
+        Some((_, None)) | None => (shown.clone(), None),
     }
-    (shown.clone(), None)
 }
 
 #[cfg(test)]

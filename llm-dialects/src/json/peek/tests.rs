@@ -211,7 +211,8 @@ proptest! {
         let read = found.ok().map(|p| {
             let span = p.model.span.clone().unwrap();
             assert_eq!(serde_json::from_str::<String>(&body[span]).unwrap(), &*p.model.value);
-            (p.model.value.to_string(), p.stream, p.output_tokens_max, p.candidates, p.wants_usage_frame)
+            let (model, cap) = (p.model.value.to_string(), p.output_tokens_max);
+            (model, p.stream, cap, p.candidates, p.wants_usage_frame)
         });
         prop_assert_eq!(read, expected(&tree), "{}", body);
     }

@@ -1,0 +1,53 @@
+//! The work of a relay per request and per frame: peek, splice, split.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use llm_core::dialect::Framing;
+use llm_dialects::frame::Splitter;
+use llm_dialects::json::limits;
+use llm_dialects::json::peek::peek;
+use llm_dialects::json::splice::{Edit, splice};
+
+fn requests(c: &mut Criterion) {
+    let body = benches::chat_request();
+    c.bench_function("limits of an 8 KB chat", |b| {
+        b.iter(|| limits::check(black_box(&body)));
+    });
+    c.bench_function("peek at an 8 KB chat", |b| {
+        b.iter(|| peek(black_box(&body), &benches::CHAT));
+    });
+    let Ok(seen) = peek(&body, &benches::CHAT) else { return };
+    c.bench_function("splice model and usage into it", |b| {
+        b.iter(|| {
+            let model = Edit::model(&seen, "gpt-4o-mini-2024-07-18")?;
+            let usage = Edit::usage_frame(&seen, &body)?;
+            splice(black_box(&body), &mut [model, usage]).ok()
+        });
+    });
+}
+
+fn streams(c: &mut Criterion) {
+    const EVENTS: usize = 1000;
+    let stream = benches::event_stream(EVENTS);
+    let chunks = benches::chunks(&stream);
+    let mut group = c.benchmark_group("split");
+    group.throughput(Throughput::Elements(EVENTS as u64));
+    let mut out = Vec::new();
+    group.bench_function("1,000 events in 16 KB chunks", |b| {
+        b.iter(|| {
+            let mut splitter = Splitter::new(Framing::Sse);
+            for chunk in &chunks {
+                let fed = splitter.feed(chunk.clone(), &mut out);
+                debug_assert!(fed.is_ok());
+                // As its readers do: frames are gone before the next chunk comes.
+                black_box(out.drain(..).count());
+            }
+            splitter.finish(&mut out);
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches_json, requests, streams);
+criterion_main!(benches_json);
