@@ -100,6 +100,13 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// A value that `serde` found in a body; `None` when it comes from another one.
+    pub fn within(root: &'a Str, value: &'a RawValue) -> Option<Self> {
+        let (body, inner) = (root.as_bytes().as_ptr_range(), value.get().as_bytes().as_ptr_range());
+        let inside = body.start <= inner.start && inner.end <= body.end;
+        inside.then_some(Self { root, text: value.get() })
+    }
+
     /// What it is.
     pub fn kind(&self) -> JsonKind {
         match self.text.as_bytes().first() {

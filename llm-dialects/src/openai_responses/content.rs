@@ -3,10 +3,8 @@
 mod read;
 mod write;
 
-pub(super) use read::{citation, list, part};
+pub(super) use read::{citation, list, logprobs as read_logprobs};
 pub(super) use write::{Side, annotation, logprobs, part as write_part};
-
-pub(super) use read::logprobs as read_logprobs;
 
 /// How base64 is marked where the API takes an address.
 const DATA_URL: &str = "data:";

@@ -4,6 +4,8 @@ mod decode;
 mod encode;
 mod finish;
 
-pub(super) use decode::{answer as decode_answer, outline, Outline};
-pub(super) use encode::{Ending, Head, answer as encode_answer, response_fields, response_id, tail};
-pub(super) use finish::{finish, word};
+pub(super) use decode::{Outline, answer as decode_answer, failed_silently, outline};
+pub(super) use encode::{
+    Ending, Head, RESPONSE_PREFIX, answer as encode_answer, response_fields, response_id, tail,
+};
+pub(super) use finish::{failed_by_word, finish, word};

@@ -2,6 +2,9 @@
 
 mod decode;
 mod encode;
+mod ending;
+mod frames;
+mod growing;
 mod open;
 
 pub(super) use decode::Decoder;

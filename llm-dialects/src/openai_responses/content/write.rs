@@ -3,11 +3,12 @@
 use llm_core::Str;
 use llm_core::extra::Losses;
 use llm_core::prompt::{Citation, Media, MediaSource, Part, PartKind, Text, TokenLogprob};
+use llm_core::raw::Raw;
 
 use super::super::notation::{ITEM, ME, has, own, part as bit, write_plain};
 use super::super::place::Place;
 use super::{DATA_BASE64, DATA_URL};
-use crate::json::{ArrayWriter, ObjectWriter};
+use crate::json::{ArrayWriter, ObjectWriter, write};
 
 /// Whose content it is, which decides what it may hold and what text is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,8 +115,9 @@ fn write_text(
     if annotated || (!said && side == Side::Output) || (side == Side::Output && !text.citations.is_empty()) {
         let mut annotations = o.array("annotations");
         for (n, citation) in text.citations.iter().enumerate() {
-            if !annotation(&mut annotations, citation) {
-                place.dropped(&format!("citations.{n}"), losses);
+            match annotation(citation) {
+                Some(raw) => annotations.raw(&raw),
+                None => place.dropped(&format!("citations.{n}"), losses),
             }
         }
     } else if !text.citations.is_empty() {
@@ -134,21 +136,21 @@ fn write_text(
     }
 }
 
-/// Writes where a text comes from; false when this dialect cannot say it.
-pub(crate) fn annotation(list: &mut ArrayWriter<'_>, citation: &Citation) -> bool {
+/// Where a text comes from, as this dialect says it; `None` when it cannot.
+pub(crate) fn annotation(citation: &Citation) -> Option<Raw> {
     if let Some(wire) = citation.wire.as_ref().filter(|w| w.origin == ME) {
-        list.raw(&wire.value);
-        return true;
+        return Some(wire.value.clone());
     }
-    let Some(url) = &citation.url else { return false };
-    let mut o = list.object();
-    o.str("type", "url_citation").str("url", url);
-    // All four are required.
-    o.str("title", citation.title.as_deref().unwrap_or_default());
+    let url = citation.url.as_ref()?;
     let start = citation.start.unwrap_or(0);
-    o.u64("start_index", start.into());
-    o.u64("end_index", citation.end.unwrap_or(start).into());
-    true
+    let text = write::object(|o| {
+        o.str("type", "url_citation").str("url", url);
+        // All four are required.
+        o.str("title", citation.title.as_deref().unwrap_or_default());
+        o.u64("start_index", start.into());
+        o.u64("end_index", citation.end.unwrap_or(start).into());
+    });
+    Some(Raw::from_parsed(Str::try_from(text.freeze()).ok()?))
 }
 
 /// Writes log probabilities. `complete` adds what clients require and another dialect left out.
@@ -165,7 +167,7 @@ pub(crate) fn logprobs(list: &mut ArrayWriter<'_>, tokens: &[TokenLogprob], comp
 
 fn token_fields(o: &mut ObjectWriter<'_>, token: &TokenLogprob, complete: bool) {
     o.str("token", &token.token).number("logprob", &token.logprob);
-    let own_bytes = complete.then_some(token.token.as_bytes());
+    let own_bytes = complete.then_some(token.token.as_bytes().as_ref());
     if let Some(bytes) = token.bytes.as_deref().or(own_bytes) {
         let mut list = o.array("bytes");
         bytes.iter().for_each(|b| list.u64((*b).into()));

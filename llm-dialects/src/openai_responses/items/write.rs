@@ -116,8 +116,8 @@ impl<'a> Items<'a> {
                 let known = native.as_ref().and_then(|n| n.id.as_deref()).filter(|_| !said);
                 let made = if known.is_some() { None } else { self.made_id("rs", run) };
                 let ident = Ident { id: known.or(made.as_deref()), status: None };
-                let sealed = match (native, state) {
-                    (Some(native), _) => Some(native.encrypted),
+                let sealed = match (&native, state) {
+                    (Some(native), _) => Some(native.encrypted.clone()),
                     (None, Some(state)) => Some(state::token(state).into()),
                     (None, None) => None,
                 };

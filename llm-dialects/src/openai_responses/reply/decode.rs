@@ -106,7 +106,7 @@ pub(crate) fn outline(mut o: Object<'_>, parts: &[Part], body: &Bytes) -> Outlin
 }
 
 /// A failed response that does not say why.
-fn failed_silently(body: &Bytes) -> Error {
+pub(crate) fn failed_silently(body: &Bytes) -> Error {
     let mut fault = Fault::new(200, FaultClass::Unknown, "the response failed");
     fault.body = body.clone();
     Error::upstream(fault)

@@ -12,7 +12,7 @@ use super::super::items::{Items, To};
 use super::super::notation::{ME, own, write_except};
 use super::super::place::Place;
 use super::super::{tokens, usage};
-use super::finish::{details, word};
+use super::finish::{details, failed_by_word, word};
 use crate::json::{ObjectWriter, write};
 use crate::openai_error;
 
@@ -55,10 +55,11 @@ fn response(completion: &Completion, cx: &RenderCx) -> Rendered {
             let place = Place::message("candidates", 0);
             items.parts(&mut list, Role::Assistant, &candidate.parts, None, place);
         }
+        let failed = candidate.finish.as_ref().and_then(failed_by_word);
         let ending = Ending {
             finish: candidate.finish.as_ref(),
             usage: completion.usage.as_ref(),
-            failure: completion.failure.as_ref(),
+            failure: completion.failure.as_ref().or(failed.as_ref()),
         };
         tail(o, &completion.extra, &ending);
     });
@@ -96,7 +97,8 @@ pub(crate) struct Ending<'a> {
     pub(crate) failure: Option<&'a Error>,
 }
 
-const RESPONSE_PREFIX: &str = "resp_";
+/// How ids of responses begin.
+pub(crate) const RESPONSE_PREFIX: &str = "resp_";
 
 /// An id as clients of this dialect know it.
 pub(crate) fn response_id(id: Option<&Str>, cx: &RenderCx) -> Str {

@@ -2,6 +2,7 @@
 
 use llm_core::Str;
 use llm_core::completion::{Finish, FinishReason};
+use llm_core::error::{Error, Kind};
 use llm_core::raw::Raw;
 
 use super::super::notation::{ME, noted, own};
@@ -53,6 +54,13 @@ pub(crate) fn word(finish: &Finish) -> (Str, Option<&'static str>) {
         FinishReason::Other(_) => ("completed", None),
     };
     (Str::from_static(status), why)
+}
+
+/// The error of an ending that is a failure without having said one: this dialect has no failed
+/// response without an error.
+pub(crate) fn failed_by_word(finish: &Finish) -> Option<Error> {
+    (finish.reason == FinishReason::Failed)
+        .then(|| Error::new(Kind::UpstreamFailed, "The provider failed to complete the answer."))
 }
 
 /// `incomplete_details` as it was written.

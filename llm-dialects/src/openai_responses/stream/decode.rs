@@ -5,18 +5,18 @@
 //! grows, from its own end where it has none, and from the response's end where it never came at
 //! all. Progress of the provider's own tools is not told: the item that ends it says everything.
 
-use bytes::Bytes;
 use llm_core::Str;
-use llm_core::completion::Finish;
+use llm_core::completion::{Finish, FinishReason};
 use llm_core::dialect::{Corrupt, Frame, FrameKind, StreamDecoder};
 use llm_core::event::{Delta, Event, Notice, PartHead, Start};
 use llm_core::prompt::{Part, PartKind};
 use llm_core::raw::Raw;
+use serde_json::value::RawValue;
 
 use super::super::content;
 use super::super::error;
 use super::super::items;
-use super::super::reply::{Outline, outline};
+use super::super::reply::{Outline, failed_silently, finish, outline};
 use super::super::wire;
 use super::open::{Grow, Open};
 use crate::json::{Field, JsonKind, Object};
@@ -27,8 +27,6 @@ pub(crate) struct Decoder {
     open: Open,
     started: bool,
     over: bool,
-    /// Whether the model wants a tool run.
-    calls: bool,
 }
 
 impl StreamDecoder for Decoder {
@@ -98,7 +96,7 @@ impl Decoder {
                 let index = need(kind, "output_index", frame.output_index)?;
                 let at = need(kind, "summary_index", frame.summary_index)?;
                 self.start(None, out);
-                self.open.part(index, Grow::summary(at), PartHead::Reasoning, out).map(drop)
+                self.open.part(index, Grow::Summary(at), PartHead::Reasoning, out).map(drop)
             }
             "response.output_text.annotation.added" => self.annotation(kind, frame, text, out),
             "response.output_item.added" => {
@@ -114,7 +112,7 @@ impl Decoder {
             }
             "response.created" | "response.in_progress" | "response.queued" => {
                 if !self.started {
-                    let (outline, _) = response(kind, frame, text, None)?;
+                    let outline = response(kind, frame, text, None)?;
                     self.start(Some(outline), out);
                 }
                 Ok(())
@@ -156,8 +154,8 @@ impl Decoder {
     ) -> Result<(), Corrupt> {
         let index = need(kind, "output_index", frame.output_index)?;
         let grow = match place {
-            Place::Summary => Grow::summary(need(kind, "summary_index", frame.summary_index)?),
-            Place::Content => Grow::content(need(kind, "content_index", frame.content_index)?),
+            Place::Summary => Grow::Summary(need(kind, "summary_index", frame.summary_index)?),
+            Place::Content => Grow::Content(need(kind, "content_index", frame.content_index)?),
         };
         let piece = string(kind, frame.delta, text)?;
         self.start(None, out);
@@ -168,7 +166,8 @@ impl Decoder {
         }
         if let Some(raw) = frame.logprobs.filter(|l| l.get().len() > 2) {
             let logprobs = content::read_logprobs(field(raw, text)?).unwrap_or_default();
-            if !logprobs.is_empty() && grow.is_content() {
+            if !logprobs.is_empty() && matches!(place, Place::Content) {
+                self.open.weighed(index);
                 out.push(Event::PartDelta { part, delta: Delta::Logprobs(logprobs) });
             }
         }
@@ -195,7 +194,7 @@ impl Decoder {
             _ => return Ok(()),
         };
         self.start(None, out);
-        self.open.part(index, Grow::content(at), head, out).map(drop)
+        self.open.part(index, Grow::Content(at), head, out).map(drop)
     }
 
     fn annotation(
@@ -209,7 +208,7 @@ impl Decoder {
         let at = need(kind, "content_index", frame.content_index)?;
         let citation = content::citation(field(need(kind, "annotation", frame.annotation)?, text)?);
         self.start(None, out);
-        let part = self.open.part(index, Grow::content(at), PartHead::Text, out)?;
+        let part = self.open.part(index, Grow::Content(at), PartHead::Text, out)?;
         self.open.cited(index);
         out.push(Event::PartDelta { part, delta: Delta::Citation(Box::new(citation)) });
         Ok(())
@@ -224,33 +223,25 @@ impl Decoder {
         out: &mut Vec<Event>,
     ) -> Result<(), Corrupt> {
         let mut items = Vec::new();
-        let (outline, said) = response(kind, frame, text, Some(&mut items))?;
-        let mut outline = outline;
+        let mut outline = response(kind, frame, text, Some(&mut items))?;
         let usage = outline.usage.take();
         let (finish, failure) = (outline.finish.take(), outline.failure.take());
         self.start(Some(outline), out);
         for (index, (id, parts)) in (0..).zip(items) {
-            if !self.open.knows(index, id.as_ref()) {
-                self.open.done(index, parts, out)?;
-            } else if self.open.is_open(index) {
-                // Begun and never ended by itself.
+            // It never came, or it never ended.
+            if !self.open.knows(index, id.as_ref()) || self.open.is_open(index) {
                 self.open.done(index, parts, out)?;
             }
         }
-        self.calls = self.open.close(out);
-        let finish = match finish {
-            Some(finish) => again(finish, self.calls),
-            // The event says that it is over, whatever the status says.
-            None => again(by_event(kind, &said), self.calls),
-        };
-        out.push(Event::Finish { candidate: 0, finish });
+        let calls = self.open.close(out);
+        // The event says that it is over, whatever the status says.
+        let finish = finish.unwrap_or_else(|| by_event(kind));
+        out.push(Event::Finish { candidate: 0, finish: with_calls(finish, calls) });
         out.extend(usage.map(|u| Event::Usage(Box::new(u))));
         self.over = true;
         out.push(match failure {
             Some(failure) => Event::Failure(failure),
-            None if kind == "response.failed" => {
-                Event::Failure(error::inside(Field::root(&Str::from_static("{}"))?, text.as_bytes()))
-            }
+            None if kind == "response.failed" => Event::Failure(failed_silently(text.as_bytes())),
             None => Event::End,
         });
         Ok(())
@@ -304,20 +295,17 @@ fn is_progress(kind: &str) -> bool {
 }
 
 /// A finish whose reason knows of calls that came in deltas.
-fn again(mut finish: Finish, calls: bool) -> Finish {
-    use llm_core::completion::FinishReason::{Stop, ToolCalls};
-    if calls && finish.reason == Stop {
-        finish.reason = ToolCalls;
+fn with_calls(mut finish: Finish, calls: bool) -> Finish {
+    if calls && finish.reason == FinishReason::Stop {
+        finish.reason = FinishReason::ToolCalls;
     }
     finish
 }
 
 /// The finish that the kind of the last event tells.
-fn by_event(kind: &str, status: &Str) -> Finish {
-    let _ = status;
+fn by_event(kind: &str) -> Finish {
     let word = Str::from(kind.strip_prefix("response.").unwrap_or(kind));
-    super::super::reply::finish(&word, None, false)
-        .unwrap_or_else(|| Finish::new(llm_core::completion::FinishReason::Stop))
+    finish(&word, None, false).unwrap_or_else(|| Finish::new(FinishReason::Stop))
 }
 
 fn need<T>(kind: &str, name: &str, value: Option<T>) -> Result<T, Corrupt> {
@@ -328,19 +316,19 @@ fn need<T>(kind: &str, name: &str, value: Option<T>) -> Result<T, Corrupt> {
 fn item<'a>(
     kind: &str,
     frame: &wire::Frame<'a>,
-) -> Result<(u32, &'a serde_json::value::RawValue), Corrupt> {
+) -> Result<(u32, &'a RawValue), Corrupt> {
     Ok((need(kind, "output_index", frame.output_index)?, need(kind, "item", frame.item)?))
 }
 
 /// A value of the frame as a field, so that what is kept of it is a slice of the frame.
-fn field<'a>(raw: &'a serde_json::value::RawValue, text: &'a Str) -> Result<Field<'a>, Corrupt> {
-    Ok(Field::inside(text, raw.get()))
+fn field<'a>(raw: &'a RawValue, text: &'a Str) -> Result<Field<'a>, Corrupt> {
+    Field::within(text, raw).ok_or_else(|| Corrupt::new("a value from another frame"))
 }
 
 /// A string of the frame; a slice of it unless it has escapes.
 fn string(
     kind: &str,
-    raw: Option<&serde_json::value::RawValue>,
+    raw: Option<&RawValue>,
     text: &Str,
 ) -> Result<Str, Corrupt> {
     let raw = need(kind, "delta", raw)?;
@@ -362,7 +350,7 @@ fn response(
     frame: &wire::Frame<'_>,
     text: &Str,
     items: Option<&mut Final>,
-) -> Result<(Outline, Str), Corrupt> {
+) -> Result<Outline, Corrupt> {
     let raw = need(kind, "response", frame.response)?;
     let mut o: Object<'_> = field(raw, text)?.object()?;
     let output = o.take_if("output", JsonKind::Array);
@@ -375,17 +363,5 @@ fn response(
             items.push((id, parts));
         }
     }
-    let status = o.see("status").and_then(|f| f.str().ok()).unwrap_or_default();
-    Ok((outline(o, &calls, text.as_bytes()), status))
-}
-
-/// Shared bytes of a frame's text.
-trait AsBytes {
-    fn as_bytes(&self) -> &Bytes;
-}
-
-impl AsBytes for Str {
-    fn as_bytes(&self) -> &Bytes {
-        Str::as_bytes(self)
-    }
+    Ok(outline(o, &calls, text.as_bytes()))
 }
