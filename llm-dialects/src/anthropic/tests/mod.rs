@@ -132,6 +132,57 @@ fn call(id: &'static str, arguments: &'static str) -> Part {
     Part::new(PartKind::ToolCall(call))
 }
 
+/// Gives the text with a few bytes changed, lost or doubled, `times` over.
+fn garbled(text: &str, times: usize, mut check: impl FnMut(&[u8])) {
+    let mut state = 7u64;
+    let mut random = |n: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as usize % n
+    };
+    for _ in 0..times {
+        let mut bytes = text.as_bytes().to_vec();
+        for _ in 0..=random(3) {
+            let (at, len) = (random(bytes.len()), random(40));
+            let end = (at + len).min(bytes.len());
+            match random(3) {
+                0 => bytes[at] = b"{}[]\",:0\\n"[random(10)],
+                1 => drop(bytes.drain(at..end)),
+                _ => {
+                    let piece = bytes[at..end].to_vec();
+                    bytes.splice(at..at, piece);
+                }
+            }
+        }
+        check(&bytes);
+    }
+}
+
+#[test]
+fn hostile_bodies_end_in_words() {
+    let capability = Capability::ALL;
+    let cx = SendCx { model: "m", stream: true, usage_frame: true, capability: &capability };
+    garbled(requests::EVERYTHING, 3000, |bytes| {
+        let body = Bytes::copy_from_slice(bytes);
+        let _ = Anthropic.peek(&route(), &body);
+        if let Ok(prompt) = Anthropic.decode(&route(), Body::json(&body)) {
+            // What is read can be said again, and is read the same.
+            let encoded = Anthropic.encode(&prompt, &cx).unwrap();
+            assert_eq!(encoded.losses, Losses::default());
+            assert!(Anthropic.decode(&route(), Body::json(&encoded.body)).is_ok());
+        }
+    });
+    garbled(&replies::everything().to_string(), 2000, |bytes| {
+        let body = Bytes::copy_from_slice(bytes);
+        if let Ok(Answer::Chat(completion)) =
+            Anthropic.decode_answer(Operation::Chat, Body::json(&body))
+        {
+            assert_eq!(laws::check(&completion.explode()), Ok(()));
+            assert_eq!(collect(&completion.explode()), completion);
+            told(&completion.explode());
+        }
+    });
+}
+
 #[test]
 fn paths_are_known() {
     let at = |method: http::Method, path| {

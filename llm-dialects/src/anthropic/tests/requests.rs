@@ -7,7 +7,7 @@ fn everything() -> Value {
     serde_json::from_str(EVERYTHING).unwrap()
 }
 
-const EVERYTHING: &str = r#"{
+pub(super) const EVERYTHING: &str = r#"{
         "model": "m", "max_tokens": 4000, "stream": false, "temperature": 0.70, "top_k": 5,
         "top_p": 0.9, "stop_sequences": ["a", " "], "service_tier": "auto", "x": {"y": [null]},
         "metadata": {"user_id": "u", "more": 1}, "container": null, "mcp_servers": [{"url": "u"}],

@@ -302,26 +302,9 @@ fn a_tap_counts_deltas_and_reads_the_ends() {
 #[test]
 fn hostile_bytes_end_in_words() {
     let text = frames(&everything());
-    let mut state = 7u64;
-    let mut random = |n: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (state >> 33) as usize % n
-    };
-    for _ in 0..2000 {
-        let mut bytes = text.clone().into_bytes();
-        for _ in 0..=random(3) {
-            let (at, len) = (random(bytes.len()), random(40));
-            match random(3) {
-                0 => bytes[at] = b"{}[]\",:0\\n"[random(10)],
-                1 => drop(bytes.drain(at..(at + len).min(bytes.len()))),
-                _ => {
-                    let piece = bytes[at..(at + len).min(bytes.len())].to_vec();
-                    bytes.splice(at..at, piece);
-                }
-            }
-        }
-        let events = heard_in(&[&bytes]);
+    garbled(&text, 2000, |bytes| {
+        let events = heard_in(&[bytes]);
         let (again, _) = told(&events);
         heard(&again);
-    }
+    });
 }
