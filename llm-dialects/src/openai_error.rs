@@ -271,7 +271,7 @@ enum Wait {
 }
 
 fn wait(error: &Error) -> Wait {
-    let hint = error.fault().and_then(|f| f.retry_after);
+    let hint = error.fault().and_then(|f| f.hint());
     match error.kind() {
         Kind::BadRequest
         | Kind::Unsupported

@@ -7,8 +7,8 @@ use llm_sim::script::Script;
 use llm_sim::upstream::Vendor;
 use serde_json::Value;
 
-use super::wire::{Got, post_for};
-use super::{ask, good, start};
+use crate::vendors::{ask, good, start};
+use crate::wire::{Got, post_for};
 
 /// Asks for ten words under one act.
 async fn under(sim: &Simulator, vendor: Vendor, act: &str, stream: bool) -> Got {
@@ -24,80 +24,34 @@ fn deltas(got: &Got) -> usize {
     got.text().matches("\"delta\":\"").count()
 }
 
-#[tokio::test]
-async fn errors_have_the_vendors_shape_and_status() {
+/// An act, the status it ends in, and what stands where in the body.
+type Case = (&'static str, u16, &'static str, &'static str);
+
+async fn shapes(vendor: Vendor, cases: &[Case]) {
     let sim = start().await;
-    let cases = [
-        (
-            Vendor::OpenAi,
-            r#"{"error":"rate_limit","retry_after_ms":270}"#,
-            429,
-            "/error/code",
-            "rate_limit_exceeded",
-        ),
-        (
-            Vendor::OpenAi,
-            r#"{"error":"insufficient_quota"}"#,
-            429,
-            "/error/type",
-            "insufficient_quota",
-        ),
-        (Vendor::OpenAi, r#"{"error":"overloaded"}"#, 503, "/error/type", "server_error"),
-        (Vendor::OpenAi, r#"{"status":500}"#, 500, "/error/type", "server_error"),
-        (Vendor::OpenAi, r#"{"error":"invalid_key"}"#, 401, "/error/code", "invalid_api_key"),
-        (
-            Vendor::OpenAi,
-            r#"{"error":"context_length"}"#,
-            400,
-            "/error/code",
-            "context_length_exceeded",
-        ),
-        (Vendor::OpenAi, r#"{"error":"content_filter"}"#, 400, "/error/code", "content_filter"),
-        (
-            Vendor::Anthropic,
-            r#"{"error":"rate_limit","retry_after_ms":17000}"#,
-            429,
-            "/error/type",
-            "rate_limit_error",
-        ),
-        (Vendor::Anthropic, r#"{"error":"overloaded"}"#, 529, "/error/type", "overloaded_error"),
-        (Vendor::Anthropic, r#"{"status":502}"#, 502, "/error/type", "api_error"),
-        (
-            Vendor::Anthropic,
-            r#"{"error":"invalid_key"}"#,
-            401,
-            "/error/type",
-            "authentication_error",
-        ),
-        (
-            Vendor::Gemini,
-            r#"{"error":"rate_limit","retry_after_ms":48000}"#,
-            429,
-            "/error/details/1/retryDelay",
-            "48s",
-        ),
-        (Vendor::Gemini, r#"{"error":"overloaded"}"#, 503, "/error/status", "UNAVAILABLE"),
-        (
-            Vendor::Gemini,
-            r#"{"error":"invalid_key"}"#,
-            400,
-            "/error/details/0/reason",
-            "API_KEY_INVALID",
-        ),
-        (Vendor::Cohere, r#"{"status":500,"message":"internal"}"#, 500, "/message", "internal"),
-        (Vendor::Ollama, r#"{"status":503,"message":"busy"}"#, 503, "/error", "busy"),
-    ];
-    for (vendor, act, status, pointer, word) in cases {
+    for (act, status, pointer, word) in cases {
         let got = under(&sim, vendor, act, true).await;
         let body: Value = serde_json::from_str(&got.text()).unwrap();
-        assert_eq!(
-            (got.status, body.pointer(pointer)),
-            (status, Some(&Value::from(word))),
-            "{act}: {body}"
-        );
+        let found = body.pointer(pointer).and_then(Value::as_str);
+        assert_eq!((got.status, found), (*status, Some(*word)), "{act}: {body}");
     }
-    let got =
-        under(&sim, Vendor::OpenAi, r#"{"error":"rate_limit","retry_after_ms":1270}"#, false).await;
+}
+
+#[tokio::test]
+async fn errors_have_the_shape_of_openai() {
+    let cases: [Case; 7] = [
+        (r#"{"error":"rate_limit"}"#, 429, "/error/code", "rate_limit_exceeded"),
+        (r#"{"error":"insufficient_quota"}"#, 429, "/error/type", "insufficient_quota"),
+        (r#"{"error":"overloaded"}"#, 503, "/error/type", "server_error"),
+        (r#"{"status":500}"#, 500, "/error/type", "server_error"),
+        (r#"{"error":"invalid_key"}"#, 401, "/error/code", "invalid_api_key"),
+        (r#"{"error":"context_length"}"#, 400, "/error/code", "context_length_exceeded"),
+        (r#"{"error":"content_filter"}"#, 400, "/error/code", "content_filter"),
+    ];
+    shapes(Vendor::OpenAi, &cases).await;
+    let sim = start().await;
+    let soon = r#"{"error":"rate_limit","retry_after_ms":1270}"#;
+    let got = under(&sim, Vendor::OpenAi, soon, false).await;
     assert_eq!(
         (got.header("retry-after"), got.header("retry-after-ms")),
         (Some("2"), Some("1270"))
@@ -105,6 +59,27 @@ async fn errors_have_the_vendors_shape_and_status() {
     let odd = r#"{"status":429,"retry_after":"Fri, 31 Dec 2027 23:59:59 GMT"}"#;
     let got = under(&sim, Vendor::OpenAi, odd, false).await;
     assert_eq!(got.header("retry-after"), Some("Fri, 31 Dec 2027 23:59:59 GMT"));
+}
+
+#[tokio::test]
+async fn errors_have_the_shape_of_the_others() {
+    let anthropic: [Case; 4] = [
+        (r#"{"error":"rate_limit"}"#, 429, "/error/type", "rate_limit_error"),
+        (r#"{"error":"overloaded"}"#, 529, "/error/type", "overloaded_error"),
+        (r#"{"status":502}"#, 502, "/error/type", "api_error"),
+        (r#"{"error":"invalid_key"}"#, 401, "/error/type", "authentication_error"),
+    ];
+    shapes(Vendor::Anthropic, &anthropic).await;
+    let late = r#"{"error":"rate_limit","retry_after_ms":48000}"#;
+    let gemini: [Case; 3] = [
+        (late, 429, "/error/details/1/retryDelay", "48s"),
+        (r#"{"error":"overloaded"}"#, 503, "/error/status", "UNAVAILABLE"),
+        (r#"{"error":"invalid_key"}"#, 400, "/error/details/0/reason", "API_KEY_INVALID"),
+    ];
+    shapes(Vendor::Gemini, &gemini).await;
+    let plain = r#"{"status":503,"message":"busy"}"#;
+    shapes(Vendor::Cohere, &[(plain, 503, "/message", "busy")]).await;
+    shapes(Vendor::Ollama, &[(plain, 503, "/error", "busy")]).await;
 }
 
 #[tokio::test]
@@ -203,7 +178,7 @@ async fn errors_inside_an_answer() {
 }
 
 #[tokio::test]
-async fn usage_and_extras() {
+async fn false_usage() {
     let sim = start().await;
     for (word, there, gone) in [
         ("absent", "\"text\"", "\"usage\""),
@@ -216,6 +191,11 @@ async fn usage_and_extras() {
         let got = under(&sim, Vendor::OpenAi, &format!("{{\"usage\":\"{word}\"}}"), false).await;
         assert!(got.text().contains(there) && !got.text().contains(gone), "{word}: {}", got.text());
     }
+}
+
+#[tokio::test]
+async fn things_said_twice_or_never_heard_of() {
+    let sim = start().await;
     let count = |got: &Got, word: &str| got.text().matches(word).count();
     let twice = under(&sim, Vendor::OpenAi, r#"{"usage":"twice"}"#, true).await;
     assert_eq!(count(&twice, "\"usage\""), 2);
@@ -239,7 +219,7 @@ async fn a_prompt_may_ask_for_faults_only_where_it_is_let() {
     let sim = start().await;
     assert_eq!(ask(&sim, Vendor::OpenAi, asked, false).await.status, 200);
     let options = llm_sim::Options {
-        dialects: super::pidgin::caller,
+        dialects: crate::pidgin::caller,
         prompt_faults: true,
         ..llm_sim::Options::default()
     };
@@ -247,4 +227,6 @@ async fn a_prompt_may_ask_for_faults_only_where_it_is_let() {
     let got = ask(&sim, Vendor::OpenAi, asked, false).await;
     assert_eq!(got.status, 418);
     assert!(got.text().contains("tea"));
+    let wrong = ask(&sim, Vendor::OpenAi, "[[sim: {\"statsu\": 418}]]", false).await;
+    assert!(wrong.status == 400 && wrong.text().contains("statsu"), "{}", wrong.text());
 }

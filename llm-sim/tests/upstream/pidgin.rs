@@ -26,7 +26,7 @@ static ALL: [Pidgin; 6] = [
     Pidgin(DialectId::Ollama),
 ];
 
-pub fn caller(id: DialectId) -> Option<&'static dyn CallerDialect> {
+pub(crate) fn caller(id: DialectId) -> Option<&'static dyn CallerDialect> {
     ALL.iter().find(|p| p.0 == id).map(|p| p as &dyn CallerDialect)
 }
 

@@ -4,8 +4,8 @@ use llm_sim::Simulator;
 use llm_sim::upstream::Vendor;
 use serde_json::{Value, json};
 
-use super::wire::{Got, get, post};
-use super::{good, start};
+use crate::vendors::{good, start};
+use crate::wire::{Got, get, post};
 
 async fn send(sim: &Simulator, vendor: Vendor, change: impl FnOnce(&mut Value)) -> Got {
     let (path, headers, mut body) = good(vendor, "hi", false);

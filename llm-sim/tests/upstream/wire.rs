@@ -12,42 +12,42 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What came.
 #[derive(Debug, Default)]
-pub struct Got {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Got {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
     /// Body pieces as the chunks of HTTP had them.
-    pub chunks: usize,
+    pub(crate) chunks: usize,
     /// Whether the body ended as HTTP wants it to.
-    pub complete: bool,
+    pub(crate) complete: bool,
     /// Whether the connection was reset.
-    pub reset: bool,
+    pub(crate) reset: bool,
     /// Until the head was there.
-    pub head_after: Duration,
+    pub(crate) head_after: Duration,
     /// Until all was there.
-    pub total: Duration,
+    pub(crate) total: Duration,
 }
 
 impl Got {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 }
 
-pub async fn post(at: SocketAddr, path: &str, headers: &[(&str, &str)], body: &str) -> Got {
+pub(crate) async fn post(at: SocketAddr, path: &str, headers: &[(&str, &str)], body: &str) -> Got {
     exchange(at, &request("POST", path, headers, body), PATIENCE).await
 }
 
-pub async fn get(at: SocketAddr, path: &str) -> Got {
+pub(crate) async fn get(at: SocketAddr, path: &str) -> Got {
     exchange(at, &request("GET", path, &[], ""), PATIENCE).await
 }
 
 /// The same, for those who do not want to wait: what came until then.
-pub async fn post_for(
+pub(crate) async fn post_for(
     at: SocketAddr,
     path: &str,
     headers: &[(&str, &str)],
@@ -58,7 +58,7 @@ pub async fn post_for(
 }
 
 /// Reads some bytes of the answer and closes.
-pub async fn leave_after(
+pub(crate) async fn leave_after(
     at: SocketAddr,
     path: &str,
     headers: &[(&str, &str)],

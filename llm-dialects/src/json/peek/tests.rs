@@ -35,6 +35,19 @@ fn read(body: &str) -> Result<Peek, BadRequest> {
     peek(&Bytes::from(body.to_owned()), &CHAT)
 }
 
+#[test]
+fn what_a_request_carries_cannot_be_hidden_by_escapes() {
+    let has = |typed: &str| {
+        let body = format!(r#"{{"model":"m","messages":[{{"type":"{typed}"}}]}}"#);
+        read(&body).unwrap().has.all(Has::IMAGES)
+    };
+    assert!(has("image_url") && has(r"im\u0061ge_url") && has(r"image\u005furl"));
+    assert!(has(r"\u0069\u006D\u0061\u0067\u0065\u005F\u0075\u0072\u006C"));
+    // Text that merely speaks of it, and an escaped backslash in front of a `u`.
+    assert!(!has(r#"a \"im\u0061ge_url\" b"#) && !has(r"im\\u0061ge_url"));
+    assert!(!has(r"caf\u00e9 \u0000 \n") && has(r#"\u00e9","x":"im\u0061ge_url"#));
+}
+
 /// The field that is to blame.
 fn blamed(body: &str) -> String {
     let bad = read(body).unwrap_err();

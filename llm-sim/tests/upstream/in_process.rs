@@ -10,8 +10,7 @@ use llm_sim::upstream::Vendor;
 use llm_sim::{Options, SimTransport};
 use tokio::time::{Instant, timeout};
 
-#[path = "upstream/pidgin.rs"]
-mod pidgin;
+use crate::pidgin;
 
 fn transport() -> SimTransport {
     SimTransport::new(&Options { dialects: pidgin::caller, ..Options::default() })
