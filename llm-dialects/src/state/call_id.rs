@@ -36,7 +36,8 @@ mod tests {
     #[test]
     fn state_rides_on_an_id() {
         let kind = "thoughtSignature".into();
-        let state = Opaque { origin: DialectId::Gemini, kind, value: Raw::parse("\"a.b\"").unwrap() };
+        let state =
+            Opaque { origin: DialectId::Gemini, kind, value: Raw::parse("\"a.b\"").unwrap() };
         let shown = join(&"call.1".into(), Some(&state));
         assert_eq!(split(&shown), ("call.1".into(), Some(state)));
         assert_eq!(split(&"call.Z3cx".into()), ("call.Z3cx".into(), None));

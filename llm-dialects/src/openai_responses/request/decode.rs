@@ -2,8 +2,10 @@
 
 use llm_core::dialect::{BadRequest, Body};
 use llm_core::extra::Extra;
-use llm_core::prompt::{JsonSchema, Message, OutputFormat, Part, ReasoningSpec, Request, Role, Text};
 use llm_core::prompt::PartKind;
+use llm_core::prompt::{
+    JsonSchema, Message, OutputFormat, Part, ReasoningSpec, Request, Role, Text,
+};
 
 use super::super::content;
 use super::super::items::{self, Turn};

@@ -56,8 +56,8 @@ impl Decoder {
         if self.over || frame.data.is_empty() || &*frame.data == b"[DONE]" {
             return Ok(());
         }
-        let text = Str::try_from(frame.data.clone())
-            .map_err(|_| Corrupt::new("an event is not UTF-8"))?;
+        let text =
+            Str::try_from(frame.data.clone()).map_err(|_| Corrupt::new("an event is not UTF-8"))?;
         let read: wire::Frame<'_> = serde_json::from_str(&text)
             .map_err(|e| Corrupt::new(format!("an event cannot be read: {e}")))?;
         let named = frame.event.as_deref().and_then(|name| str::from_utf8(name).ok());
@@ -117,7 +117,9 @@ impl Decoder {
                 }
                 Ok(())
             }
-            "response.completed" | "response.incomplete" | "response.failed"
+            "response.completed"
+            | "response.incomplete"
+            | "response.failed"
             | "response.cancelled" => self.end(kind, frame, text, out),
             "error" => {
                 self.over = true;
@@ -125,9 +127,13 @@ impl Decoder {
                 Ok(())
             }
             // Said again when the item ends, or nothing to tell.
-            "response.output_text.done" | "response.refusal.done" | "response.content_part.done"
-            | "response.reasoning_summary_text.done" | "response.reasoning_summary_part.done"
-            | "response.reasoning_text.done" | "response.function_call_arguments.done"
+            "response.output_text.done"
+            | "response.refusal.done"
+            | "response.content_part.done"
+            | "response.reasoning_summary_text.done"
+            | "response.reasoning_summary_part.done"
+            | "response.reasoning_text.done"
+            | "response.function_call_arguments.done"
             | "response.custom_tool_call_input.done" => Ok(()),
             "keepalive" => {
                 self.start(None, out);
@@ -313,10 +319,7 @@ fn need<T>(kind: &str, name: &str, value: Option<T>) -> Result<T, Corrupt> {
 }
 
 /// An item with its place.
-fn item<'a>(
-    kind: &str,
-    frame: &wire::Frame<'a>,
-) -> Result<(u32, &'a RawValue), Corrupt> {
+fn item<'a>(kind: &str, frame: &wire::Frame<'a>) -> Result<(u32, &'a RawValue), Corrupt> {
     Ok((need(kind, "output_index", frame.output_index)?, need(kind, "item", frame.item)?))
 }
 
@@ -326,11 +329,7 @@ fn field<'a>(raw: &'a RawValue, text: &'a Str) -> Result<Field<'a>, Corrupt> {
 }
 
 /// A string of the frame; a slice of it unless it has escapes.
-fn string(
-    kind: &str,
-    raw: Option<&RawValue>,
-    text: &Str,
-) -> Result<Str, Corrupt> {
+fn string(kind: &str, raw: Option<&RawValue>, text: &Str) -> Result<Str, Corrupt> {
     let raw = need(kind, "delta", raw)?;
     Ok(field(raw, text)?.str()?)
 }
