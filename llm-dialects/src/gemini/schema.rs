@@ -39,8 +39,14 @@ pub(super) fn own(schema: &Raw, extra: &Extra) -> Raw {
 /// The schema in JSON Schema's spelling, when its own differs.
 fn standard(own: &Raw) -> Option<Raw> {
     const MARKS: [&str; 8] = [
-        "\"nullable\"", "\"OBJECT\"", "\"STRING\"", "\"NUMBER\"", "\"INTEGER\"", "\"BOOLEAN\"",
-        "\"ARRAY\"", "\"NULL\"",
+        "\"nullable\"",
+        "\"OBJECT\"",
+        "\"STRING\"",
+        "\"NUMBER\"",
+        "\"INTEGER\"",
+        "\"BOOLEAN\"",
+        "\"ARRAY\"",
+        "\"NULL\"",
     ];
     let text = own.get().as_bytes();
     let marked = MARKS.iter().any(|m| memmem::find(text, m.as_bytes()).is_some());

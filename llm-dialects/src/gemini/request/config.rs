@@ -160,10 +160,7 @@ pub(super) fn write(
         can
     });
     let kept = r.extra.get_from(ME, CONFIG.camel).is_some_and(|v| !v.is_null());
-    let quiet = !kept
-        && !bits.has(EMPTY_CONFIG)
-        && reasoning.is_none()
-        && is_default(r);
+    let quiet = !kept && !bits.has(EMPTY_CONFIG) && reasoning.is_none() && is_default(r);
     if quiet {
         return false;
     }

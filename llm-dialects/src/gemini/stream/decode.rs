@@ -143,7 +143,12 @@ impl Decoder {
         }
     }
 
-    fn chunk(&mut self, text: &Str, chunk: &Chunk<'_>, out: &mut Vec<Event>) -> Result<(), Corrupt> {
+    fn chunk(
+        &mut self,
+        text: &Str,
+        chunk: &Chunk<'_>,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Corrupt> {
         let known = chunk.candidates.is_some()
             || chunk.usage_metadata.is_some()
             || chunk.prompt_feedback.is_some()
@@ -326,10 +331,12 @@ impl Progress {
         let Some(open) = self.open.take() else { return };
         if !open.thought && !self.besides.is_empty() {
             let citations = self.sources();
-            out.extend(citations.into_iter().map(|c| Event::PartDelta {
-                part: open.id,
-                delta: Delta::Citation(Box::new(c)),
-            }));
+            out.extend(
+                citations.into_iter().map(|c| Event::PartDelta {
+                    part: open.id,
+                    delta: Delta::Citation(Box::new(c)),
+                }),
+            );
         }
         out.push(Event::PartEnd { part: open.id, extra: Extra::new(ME) });
     }

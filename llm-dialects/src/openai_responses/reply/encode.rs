@@ -140,6 +140,20 @@ pub(crate) fn response_fields(o: &mut ObjectWriter<'_>, head: &Head<'_>, id: &st
     o.array("tools");
 }
 
+/// The code of a failed response, of which the API has a closed list.
+fn failure_code(failure: &Error) -> &'static str {
+    match openai_error::code(failure) {
+        "rate_limit_exceeded" => "rate_limit_exceeded",
+        "invalid_image_url" => "invalid_image_url",
+        "invalid_image_format" => "invalid_image_format",
+        "image_parse_error" => "image_parse_error",
+        "content_policy_violation" | "context_length_exceeded" | "invalid_request" => {
+            "invalid_prompt"
+        }
+        _ => "server_error",
+    }
+}
+
 /// The ending of a response object.
 pub(crate) fn tail(o: &mut ObjectWriter<'_>, extra: &Extra, ending: &Ending<'_>) {
     let kept = |name: &str| extra.get_from(ME, name);
@@ -181,7 +195,10 @@ pub(crate) fn tail(o: &mut ObjectWriter<'_>, extra: &Extra, ending: &Ending<'_>)
         (Some(error), failure) if failure.is_none() || !error.is_null() => {
             o.raw("error", error);
         }
-        (_, Some(failure)) => openai_error::members_of(failure, &mut o.object("error")),
+        (_, Some(failure)) => {
+            let message = failure.message();
+            o.object("error").str("code", failure_code(failure)).str("message", message);
+        }
         (None, None) if said => {}
         (_, None) => {
             o.null("error");
