@@ -140,16 +140,6 @@ impl Decoder {
         }
     }
 
-<<<<<<< HEAD
-=======
-    fn fail(&mut self, text: &Str, _: &RawValue, frame: &Frame, out: &mut Vec<Event>) {
-        if let Ok(field) = Field::root(text) {
-            self.over = true;
-            out.push(Event::Failure(Error::upstream(error::inside(&frame.data, field))));
-        }
-    }
-
->>>>>>> responses
     fn chunk(
         &mut self,
         text: &Str,
