@@ -257,6 +257,11 @@ impl<'a> ArrayWriter<'a> {
         double(self.next(), value);
     }
 
+    /// A number, as written.
+    pub fn number(&mut self, value: &RawNumber) {
+        self.next().extend_from_slice(value.get().as_bytes());
+    }
+
     /// A value, as written.
     pub fn raw(&mut self, value: &Raw) {
         raw(self.next(), value.get());
@@ -363,7 +368,8 @@ mod tests {
             o.u64("seed", 1).object("n").u64("inner", 1).strs("l", &["top_k".into()]);
             o.str("se\"ed", "seed").extra(&extra, DialectId::Ollama);
         });
-        let want = r#"{"seed":1,"n":{"inner":1,"l":["top_k"]},"se\"ed":"seed","inner":null,"top_k":null}"#;
+        let want =
+            r#"{"seed":1,"n":{"inner":1,"l":["top_k"]},"se\"ed":"seed","inner":null,"top_k":null}"#;
         assert_eq!(out, want.as_bytes());
     }
 
