@@ -272,6 +272,11 @@ impl<'a> ArrayWriter<'a> {
         double(self.next(), value);
     }
 
+    /// A number, as written.
+    pub fn number(&mut self, value: &RawNumber) {
+        self.next().extend_from_slice(value.get().as_bytes());
+    }
+
     /// A value, as written.
     pub fn raw(&mut self, value: &Raw) {
         raw(self.next(), value.get());
