@@ -7,6 +7,7 @@ use crate::answer::UsageReport;
 use crate::error::Error;
 use crate::event::{Delta, Event, PartHead, PartId, Start};
 use crate::extra::Extra;
+use crate::fault::{Fault, FaultClass};
 use crate::prompt::{Audio, Media, MediaSource, Part, PartKind, Text, ToolCall};
 
 /// A conversation's next turn.
@@ -89,8 +90,8 @@ impl Completion {
             created: self.created,
             extra: self.extra.clone(),
         })));
-        for (c, candidate) in (0u16..).zip(&self.candidates) {
-            for (index, part) in (0u16..).zip(&candidate.parts) {
+        for (c, candidate) in (0..CANDIDATES_MAX).zip(&self.candidates) {
+            for (index, part) in (0..u16::MAX).zip(&candidate.parts) {
                 explode_part(PartId { candidate: c, index }, part, &mut out);
             }
             if let Some(finish) = &candidate.finish {
@@ -102,10 +103,17 @@ impl Completion {
         }
         match &self.failure {
             Some(failure) => out.push(Event::Failure(failure.clone())),
+            // What has no number is left out, and whoever reads on must not take it for all.
+            None if self.is_beyond_numbers() => out.push(Event::Failure(beyond_numbers())),
             None if self.ended => out.push(Event::End),
             None => {}
         }
         out
+    }
+
+    fn is_beyond_numbers(&self) -> bool {
+        self.candidates.len() > usize::from(CANDIDATES_MAX)
+            || self.candidates.iter().any(|c| c.parts.len() > usize::from(u16::MAX))
     }
 
     /// All text of a candidate, joined.
@@ -119,6 +127,15 @@ impl Completion {
             })
             .collect()
     }
+}
+
+/// The most answers that one call can have; the most that anyone offers is 128. One event with a
+/// larger number would have us make all candidates before it.
+const CANDIDATES_MAX: u16 = 1024;
+
+fn beyond_numbers() -> Error {
+    let fault = Fault::new(200, FaultClass::Corrupt, "the answer has too many parts or candidates");
+    Error::upstream(fault)
 }
 
 fn explode_part(part: PartId, p: &Part, out: &mut Vec<Event>) {
@@ -180,6 +197,7 @@ pub struct Collector {
 struct Open {
     part: Part,
     text: Growing,
+    transcript: Growing,
 }
 
 /// Text that grows. The first piece is kept as it is, since most texts of a whole answer have
@@ -197,7 +215,9 @@ impl Growing {
         *self = match std::mem::take(self) {
             Self::Empty => Self::One(piece.clone()),
             Self::One(first) => {
-                let mut all = String::with_capacity(4 * (first.len() + piece.len()));
+                // Room for what follows, as long as pieces are words and no pictures.
+                let spare = (3 * (first.len() + piece.len())).min(GROWING_BYTES_SPARE);
+                let mut all = String::with_capacity(first.len() + piece.len() + spare);
                 all.push_str(&first);
                 all.push_str(piece);
                 Self::Many(all)
@@ -217,6 +237,8 @@ impl Growing {
         }
     }
 }
+
+const GROWING_BYTES_SPARE: usize = 4096;
 
 impl Collector {
     /// Adds one event.
@@ -241,16 +263,20 @@ impl Collector {
             }
             Event::Usage(usage) => self.done.usage = Some((**usage).clone()),
             Event::Finish { candidate, finish } => {
-                self.candidate(*candidate).finish = Some(finish.clone());
+                if let Some(candidate) = self.candidate(*candidate) {
+                    candidate.finish = Some(finish.clone());
+                }
             }
             Event::Notice(_) | Event::Unmodelled(_) => {}
             Event::Failure(error) => self.done.failure = Some(error.clone()),
-            Event::End => self.done.ended = true,
+            Event::End => self.done.ended = self.done.failure.is_none(),
         }
     }
 
     fn open(&mut self, id: PartId, head: &PartHead) {
-        self.candidate(id.candidate);
+        if self.candidate(id.candidate).is_none() {
+            return;
+        }
         let kind = match head {
             PartHead::Text => PartKind::Text(Text::default()),
             PartHead::Refusal => PartKind::Refusal(Text::default()),
@@ -267,23 +293,31 @@ impl Collector {
             }),
             PartHead::Whole(kind) => (**kind).clone(),
         };
-        self.parts.insert(id, Open { part: Part::new(kind), text: Growing::default() });
+        let (text, transcript) = (Growing::default(), Growing::default());
+        self.parts.insert(id, Open { part: Part::new(kind), text, transcript });
     }
 
-    /// The candidate of that number, made with all before it when it is new.
-    fn candidate(&mut self, number: u16) -> &mut Candidate {
+    /// The candidate of that number, made with all before it when it is new. `None` when nobody
+    /// can have asked for so many, which fails the answer.
+    fn candidate(&mut self, number: u16) -> Option<&mut Candidate> {
+        if number >= CANDIDATES_MAX {
+            self.done.failure.get_or_insert_with(beyond_numbers);
+            return None;
+        }
         let at = usize::from(number);
         if self.done.candidates.len() <= at {
             self.done.candidates.resize_with(at + 1, Candidate::default);
         }
-        &mut self.done.candidates[at]
+        self.done.candidates.get_mut(at)
     }
 
     /// The completion so far.
     pub fn finish(mut self) -> Completion {
         for (id, open) in std::mem::take(&mut self.parts) {
             let part = open.done();
-            self.candidate(id.candidate).parts.push(part);
+            if let Some(candidate) = self.candidate(id.candidate) {
+                candidate.parts.push(part);
+            }
         }
         self.done
     }
@@ -301,21 +335,21 @@ impl Open {
                 t.logprobs.extend(l.iter().cloned());
             }
             (Delta::Audio(piece), _) => self.text.push(piece),
-            (Delta::Transcript(piece), PartKind::Audio(audio)) => {
-                let so_far = audio.transcript.take().unwrap_or_default();
-                audio.transcript = Some(format!("{so_far}{piece}").into());
-            }
+            (Delta::Transcript(piece), PartKind::Audio(_)) => self.transcript.push(piece),
             (Delta::Citation(_) | Delta::Logprobs(_) | Delta::Transcript(_), _) => {}
         }
     }
 
     fn done(self) -> Part {
-        let Self { mut part, text } = self;
+        let Self { mut part, text, transcript } = self;
         match &mut part.kind {
             PartKind::Text(t) | PartKind::Refusal(t) => t.text = text.done(),
             PartKind::Reasoning(t) => *t = text.done(),
             PartKind::ToolCall(call) => call.arguments = text.done(),
             PartKind::Audio(audio) => {
+                if !matches!(transcript, Growing::Empty) {
+                    audio.transcript = Some(transcript.done());
+                }
                 if let MediaSource::Base64(b) = &mut audio.media.source {
                     // A whole part brings its bytes in its head and has no deltas.
                     if b.is_empty() {
@@ -339,3 +373,6 @@ pub fn collect<'a>(events: impl IntoIterator<Item = &'a Event>) -> Completion {
     events.into_iter().for_each(|e| collector.feed(e));
     collector.finish()
 }
+
+#[cfg(test)]
+mod tests;

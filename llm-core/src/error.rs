@@ -12,6 +12,10 @@ use crate::fault::{Fault, FaultClass};
 use crate::provider::TargetId;
 use crate::secret::redact;
 
+mod sentence;
+
+pub use sentence::Language;
+
 /// An error of the gateway. One word wide, so that `Result<Reply, Error>` stays small; cheap to
 /// clone, because it also travels inside answers.
 #[derive(Clone)]
@@ -141,6 +145,11 @@ const KEY_REST: Duration = Duration::from_secs(3600);
 const TARGET_REST: Duration = Duration::from_secs(5);
 /// A limit without a hint: providers count in minutes.
 const RATE_REST: Duration = Duration::from_secs(20);
+/// What a request had to do with is no sign that the next one fails: a file that is not there, or
+/// that another key owns. Were the target to rest, any caller could send it to rest for all.
+const NO_REST: Duration = Duration::ZERO;
+/// Waiting at the same target beats going elsewhere up to here; a caller waits, too.
+const AGAIN_MAX: Duration = Duration::from_secs(2);
 
 impl Error {
     /// An error with the usual blame and advice of its kind.
@@ -163,7 +172,10 @@ impl Error {
         let kind = Kind::of_fault(fault.class);
         let advice = advice_for(&fault);
         let message = redact(&fault.message).into_owned();
-        let param = fault.param.clone();
+        let param = fault.param.as_ref().map(|param| match redact(param) {
+            Cow::Borrowed(_) => param.clone(),
+            Cow::Owned(param) => param.into(),
+        });
         let error = Self::new(kind, message);
         error.edit(|e| {
             e.advice = advice;
@@ -249,23 +261,25 @@ impl Error {
 }
 
 fn advice_for(fault: &Fault) -> Advice {
-    let rest = |usual| fault.retry_after.unwrap_or(usual);
+    let hint = fault.hint();
+    let rest = |usual| hint.unwrap_or(usual);
     match fault.class {
         FaultClass::InvalidRequest
         | FaultClass::TooLarge
         | FaultClass::ContentFiltered
         | FaultClass::Unknown => Advice::Stop,
         FaultClass::ContextOverflow => Advice::Bigger(Need::Context),
-        FaultClass::Authentication | FaultClass::Permission | FaultClass::QuotaExhausted => {
+        FaultClass::Authentication | FaultClass::QuotaExhausted => {
             Advice::OtherKey { rest: KEY_REST }
         }
+        FaultClass::Permission => Advice::OtherKey { rest: NO_REST },
         // The caller asked for a model we offer; that this target lacks it is ours to mend.
-        FaultClass::NotFound => Advice::Elsewhere { rest: KEY_REST },
+        FaultClass::NotFound => Advice::Elsewhere { rest: NO_REST },
         // "Request too large" comes as a 429 as well, and no wait makes it smaller.
         FaultClass::RateLimited if !fault.retryable => Advice::Bigger(Need::Context),
-        FaultClass::RateLimited => match fault.retry_after {
-            Some(after) => Advice::Again { after: Some(after) },
-            None => Advice::Elsewhere { rest: RATE_REST },
+        FaultClass::RateLimited => match hint {
+            Some(after) if after <= AGAIN_MAX => Advice::Again { after: Some(after) },
+            _ => Advice::Elsewhere { rest: rest(RATE_REST) },
         },
         FaultClass::Overloaded
         | FaultClass::Server
@@ -377,68 +391,6 @@ impl Kind {
             FaultClass::Truncated => Self::BrokenStream,
         }
     }
-
-    /// A sentence for the person in front of the application.
-    pub fn user_message(self, language: Language) -> &'static str {
-        let (english, korean) = self.sentences();
-        match language {
-            Language::English => english,
-            Language::Korean => korean,
-        }
-    }
-
-    fn sentences(self) -> (&'static str, &'static str) {
-        match self {
-            Self::BadRequest => ("The request is not valid.", "요청이 올바르지 않습니다."),
-            Self::Unsupported => {
-                ("This model cannot do that.", "이 모델은 해당 기능을 지원하지 않습니다.")
-            }
-            Self::TooLarge => ("The request is too large.", "요청이 너무 큽니다."),
-            Self::Unauthenticated => ("The API key is not valid.", "API 키가 유효하지 않습니다."),
-            Self::Forbidden => ("This key may not do that.", "이 키에는 해당 권한이 없습니다."),
-            Self::UnknownModel => ("There is no such model.", "해당 모델을 찾을 수 없습니다."),
-            Self::CreditExhausted => ("The credit is used up.", "크레딧이 모두 소진되었습니다."),
-            Self::QuotaExceeded => ("The quota is used up.", "사용 한도를 초과했습니다."),
-            Self::RateLimited | Self::UpstreamRateLimited => (
-                "Too many requests. Please wait a moment.",
-                "요청이 너무 많습니다. 잠시 후 다시 시도해 주세요.",
-            ),
-            Self::Busy | Self::UpstreamOverloaded => (
-                "The service is busy. Please try again soon.",
-                "서비스가 혼잡합니다. 잠시 후 다시 시도해 주세요.",
-            ),
-            Self::ContextOverflow => {
-                ("The text is too long for this model.", "입력이 모델의 최대 길이를 초과했습니다.")
-            }
-            Self::ContentFiltered => {
-                ("The content was blocked.", "콘텐츠 정책에 따라 차단되었습니다.")
-            }
-            Self::UpstreamKeyRejected | Self::UpstreamQuota => (
-                "The AI service is not available. The operator has to act.",
-                "AI 서비스를 이용할 수 없습니다. 관리자에게 문의해 주세요.",
-            ),
-            Self::UpstreamFailed | Self::ConnectFailed | Self::CorruptReply => (
-                "The AI service failed. Please try again.",
-                "AI 서비스에 오류가 발생했습니다. 다시 시도해 주세요.",
-            ),
-            Self::BrokenStream => ("The answer broke off.", "응답이 중간에 끊어졌습니다."),
-            Self::Timeout | Self::DeadlinePassed => {
-                ("It took too long.", "응답 시간이 초과되었습니다.")
-            }
-            Self::Cancelled => ("The request was cancelled.", "요청이 취소되었습니다."),
-            Self::Internal => ("Something went wrong on our side.", "내부 오류가 발생했습니다."),
-        }
-    }
-}
-
-/// A language in which we speak to people.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Language {
-    /// English.
-    #[default]
-    English,
-    /// Korean.
-    Korean,
 }
 
 impl From<BadRequest> for Error {
@@ -491,3 +443,6 @@ impl std::error::Error for Error {
         self.0.source.as_deref().map(|s| s as _)
     }
 }
+
+#[cfg(test)]
+mod tests;

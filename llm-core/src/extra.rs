@@ -123,12 +123,22 @@ pub enum LossReason {
 
 /// A hostile request with a million unknown fields must not become a million-entry report.
 const LOSSES_MAX: usize = 256;
+/// Nor may the name of one field of it fill memory, 256 times over, or a header.
+const PATH_BYTES_MAX: usize = 1024;
 
 impl Losses {
     /// Adds one, unless the report is full or names the same thing already.
     pub fn push(&mut self, path: impl Into<Str>, reason: LossReason) {
-        let loss = Loss { path: path.into(), reason };
-        if self.0.len() < LOSSES_MAX && !self.0.contains(&loss) {
+        if self.0.len() >= LOSSES_MAX {
+            return;
+        }
+        let mut path = path.into();
+        if path.len() > PATH_BYTES_MAX {
+            // A copy, not a slice, which would keep the whole name in memory.
+            path = Str::from(&path[..path.floor_char_boundary(PATH_BYTES_MAX)]);
+        }
+        let loss = Loss { path, reason };
+        if !self.0.contains(&loss) {
             self.0.push(loss);
         }
     }
@@ -170,5 +180,24 @@ impl<'a> IntoIterator for &'a Losses {
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_bounded_whatever_was_lost() {
+        let mut extra = Extra::new(DialectId::Cohere);
+        for n in 0..1000 {
+            extra.push(format!("{n}{}", "키".repeat(10_000)), Raw::parse("1").unwrap());
+        }
+        let mut losses = Losses::default();
+        extra.lose(DialectId::Anthropic, "messages.0", &mut losses);
+        assert_eq!(losses.len(), LOSSES_MAX);
+        assert!(losses.iter().all(|l| l.path.len() <= PATH_BYTES_MAX));
+        losses.dropped("again");
+        assert_eq!(losses.len(), LOSSES_MAX);
     }
 }

@@ -1,14 +1,16 @@
 //! An upstream's error answer, understood.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::Str;
+use crate::secret::redact;
 
 /// What an upstream said went wrong. Made by a dialect's `error.rs`, the only place where its
 /// words are interpreted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Fault {
     /// Status of the exchange; 200 when the error came inside an answer.
     pub status: u16,
@@ -16,7 +18,7 @@ pub struct Fault {
     pub class: FaultClass,
     /// Whether the same request with the same key may succeed later.
     pub retryable: bool,
-    /// When, if the upstream said so.
+    /// When, if the upstream said so, as it said it; [`Fault::hint`] is what may be followed.
     pub retry_after: Option<Duration>,
     /// The upstream's message, as it wrote it. May quote a key: redact before showing.
     pub message: Str,
@@ -44,6 +46,33 @@ impl Fault {
             param: None,
             body: Bytes::new(),
         }
+    }
+
+    /// How long to wait, as far as we follow the upstream: a header must not close a target for a
+    /// year, nor send a caller away for one.
+    pub fn hint(&self) -> Option<Duration> {
+        self.retry_after.map(|after| after.min(HINT_MAX))
+    }
+}
+
+/// The longest wait that a provider may ask us for.
+pub(crate) const HINT_MAX: Duration = Duration::from_secs(60);
+
+impl fmt::Debug for Fault {
+    /// Says what a log may hold: providers quote keys in messages, and prompts in bodies.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |text: &Option<Str>| text.as_deref().map(|t| redact(t).into_owned());
+        f.debug_struct("Fault")
+            .field("status", &self.status)
+            .field("class", &self.class)
+            .field("retryable", &self.retryable)
+            .field("retry_after", &self.retry_after)
+            .field("message", &redact(&self.message))
+            .field("code", &shown(&self.code))
+            .field("kind", &shown(&self.kind))
+            .field("param", &shown(&self.param))
+            .field("body_bytes", &self.body.len())
+            .finish()
     }
 }
 

@@ -21,11 +21,11 @@ impl Raw {
         Self(text)
     }
 
-    /// Checks the text and wraps it.
+    /// Checks the text and wraps it, white space around it off.
     pub fn parse(text: impl Into<Str>) -> Result<Self, serde_json::Error> {
         let text = text.into();
         serde_json::from_str::<serde::de::IgnoredAny>(&text)?;
-        Ok(Self(text))
+        Ok(Self(text.slice_ref(text.trim_ascii())))
     }
 
     /// Writes a value as JSON. Fails only where the value's own `Serialize` does.
@@ -69,11 +69,12 @@ impl Serialize for Raw {
 pub struct RawNumber(Str);
 
 impl RawNumber {
-    /// Wraps the text of a JSON number; `None` when it is anything else.
+    /// Wraps the text of a JSON number; `None` when it is anything else, white space included:
+    /// the text is written out as it is, and a line end in it would cut an event in two.
     pub fn parse(text: impl Into<Str>) -> Option<Self> {
         let text = text.into();
-        let first = *text.as_bytes().first()?;
-        if first != b'-' && !first.is_ascii_digit() {
+        let (first, last) = (*text.as_bytes().first()?, *text.as_bytes().last()?);
+        if (first != b'-' && !first.is_ascii_digit()) || !last.is_ascii_digit() {
             return None;
         }
         serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok().then_some(Self(text))
@@ -121,5 +122,31 @@ impl fmt::Debug for RawNumber {
 impl fmt::Display for RawNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.get())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_around_a_value_is_no_part_of_it() {
+        assert_eq!(Raw::parse(" null\n").unwrap().get(), "null");
+        assert!(Raw::parse("\tnull ").unwrap().is_null());
+        assert!(Raw::parse("").is_err() && Raw::parse("1 2").is_err());
+    }
+
+    #[test]
+    fn a_number_is_a_number_and_nothing_else() {
+        for text in ["", " 1", "1 ", "1\n", "-", "+1", "01", "1.", ".5", "1e", "0x1", "1,2", "NaN"]
+        {
+            assert_eq!(RawNumber::parse(text), None, "{text:?}");
+        }
+        let as_u64 = |text: &'static str| RawNumber::parse(text).unwrap().as_u64();
+        assert_eq!(as_u64("18446744073709551615"), Some(u64::MAX));
+        assert_eq!((as_u64("3.0"), as_u64("-0"), as_u64("1e3")), (Some(3), Some(0), Some(1000)));
+        for text in ["18446744073709551616", "-1", "3.5", "1e400", "-1e400", "1e19"] {
+            assert_eq!(as_u64(text), None, "{text}");
+        }
     }
 }

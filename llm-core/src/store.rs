@@ -87,7 +87,8 @@ impl<U: Unit> From<ReserveError<U>> for NotReserved<U> {
 /// Accounts that pay. Every step is idempotent by the hold's id, so that whoever does not know
 /// whether a step happened repeats it.
 pub trait Ledger<U: Unit = Money>: Send + Sync + fmt::Debug + 'static {
-    /// Sets an amount aside on every account of a path, or on none.
+    /// Sets an amount aside on every account of a path, or on none. The same hold again gives the
+    /// same proof while it is open, and [`Violation::State`] once it has ended.
     fn reserve<'a>(
         &'a self,
         hold: HoldId,

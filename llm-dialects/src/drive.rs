@@ -64,14 +64,14 @@ impl Driver {
     }
 
     /// Takes the next bytes.
-    pub fn feed(&mut self, chunk: Bytes, out: &mut Vec<Event>) {
-        if self.over {
-            return;
-        }
-        let cut = self.splitter.feed(chunk, &mut self.frames);
-        self.read(out);
-        if let Err(too_large) = cut {
-            self.fail(FaultClass::Corrupt, too_large.to_string(), out);
+    pub fn feed(&mut self, mut chunk: Bytes, out: &mut Vec<Event>) {
+        while !chunk.is_empty() && !self.over {
+            let piece = chunk.split_to(chunk.len().min(PIECE_BYTES_MAX));
+            let cut = self.splitter.feed(piece, &mut self.frames);
+            self.read(out);
+            if let Err(too_large) = cut {
+                self.fail(FaultClass::Corrupt, too_large.to_string(), out);
+            }
         }
     }
 
@@ -114,11 +114,13 @@ impl Driver {
             out.truncate(from + last + 1);
             self.over = true;
         }
-        // A broken law is a mistake in a decoder. It costs our tests, and nobody's answer.
+        // A broken law is a mistake in a decoder. It costs our tests, and nobody's answer. Only
+        // arguments that are no JSON are a model's own doing.
         #[cfg(any(test, debug_assertions))]
         for event in &out[from..] {
-            let lawful = self.laws.check(event);
-            assert!(lawful.is_ok(), "{lawful:?} by {event:?}");
+            let checked = self.laws.check(event);
+            let lawful = matches!(checked, Ok(()) | Err(laws::Violation::Arguments(_)));
+            assert!(lawful, "{checked:?} by {event:?}");
         }
     }
 
@@ -132,6 +134,11 @@ impl Driver {
         self.pass(from, out);
     }
 }
+
+/// How much of a chunk is split before the frames are read. A frame costs a hundred bytes of ours
+/// and may be a single line break of theirs: without a bound, a chunk of line breaks would cost a
+/// hundred times its size.
+const PIECE_BYTES_MAX: usize = 64 << 10;
 
 /// Whether the decoder sees a frame.
 fn is_read(frame: &Frame) -> bool {

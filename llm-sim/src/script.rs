@@ -179,8 +179,14 @@ mod tests {
 
     fn take(script: &mut Script, model: &str) -> Option<Act> {
         let headers = http::HeaderMap::new();
-        let asked =
-            Asked { path: "/x", operation: "chat", model, stream: false, headers: &headers, body: b"" };
+        let asked = Asked {
+            path: "/x",
+            operation: "chat",
+            model,
+            stream: false,
+            headers: &headers,
+            body: b"",
+        };
         script.take(&asked)
     }
 

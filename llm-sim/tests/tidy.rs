@@ -23,8 +23,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// What the two pure crates must not touch: no clock, no socket, no file, no lock, no runtime.
 const IMPURE: &[&str] = &[
-    "std::net", "std::fs", "std::thread", "std::env", "std::process", "std::sync::Mutex",
-    "std::sync::RwLock", "tokio::", "Instant::now", "SystemTime::now",
+    "std::net",
+    "std::fs",
+    "std::thread",
+    "std::env",
+    "std::process",
+    "std::sync::Mutex",
+    "std::sync::RwLock",
+    "tokio::",
+    "Instant::now",
+    "SystemTime::now",
 ];
 
 /// Dialects are strangers to each other. Only these may know one another.
@@ -34,12 +42,14 @@ const RELATED: &[(&str, &str, &str)] = &[(
     "legacy completions are a thin caller of chat, and share its errors and usage",
 )];
 
-const DIALECTS: &[&str] = &["openai_chat", "openai_responses", "anthropic", "gemini", "cohere", "ollama"];
+const DIALECTS: &[&str] =
+    &["openai_chat", "openai_responses", "anthropic", "gemini", "cohere", "ollama"];
 /// The rooms of every dialect: who knows one knows all.
 const ROOMS: &[&str] = &["mod", "wire", "request", "reply", "stream", "error", "tap"];
 
 /// Words that say nothing about the thing they name.
-const EMPTY_NAMES: &[&str] = &["manager", "handler", "helper", "helpers", "util", "utils", "common", "misc"];
+const EMPTY_NAMES: &[&str] =
+    &["manager", "handler", "helper", "helpers", "util", "utils", "common", "misc"];
 
 #[test]
 fn files_are_short() {
@@ -129,7 +139,8 @@ fn names_say_something() {
                     continue;
                 }
                 let name = words.next().unwrap_or_default().to_lowercase();
-                let empty = EMPTY_NAMES.iter().any(|e| name == *e || name.ends_with(&format!("_{e}")));
+                let empty =
+                    EMPTY_NAMES.iter().any(|e| name == *e || name.ends_with(&format!("_{e}")));
                 assert!(!empty, "{}: {} says nothing", file.name, line.trim());
             }
         }
@@ -149,7 +160,8 @@ fn policy_is_matched_exhaustively() {
 fn nothing_is_parked_and_no_place_is_named() {
     // Written in two pieces so that this file does not find itself.
     let parked = [["TO", "DO"], ["FIX", "ME"], ["unimpl", "emented!"], ["to", "do!("]];
-    let places = [["/wo", "rk/"], ["/ro", "ot/"], ["crates", ".io"], ["pypi", ".org"], ["npmjs", ".org"]];
+    let places =
+        [["/wo", "rk/"], ["/ro", "ot/"], ["crates", ".io"], ["pypi", ".org"], ["npmjs", ".org"]];
     for file in sources() {
         for words in parked.iter().chain(&places) {
             let word = words.concat();

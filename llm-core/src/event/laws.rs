@@ -67,7 +67,8 @@ enum Growth {
 
 #[derive(Debug, Default)]
 struct Progress {
-    parts: u16,
+    /// One more than the last number, which may be the last there is.
+    parts: u32,
     finished: bool,
 }
 
@@ -104,10 +105,11 @@ impl Sequence {
         if progress.finished {
             return Err(Violation::Finish(part.candidate));
         }
-        if part.index < progress.parts {
+        let index = u32::from(part.index);
+        if index < progress.parts {
             return Err(Violation::PartTwice(part));
         }
-        if part.index != progress.parts {
+        if index != progress.parts {
             return Err(Violation::PartOrder(part));
         }
         progress.parts += 1;
@@ -162,7 +164,8 @@ impl Sequence {
     }
 
     fn finish(&mut self, candidate: u16, reason: &FinishReason) -> Result<(), Violation> {
-        let open = self.open.keys().any(|p| p.candidate == candidate);
+        let first = PartId { candidate, index: 0 };
+        let open = self.open.range(first..).next().is_some_and(|(p, _)| p.candidate == candidate);
         let progress = self.candidates.entry(candidate).or_default();
         if open || progress.finished {
             return Err(Violation::Finish(candidate));
@@ -186,4 +189,26 @@ impl Sequence {
 pub fn check<'a>(events: impl IntoIterator<Item = &'a Event>) -> Result<(), Violation> {
     let mut sequence = Sequence::default();
     events.into_iter().try_for_each(|e| sequence.check(e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Start;
+    use crate::extra::Extra;
+
+    #[test]
+    fn the_last_number_is_a_number() {
+        let mut sequence = Sequence::default();
+        assert_eq!(sequence.check(&Event::Start(Box::new(Start::default()))), Ok(()));
+        for index in 0..=u16::MAX {
+            let part = PartId { candidate: 0, index };
+            assert_eq!(sequence.check(&Event::PartStart { part, head: PartHead::Text }), Ok(()));
+            let end = Event::PartEnd { part, extra: Extra::default() };
+            assert_eq!(sequence.check(&end), Ok(()));
+        }
+        let part = PartId { candidate: 0, index: u16::MAX };
+        let again = sequence.check(&Event::PartStart { part, head: PartHead::Text });
+        assert_eq!(again, Err(Violation::PartTwice(part)));
+    }
 }

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Ends are final, and each step may be repeated: a second resolution returns the first one's
-//! receipt. Only an estimate that a crash forced may be corrected, once ([`Book::adjust`]). A store that does the same in SQL is right when it does what this does.
+//! receipt. Only an estimate that a crash forced may be corrected, once ([`Book::adjust`]). A store
+//! that does the same in SQL is right when it does what this does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,7 +82,8 @@ impl<U: Unit> Book<U> {
     }
 
     /// Sets aside on every account of a path, or on none. The same hold again gives the same
-    /// proof; with other terms it is an error.
+    /// proof; with other terms it is an error, and so is one that has ended: a repetition that was
+    /// late on its way must not show money that is set aside no more.
     pub fn reserve(
         &mut self,
         id: HoldId,
@@ -92,7 +94,15 @@ impl<U: Unit> Book<U> {
         let path: BTreeSet<&AccountId> = path.iter().collect();
         if let Some(hold) = self.holds.get(&id) {
             let same = hold.proof.amount() == amount && hold.path.iter().eq(path);
-            return if same { Ok(hold.proof.clone()) } else { Err(Violation::OtherTerms.into()) };
+            return match hold.state {
+                _ if !same => Err(Violation::OtherTerms.into()),
+                HoldState::Held | HoldState::Running(_) => Ok(hold.proof.clone()),
+                HoldState::Closed(_) => Err(Violation::State.into()),
+            };
+        }
+        // Losses are booked without a hold, and a hold on them would be paid by nobody.
+        if path.contains(&AccountId::loss()) {
+            return Err(ReserveError::on(&[], Refused::NoAccount));
         }
         let mut rows: Vec<&mut Account<U>> =
             self.accounts.iter_mut().filter(|(id, _)| path.contains(id)).map(|(_, a)| a).collect();
@@ -248,21 +258,25 @@ impl<U: Unit> Book<U> {
                 *sum = sum.saturating_add(hold.proof.amount());
             }
         }
+        let mut sums: BTreeMap<&AccountId, (U, U)> = BTreeMap::new();
+        for entry in &self.journal {
+            let (settled, held) = sums.entry(&entry.account).or_default();
+            *settled = settled.saturating_add(entry.settled);
+            *held = held.saturating_add(entry.held);
+        }
         for (id, account) in &self.accounts {
-            let mine = self.journal.iter().filter(|e| e.account == *id);
-            let sums = mine.fold((U::ZERO, U::ZERO), |(settled, held), e| {
-                (settled.saturating_add(e.settled), held.saturating_add(e.held))
-            });
             let fail = |violation| Err((id.clone(), violation));
             if let Err(violation) = account.invariant() {
                 return fail(violation);
             }
             let held = open.get(id).copied().unwrap_or_default();
+            let sums = sums.remove(id).unwrap_or_default();
             if sums != (account.settled, account.held) || held != account.held {
                 return fail(Violation::Journal);
             }
         }
-        Ok(())
+        // What is left moved an account that does not exist.
+        sums.into_keys().next().map_or(Ok(()), |id| Err((id.clone(), Violation::Journal)))
     }
 
     fn note(&mut self, account: AccountId, hold: HoldId, kind: EntryKind, settled: U, held: U) {

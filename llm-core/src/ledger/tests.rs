@@ -139,6 +139,8 @@ fn every_step_may_be_repeated_and_ends_are_final() {
     let receipt = book.settle(settlement).unwrap();
     assert_eq!((receipt.posted, receipt.released, receipt.loss), (Money(70), Money(0), Money(20)));
     assert_eq!(book.release(HoldId(1)), Ok(receipt));
+    let late = book.reserve(HoldId(1), &path, Money(70));
+    assert_eq!(late, Err(ReserveError::Violation(Violation::State)), "an ended hold is no proof");
     assert_eq!(book.settle(Settlement { tenant: Money(1), ..settlement }), Ok(receipt));
     assert_eq!(book.dispatch(HoldId(1), None), Err(Violation::State));
     assert_eq!(book.account(&AccountId::loss()).unwrap().settled, Money(20));
@@ -148,6 +150,9 @@ fn every_step_may_be_repeated_and_ends_are_final() {
     assert_eq!(book.release(HoldId(2)), Err(Violation::UnknownHold));
     let nobody = book.reserve(HoldId(2), &[account(Owner::User, "?")], Money(0));
     assert_eq!(nobody, Err(ReserveError::Refused { account: None, why: Refused::NoAccount }));
+    book.set_limit(AccountId::loss(), None);
+    let losses = book.reserve(HoldId(2), &[key.clone(), AccountId::loss()], Money(1));
+    assert_eq!(losses, Err(ReserveError::Refused { account: None, why: Refused::NoAccount }));
     // Named by what it is, in whichever order the path was given.
     book.set_limit(account(Owner::Team, "t"), Some(Money(1)));
     let path = [account(Owner::Team, "t"), key];
@@ -265,7 +270,8 @@ fn step(book: &mut Book, model: &mut Model, op: &Op) {
                 .filter(|at| path & (1 << at) != 0)
                 .map(|at| accounts()[at].clone())
                 .collect();
-            let known = model.holds.get(&id).map(|h| (h.0, h.1) == (path, amount));
+            let known = model.holds.get(&id);
+            let known = known.map(|h| (h.0, h.1) == (path, amount) && h.2.is_none());
             let fits = known.unwrap_or_else(|| model.fits(path, amount));
             assert_eq!(book.reserve(hold(id), &ids, Money(amount)).is_ok(), fits, "{op:?}");
             if fits {

@@ -137,3 +137,9 @@ fn a_dialect_may_end_by_ending() {
     let words = || Words { at_end: vec![Event::End], ..Words::default() };
     assert_eq!(drive_with(words(), "data: \"ping\"\n\n", 3), good("spe"));
 }
+
+#[test]
+fn a_large_chunk_is_no_other_than_small_ones() {
+    let stream = "\n".repeat(200_000) + "data: \"ping\"\n\ndata: [DONE]\n\n";
+    assert_eq!(drive_with(Words::default(), &stream, usize::MAX), good("spfe"));
+}

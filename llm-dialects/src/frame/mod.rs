@@ -72,8 +72,9 @@ impl Splitter {
         self
     }
 
-    /// Takes the next bytes and adds every frame they complete to `out`. After an error it gives
-    /// nothing but that error: where the next frame would start is not known.
+    /// Takes the next bytes and adds every frame they complete to `out`. A frame may be as short
+    /// as one line break, so that chunks should not be larger than a network makes them. After an
+    /// error it gives nothing but that error: where the next frame would start is not known.
     pub fn feed(&mut self, chunk: Bytes, out: &mut Vec<Frame>) -> Result<(), FrameTooLarge> {
         if self.held.broken {
             return Err(self.held.too_large());

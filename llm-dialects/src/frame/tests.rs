@@ -291,7 +291,10 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_keep_both_laws(stream in stream(), cuts in prop::collection::vec(0..300usize, 0..9)) {
+    fn any_bytes_keep_both_laws(
+        stream in stream(),
+        cuts in prop::collection::vec(0..300usize, 0..9),
+    ) {
         let mut cuts: Vec<usize> = cuts.into_iter().map(|c| c % (stream.len() + 1)).collect();
         cuts.push(stream.len());
         cuts.sort_unstable();

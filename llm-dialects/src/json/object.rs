@@ -13,10 +13,16 @@ use llm_core::dialect::{BadRequest, Corrupt, DialectId};
 use llm_core::extra::Extra;
 use llm_core::raw::{Raw, RawNumber};
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{limits, place};
+
+/// Members of one object. A schema of ten thousand properties is the largest anyone has sent; a
+/// member is six bytes on the wire and a hundred in here, and each `take` looks at all of them.
+const MEMBERS_MAX: usize = 1 << 16;
+/// Elements of one array. The tokens of an embeddings request are the longest.
+const ELEMENTS_MAX: usize = 1 << 20;
 
 /// One JSON value inside a body.
 #[derive(Clone, Copy)]
@@ -100,6 +106,12 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// A value that a parser of `serde`'s found in `root`; `None` when it stands elsewhere.
+    pub fn within(root: &'a Str, value: &'a RawValue) -> Option<Self> {
+        let text = value.get();
+        root.as_bytes().as_ptr_range().contains(&text.as_ptr()).then_some(Self { root, text })
+    }
+
     /// What it is.
     pub fn kind(&self) -> JsonKind {
         match self.text.as_bytes().first() {
@@ -180,8 +192,8 @@ impl<'a> Field<'a> {
     /// The members of an object.
     pub fn object(&self) -> Result<Object<'a>, Bad> {
         self.want(JsonKind::Object)?;
-        let members: Members<'a> =
-            serde_json::from_str(self.text).map_err(|_| self.bad("is not a valid object"))?;
+        let members: Members<'a> = serde_json::from_str(self.text)
+            .map_err(|e| self.unreadable(&e, "is not a valid object", "has too many members"))?;
         let root = self.root;
         let members = members.0.into_iter().map(|(name, value)| Member {
             name,
@@ -194,15 +206,16 @@ impl<'a> Field<'a> {
     /// The elements of an array.
     pub fn array(&self) -> Result<Vec<Field<'a>>, Bad> {
         self.want(JsonKind::Array)?;
-        let items: Items<'a> =
-            serde_json::from_str(self.text).map_err(|_| self.bad("is not a valid array"))?;
+        let items: Items<'a> = serde_json::from_str(self.text)
+            .map_err(|e| self.unreadable(&e, "is not a valid array", "has too many elements"))?;
         let root = self.root;
         Ok(items.0.into_iter().map(|value| Field { root, text: value.get() }).collect())
     }
 
-    /// Reads the value into a type of `serde`'s.
+    /// Reads the value into a type of `serde`'s. Its own error is not passed on: it quotes what it
+    /// read, and an error must not.
     pub fn parse<T: Deserialize<'a>>(&self) -> Result<T, Bad> {
-        serde_json::from_str(self.text).map_err(|e| self.bad(format!("cannot be read: {e}")))
+        serde_json::from_str(self.text).map_err(|_| self.bad("is not of the expected type"))
     }
 
     /// An error at this value.
@@ -215,6 +228,12 @@ impl<'a> Field<'a> {
             message: message.into(),
             syntax: false,
         }
+    }
+
+    /// The scanner has passed over the text, so that what remains is a key that is no text, or
+    /// our own refusal, which serde calls an error of the data.
+    fn unreadable(&self, e: &serde_json::Error, broken: &'static str, many: &'static str) -> Bad {
+        self.bad(if e.is_data() { many } else { broken })
     }
 
     fn want(&self, kind: JsonKind) -> Result<(), Bad> {
@@ -431,6 +450,9 @@ impl<'de> Deserialize<'de> for Members<'de> {
                 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
                 let mut members = Vec::with_capacity(8);
                 while let Some(Name(name)) = map.next_key()? {
+                    if members.len() == MEMBERS_MAX {
+                        return Err(A::Error::custom("too many members"));
+                    }
                     members.push((name, map.next_value()?));
                 }
                 Ok(Members(members))
@@ -455,6 +477,9 @@ impl<'de> Deserialize<'de> for Items<'de> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
                 let mut items = Vec::with_capacity(4);
                 while let Some(item) = seq.next_element()? {
+                    if items.len() == ELEMENTS_MAX {
+                        return Err(A::Error::custom("too many elements"));
+                    }
                     items.push(item);
                 }
                 Ok(Items(items))

@@ -8,6 +8,7 @@
 //! Deliberately absent: the words of the request (`decode` reads them, if anybody needs them), and
 //! any repair of what is wrong.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use llm_core::Str;
 use llm_core::call::{Peek, Spanned};
 use llm_core::dialect::BadRequest;
 use llm_core::raw::RawNumber;
-use memchr::memmem;
+use memchr::{memchr, memmem};
 
 use super::limits;
 
@@ -59,7 +60,8 @@ pub enum Member {
     UsageOption,
     /// That flag: a boolean.
     UsageFlag,
-    /// Counts as these bits of [`llm_core::call::Has`] when it says something: not `null`, `false`, `""`, `[]`, `{}`.
+    /// Counts as these bits of [`llm_core::call::Has`] when it says something: not `null`,
+    /// `false`, `""`, `[]`, `{}`.
     Has(u16),
     /// Counts as the bits of each text that stands somewhere in its JSON. A text with its quotes
     /// on is found as a key or as a whole string, never in the middle of prose, where quotes are
@@ -74,7 +76,7 @@ pub enum Member {
 impl Layout {
     /// Made in constants, so that a table that is too long does not compile.
     pub const fn new(members: Members) -> Self {
-        assert!(members.len() <= MEMBERS_MAX, "more members than fit a word");
+        assert!(fit_a_word(members), "more members than fit a word");
         Self { members, stream_default: false, model_needed: true }
     }
 
@@ -91,6 +93,19 @@ impl Layout {
         self.model_needed = false;
         self
     }
+}
+
+const fn fit_a_word(members: Members) -> bool {
+    let mut at = 0;
+    while at < members.len() {
+        if let Member::Within(inner) = members[at].1
+            && !fit_a_word(inner)
+        {
+            return false;
+        }
+        at += 1;
+    }
+    members.len() <= MEMBERS_MAX
 }
 
 /// Reads the facts. `null` is the same as absent.
@@ -146,7 +161,7 @@ impl<'a> Reader<'a> {
             Member::Model => self.peek.model = self.string(name, json, MODEL_BYTES_MAX)?,
             Member::Stream => self.peek.stream = self.boolean(name, json)?,
             Member::Cap => self.cap(name, json)?,
-            Member::CapUnlessNegative if json.starts_with('-') => {}
+            Member::CapUnlessNegative if is_negative(json) => {}
             Member::CapUnlessNegative => self.cap(name, json)?,
             Member::Candidates => {
                 let wanted = integer(json).and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0);
@@ -163,10 +178,11 @@ impl<'a> Reader<'a> {
             Member::UsageFlag => self.peek.wants_usage_frame = self.boolean(name, json)?,
             Member::Has(bits) => self.peek.has.add_if(says_something(json), bits),
             Member::Mentions(texts) => {
+                let json = plain_names(json);
                 for (text, bits) in texts {
                     // A bit that is set already need not be looked for.
                     let open = !self.peek.has.all(*bits);
-                    let has = open && memmem::find(json.as_bytes(), text.as_bytes()).is_some();
+                    let has = open && memmem::find(&json, text.as_bytes()).is_some();
                     self.peek.has.add_if(has, *bits);
                 }
             }
@@ -249,12 +265,49 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The text with the escapes of letters, digits and `_` written out. No client escapes these, but
+/// whoever would have a picture held for at the price of text would write `im\u0061ge_url`.
+fn plain_names(json: &str) -> Cow<'_, [u8]> {
+    let bytes = json.as_bytes();
+    // Code in a prompt is full of escapes, but of none like these.
+    let Some(mut at) = memmem::find(bytes, br"\u00") else { return Cow::Borrowed(bytes) };
+    // Where the run of backslashes begins that the one found belongs to.
+    at -= bytes[..at].iter().rev().take_while(|b| **b == b'\\').count();
+    let (mut plain, mut copied) = (Vec::new(), 0);
+    while let Some(skip) = memchr(b'\\', &bytes[at..]) {
+        at += skip;
+        let code = bytes.get(at + 1..at + 6).and_then(|code| code.strip_prefix(b"u00"));
+        let code = code.and_then(|code| str::from_utf8(code).ok());
+        let code = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        match code.filter(|c| c.is_ascii_alphanumeric() || *c == b'_') {
+            Some(code) => {
+                plain.extend_from_slice(&bytes[copied..at]);
+                plain.push(code);
+                at += 6;
+                copied = at;
+            }
+            // The character behind a backslash is escaped by it, another backslash included.
+            None => at = bytes.len().min(at + 2),
+        }
+    }
+    if copied == 0 {
+        return Cow::Borrowed(bytes);
+    }
+    plain.extend_from_slice(&bytes[copied..]);
+    Cow::Owned(plain)
+}
+
 /// A whole number that is not negative (`3.0` is 3, as it is to `decode`).
 fn integer(json: &str) -> Option<u64> {
     if let Ok(number) = json.parse() {
         return Some(number);
     }
     RawNumber::parse(json)?.as_u64()
+}
+
+/// Whether a number is below zero, which `-0` is not.
+fn is_negative(json: &str) -> bool {
+    RawNumber::parse(json).is_some_and(|number| number.as_f64() < 0.0)
 }
 
 fn says_something(json: &str) -> bool {

@@ -53,11 +53,24 @@ pub fn path_of(body: &str, offset: usize) -> String {
         }
         match step {
             Step::Index(n) => path.push_str(&n.to_string()),
-            Step::Key(key) => path.push_str(key),
+            Step::Key(key) => push_key(&mut path, key),
         }
     }
     path
 }
+
+/// Adds a key that somebody else chose to a path: whole when it is short, as all keys that mean
+/// something are, and its beginning otherwise. A path goes into messages and headers, and one is
+/// spelled for each thing that is wrong.
+pub(crate) fn push_key(path: &mut String, key: &str) {
+    match key.get(..key.floor_char_boundary(KEY_BYTES_MAX)) {
+        Some(short) if short.len() < key.len() => path.extend([short, "…"]),
+        _ => path.push_str(key),
+    }
+}
+
+/// What a path shows of one key.
+const KEY_BYTES_MAX: usize = 128;
 
 /// One past the closing quote of the string that opens at `start`.
 pub(super) fn string_end(bytes: &[u8], start: usize) -> usize {

@@ -79,7 +79,7 @@ impl Edit {
     }
 
     /// Members in front of all others. One edit for all of them, because only the last one knows
-    /// whether a comma follows.
+    /// whether a comma follows: an object without members takes only one edit that adds some.
     pub fn first_members(peek: &Peek, members: &[(&str, &str)]) -> Self {
         let mut text = String::new();
         for (name, json) in members {

@@ -4,6 +4,8 @@
 //! opened is always closed. Nothing is collected first, and values kept as written go out as
 //! written.
 
+use std::collections::HashSet;
+
 use bytes::BytesMut;
 use llm_core::Str;
 use llm_core::dialect::DialectId;
@@ -19,6 +21,8 @@ pub struct ObjectWriter<'a> {
     any: bool,
     /// Where its opening brace stands.
     start: usize,
+    /// The names written so far, quotes and all, once somebody asked for them.
+    said: Option<Box<HashSet<Vec<u8>>>>,
 }
 
 /// An open array.
@@ -39,14 +43,18 @@ impl<'a> ObjectWriter<'a> {
     pub fn begin(out: &'a mut BytesMut) -> Self {
         let start = out.len();
         out.extend_from_slice(b"{");
-        Self { out, any: false, start }
+        Self { out, any: false, start, said: None }
     }
 
     fn name(&mut self, name: &str) -> &mut BytesMut {
         if std::mem::replace(&mut self.any, true) {
             self.out.extend_from_slice(b",");
         }
+        let at = self.out.len();
         string(self.out, name);
+        if let Some(said) = &mut self.said {
+            said.insert(self.out[at..].to_vec());
+        }
         self.out.extend_from_slice(b":");
         self.out
     }
@@ -185,31 +193,38 @@ impl<'a> ObjectWriter<'a> {
         self
     }
 
-    /// Whether a member of that name has been written. Reads what is there, for the few that ask.
-    fn says(&self, name: &str) -> bool {
+    /// Whether a member of that name has been written. What is there is read at the first
+    /// question only: a hostile request asks as often as it has members.
+    fn says(&mut self, name: &str) -> bool {
         let mut quoted = BytesMut::new();
         string(&mut quoted, name);
-        let bytes = self.out.get(self.start..).unwrap_or_default();
-        let (mut depth, mut at, mut key_next) = (0_usize, 0, true);
-        while let Some(byte) = bytes.get(at) {
-            match byte {
-                b'{' | b'[' => depth += 1,
-                b'}' | b']' => depth = depth.saturating_sub(1),
-                b',' if depth == 1 => key_next = true,
-                b'"' => {
-                    let end = place::string_end(bytes, at);
-                    if depth == 1 && std::mem::take(&mut key_next) && bytes[at..end] == quoted {
-                        return true;
-                    }
-                    at = end;
-                    continue;
-                }
-                _ => {}
-            }
-            at += 1;
-        }
-        false
+        let written = self.out.get(self.start..).unwrap_or_default();
+        self.said.get_or_insert_with(|| Box::new(names(written))).contains(&*quoted)
     }
+}
+
+/// The names of the members of an object that is being written, quotes and all.
+fn names(bytes: &[u8]) -> HashSet<Vec<u8>> {
+    let mut found = HashSet::new();
+    let (mut depth, mut at, mut key_next) = (0_usize, 0, true);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b',' if depth == 1 => key_next = true,
+            b'"' => {
+                let end = place::string_end(bytes, at);
+                if depth == 1 && std::mem::take(&mut key_next) {
+                    found.insert(bytes[at..end].to_vec());
+                }
+                at = end;
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    found
 }
 
 impl Drop for ObjectWriter<'_> {
@@ -288,17 +303,22 @@ pub fn string(out: &mut BytesMut, text: &str) {
 }
 
 /// Writes the inside of a JSON string. Control characters are always escaped, so that no text of
-/// a model can end a line of an event stream.
+/// a model can end a line of an event stream. So are the three characters beyond ASCII that end a
+/// line in Unicode: JSON allows them, but clients that split a stream as text (`httpx`, and with it
+/// the Python clients of Ollama and Cohere) would cut a frame there.
 pub fn escaped(out: &mut BytesMut, text: &str) {
     let bytes = text.as_bytes();
     let mut clean = 0;
     for (at, byte) in bytes.iter().enumerate() {
-        let short = match byte {
-            b'"' => b"\\\"",
-            b'\\' => b"\\\\",
-            b'\n' => b"\\n",
-            b'\r' => b"\\r",
-            b'\t' => b"\\t",
+        let (short, width) = match byte {
+            b'"' => (b"\\\"".as_slice(), 1),
+            b'\\' => (b"\\\\".as_slice(), 1),
+            b'\n' => (b"\\n".as_slice(), 1),
+            b'\r' => (b"\\r".as_slice(), 1),
+            b'\t' => (b"\\t".as_slice(), 1),
+            0xc2 if bytes[at..].starts_with(NEXT_LINE) => (b"\\u0085".as_slice(), 2),
+            0xe2 if bytes[at..].starts_with(LINE_SEPARATOR) => (b"\\u2028".as_slice(), 3),
+            0xe2 if bytes[at..].starts_with(PARAGRAPH_SEPARATOR) => (b"\\u2029".as_slice(), 3),
             0..0x20 => {
                 out.extend_from_slice(&bytes[clean..at]);
                 let hex = b"0123456789abcdef";
@@ -311,10 +331,14 @@ pub fn escaped(out: &mut BytesMut, text: &str) {
         };
         out.extend_from_slice(&bytes[clean..at]);
         out.extend_from_slice(short);
-        clean = at + 1;
+        clean = at + width;
     }
     out.extend_from_slice(&bytes[clean..]);
 }
+
+const NEXT_LINE: &[u8] = "\u{85}".as_bytes();
+const LINE_SEPARATOR: &[u8] = "\u{2028}".as_bytes();
+const PARAGRAPH_SEPARATOR: &[u8] = "\u{2029}".as_bytes();
 
 /// Writes JSON text as it is, but for line ends: between tokens they are white space, which would
 /// cut a line of an event stream, and inside strings they cannot stand.
@@ -363,7 +387,8 @@ mod tests {
             o.u64("seed", 1).object("n").u64("inner", 1).strs("l", &["top_k".into()]);
             o.str("se\"ed", "seed").extra(&extra, DialectId::Ollama);
         });
-        let want = r#"{"seed":1,"n":{"inner":1,"l":["top_k"]},"se\"ed":"seed","inner":null,"top_k":null}"#;
+        let want =
+            r#"{"seed":1,"n":{"inner":1,"l":["top_k"]},"se\"ed":"seed","inner":null,"top_k":null}"#;
         assert_eq!(out, want.as_bytes());
     }
 
@@ -387,5 +412,25 @@ mod tests {
         assert!(value["nan"].is_null());
         assert_eq!(value["list"], serde_json::json!([-7, {"in": "side"}, []]));
         assert!(!out.contains(&b'\n') && !out.contains(&b'\r'));
+    }
+
+    #[test]
+    fn no_character_that_ends_a_line_anywhere_is_written_bare() {
+        let hard = "a\u{85}b\u{2028}c\u{2029}d …\u{84}";
+        let mut out = BytesMut::new();
+        string(&mut out, hard);
+        assert_eq!(out, "\"a\\u0085b\\u2028c\\u2029d …\u{84}\"".as_bytes());
+        assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), hard);
+    }
+
+    /// Reading the object anew for each of them would take minutes.
+    #[test]
+    fn many_nulls_are_kept_in_linear_time() {
+        let mut extra = Extra::new(DialectId::Ollama);
+        for n in 0..200_000 {
+            extra.push(format!("m{n}"), Raw::parse("null").unwrap());
+        }
+        let out = object(|o| _ = o.u64("m7", 1).extra(&extra, DialectId::Ollama));
+        assert!(out.starts_with(br#"{"m7":1,"m0":null,"#) && out.ends_with(br#""m199999":null}"#));
     }
 }

@@ -54,6 +54,9 @@ fn a_spent_budget_is_never_retried_and_a_limit_says_when() {
     let mut fault = Fault::new(429, FaultClass::RateLimited, "slow down");
     fault.retry_after = Some(Duration::from_millis(1270));
     let error = Error::upstream(fault).at(TargetId("acme/small".into()));
+    let mut absurd = Fault::new(429, FaultClass::RateLimited, "come back next year");
+    absurd.retry_after = Some(Duration::MAX);
+    assert_eq!(shown(&Error::upstream(absurd)).0.headers()["retry-after"], "60");
     for error in [error.clone(), error.advise(Advice::Spent)] {
         let (limited, body) = shown(&error);
         assert_eq!(limited.headers()["retry-after"], "2");

@@ -8,6 +8,7 @@ use llm_core::extra::Losses;
 
 use super::Subset;
 use super::refs::{DEPTH_MAX, Place, Targets, place};
+use crate::json::place::push_key;
 use crate::json::{Field, JsonKind, ObjectWriter};
 
 /// A small schema whose definitions use each other doubles with every level that is written out;
@@ -16,6 +17,9 @@ const INLINED_BYTES_MAX: usize = 1 << 20;
 
 /// JSON Schema has some sixty keywords.
 const MEMBERS_MAX: usize = 256;
+
+/// How many steps a path shows: eight objects in each other.
+const STEPS_SHOWN: usize = 16;
 
 /// Say nothing about which values are admitted.
 const ANNOTATIONS: &[&str] = &[
@@ -42,25 +46,38 @@ pub(super) struct At<'a> {
     parent: Option<&'a At<'a>>,
     step: &'a str,
     depth: usize,
+    /// Whether this schema becomes part of its parent, which can hold no reference then.
+    merged: bool,
 }
 
 impl<'a> At<'a> {
     pub(super) fn root(path: &'a str) -> Self {
-        Self { parent: None, step: path, depth: 0 }
+        Self { parent: None, step: path, depth: 0, merged: false }
     }
 
     fn down(&'a self, step: &'a str) -> Self {
-        Self { parent: Some(self), step, depth: self.depth + 1 }
+        Self { parent: Some(self), step, depth: self.depth + 1, merged: false }
     }
 }
 
 impl fmt::Display for At<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(parent) = self.parent {
-            parent.fmt(f)?;
-            f.write_str(".")?;
+        self.show(STEPS_SHOWN, f)
+    }
+}
+
+impl At<'_> {
+    /// Shows the last steps, and of each name the beginning. Below deep or long names there may be
+    /// as many losses as bytes are left, and each spells its path.
+    fn show(&self, steps: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(parent) = self.parent else { return f.write_str(self.step) };
+        if steps == 0 {
+            return f.write_str("…");
         }
-        f.write_str(self.step)
+        parent.show(steps - 1, f)?;
+        let mut step = String::from(".");
+        push_key(&mut step, self.step);
+        f.write_str(&step)
     }
 }
 
@@ -144,7 +161,7 @@ impl<'a, 's> Fitting<'a, 's> {
         for (name, value) in object.members() {
             match &**name {
                 // A root must say itself what it is, in every subset.
-                "$ref" if self.inline || at.depth == 0 => reference = Some(value),
+                "$ref" if self.inline || at.merged || at.depth == 0 => reference = Some(value),
                 "allOf" if !self.subset.allows("allOf") => all_of = Some(value),
                 _ if into.len() >= MEMBERS_MAX => self.losses.dropped(at.down(name).to_string()),
                 "properties" | "required" => into.push((name.clone(), value)),
@@ -160,7 +177,7 @@ impl<'a, 's> Fitting<'a, 's> {
             self.follow(reference, at, into);
         }
         for branch in all_of.and_then(|f| f.array().ok()).unwrap_or_default() {
-            let inner = At { depth: at.depth + 1, ..*at };
+            let inner = At { depth: at.depth + 1, merged: true, ..*at };
             if inner.depth > DEPTH_MAX {
                 self.losses.dropped(at.down("allOf").to_string());
             } else {

@@ -191,3 +191,21 @@ fn hostile_schemas_end() {
         run(&odd, &inlined);
     }
 }
+
+/// With whole paths this takes as long as the square of the schema, and as much memory.
+#[test]
+fn the_path_of_a_loss_is_short_however_long_the_names() {
+    let keywords: String = (0..3000).map(|n| format!("\"k{n}\":1,")).collect();
+    let inner = format!("{{{keywords}\"type\":\"object\"}}");
+    let names = ["b".into(), "name".repeat(100_000)];
+    let schema = names.iter().fold(inner, |inner, name| {
+        let members: String = (0..10).map(|n| format!("\"{n}{name}\":{inner},")).collect();
+        format!("{{\"properties\":{{{members}\"x\":{{}}}}}}")
+    });
+    let mut losses = Losses::default();
+    fit(&Raw::parse(schema).unwrap(), &PLAIN, "tool", &mut losses);
+    assert!(losses.len() > 100 && losses.iter().all(|l| l.path.len() < 400));
+    let deep = (0..30).fold(json!({"bad": 1}), |deep, _| json!({"properties": {"p": deep}}));
+    let path = &run(&deep, &PLAIN).1[0];
+    assert!(path.starts_with("-….p.properties.") && path.ends_with(".p.bad"), "{path}");
+}

@@ -159,7 +159,8 @@ fn read_case(provider: &Path, operation: &Path, file: &Path) -> io::Result<Case>
     let [provider, operation, case] = [provider, operation, file]
         .map(|p| p.file_stem().unwrap_or_default().to_string_lossy().into_owned());
     let name = format!("{provider}/{operation}/{case}");
-    let wrong = |what: String| io::Error::new(io::ErrorKind::InvalidData, format!("{name}: {what}"));
+    let wrong =
+        |what: String| io::Error::new(io::ErrorKind::InvalidData, format!("{name}: {what}"));
     let text = fs::read_to_string(file)?;
     let wire: Wire<'_> = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
     let error = operation == "error";
@@ -218,9 +219,7 @@ fn response(wire: WireResponse<'_>, stream: bool) -> Result<Response, String> {
     let (framing, bytes) = match (wire.sse, wire.ndjson, wire.body, wire.text) {
         (Some(sse), ..) => (Some(Framing::Sse), sse.into_owned()),
         (_, Some(lines), ..) => (Some(Framing::Ndjson), lines.into_owned()),
-        (_, _, Some(body), _) => {
-            (stream.then_some(Framing::JsonArray), body.get().to_owned())
-        }
+        (_, _, Some(body), _) => (stream.then_some(Framing::JsonArray), body.get().to_owned()),
         (.., Some(text)) => (None, text.into_owned()),
         _ => (None, String::new()),
     };

@@ -49,8 +49,7 @@ pub fn read(case: &Case, cut: Cut) -> Reading {
         let completion = collect(&events(case, upstream, cut));
         if case.operation == llm_core::call::Operation::Transcribe {
             let text = completion.text(0).into();
-            let transcript =
-                Transcript { text, usage: completion.usage, ..Transcript::default() };
+            let transcript = Transcript { text, usage: completion.usage, ..Transcript::default() };
             return Reading::Answer(Answer::Transcribe(transcript));
         }
         return Reading::Answer(Answer::Chat(completion));

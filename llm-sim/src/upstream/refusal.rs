@@ -125,10 +125,8 @@ impl Refusal {
             }
         }
         if dialect == DialectId::Anthropic {
-            let again = matches!(
-                self.problem,
-                Problem::RateLimit | Problem::Overloaded | Problem::Server
-            );
+            let again =
+                matches!(self.problem, Problem::RateLimit | Problem::Overloaded | Problem::Server);
             put(headers, "x-should-retry", if again { "true" } else { "false" });
             put(headers, "request-id", "req_simulated");
         }
@@ -229,13 +227,31 @@ fn usual_status(problem: Problem, dialect: DialectId) -> u16 {
     let gemini = dialect == DialectId::Gemini;
     match problem {
         Problem::BadRequest | Problem::ContextLength => 400,
-        Problem::ContentFilter => if gemini { 200 } else { 400 },
+        Problem::ContentFilter => {
+            if gemini {
+                200
+            } else {
+                400
+            }
+        }
         Problem::Unprocessable => match dialect {
             DialectId::Cohere | DialectId::CohereV1 => 422,
             _ => 400,
         },
-        Problem::NoKey => if gemini { 403 } else { 401 },
-        Problem::WrongKey => if gemini { 400 } else { 401 },
+        Problem::NoKey => {
+            if gemini {
+                403
+            } else {
+                401
+            }
+        }
+        Problem::WrongKey => {
+            if gemini {
+                400
+            } else {
+                401
+            }
+        }
         Problem::UnknownModel | Problem::NoRoute => 404,
         Problem::TooLarge => 413,
         // Anthropic says of an empty account that the request is invalid.

@@ -1,7 +1,7 @@
 //! What one vendor is: which dialects it speaks where, whom it lets in, what it offers.
 
 use http::HeaderMap;
-use llm_core::dialect::{CallerDialect, DialectId, Route};
+use llm_core::dialect::DialectId;
 
 use super::refusal::{Problem, Refusal};
 
@@ -67,35 +67,45 @@ impl Vendor {
             Self::Anthropic => &[D::Anthropic],
             Self::Gemini => &[D::Gemini],
             Self::Cohere => &[D::Cohere],
-            Self::Ollama => {
-                &[D::Ollama, D::OllamaGenerate, D::OpenaiChat, D::OpenaiResponses, D::OpenaiCompletions]
-            }
+            Self::Ollama => &[
+                D::Ollama,
+                D::OllamaGenerate,
+                D::OpenaiChat,
+                D::OpenaiResponses,
+                D::OpenaiCompletions,
+            ],
         }
-    }
-
-    /// The dialect and the meaning of a request line.
-    pub fn route(
-        self,
-        method: &http::Method,
-        path: &str,
-    ) -> Option<(&'static dyn CallerDialect, Route)> {
-        self.dialects().iter().find_map(|id| {
-            let dialect = llm_dialects::caller(*id)?;
-            Some((dialect, dialect.route(method, path)?))
-        })
     }
 
     /// The models it lists.
     pub fn models(self) -> &'static [&'static str] {
         match self {
             Self::OpenAi => &[
-                "gpt-4o-mini", "gpt-4o", "gpt-4.1", "o4-mini", "gpt-5", "text-embedding-3-small",
-                "text-embedding-3-large", "omni-moderation-latest", "whisper-1", "gpt-image-1",
+                "gpt-4o-mini",
+                "gpt-4o",
+                "gpt-4.1",
+                "o4-mini",
+                "gpt-5",
+                "text-embedding-3-small",
+                "text-embedding-3-large",
+                "omni-moderation-latest",
+                "whisper-1",
+                "gpt-image-1",
             ],
             Self::Anthropic => &["claude-sonnet-4-5", "claude-haiku-4-5", "claude-opus-4-1"],
             Self::Gemini => &["gemini-2.5-flash", "gemini-2.5-pro", "gemini-embedding-001"],
             Self::Cohere => &["command-a-03-2025", "embed-v4.0", "rerank-v3.5"],
             Self::Ollama => &["llama3.2:latest", "qwen3:latest", "nomic-embed-text:latest"],
+        }
+    }
+
+    /// What it says to a browser and to a health check: words that are of no dialect.
+    pub(crate) fn small_talk(self, method: &http::Method, path: &str) -> Option<&'static str> {
+        match (self, path) {
+            _ if method != http::Method::GET && method != http::Method::HEAD => None,
+            (Self::Ollama, "/") => Some("Ollama is running"),
+            (Self::Ollama, "/api/version") => Some("{\"version\":\"0.12.0\"}"),
+            _ => None,
         }
     }
 

@@ -54,3 +54,35 @@ fn what_is_no_json_or_no_character_is_an_error() {
     let body = root(r#"{"a":"\ud800"}"#);
     assert!(Object::root(&body).unwrap().str("a").is_err());
 }
+
+#[test]
+fn an_object_or_array_has_a_bounded_number_of_things() {
+    let object = |n: usize| root(&format!("{{{}}}", vec!["\"a\":1"; n].join(",")));
+    assert!(Object::root(&object(MEMBERS_MAX)).is_ok());
+    let bad = Object::root(&object(MEMBERS_MAX + 1)).err().unwrap();
+    assert_eq!(bad.message(), "has too many members");
+    let array = |n: usize| root(&format!("[{}]", vec!["1"; n].join(",")));
+    assert!(Field::root(&array(ELEMENTS_MAX)).unwrap().array().is_ok());
+    let body = array(ELEMENTS_MAX + 1);
+    assert_eq!(Field::root(&body).unwrap().array().unwrap_err().message(), "has too many elements");
+    let body = root(r#"{"\ud800":1}"#);
+    assert_eq!(Object::root(&body).err().unwrap().message(), "is not a valid object");
+}
+
+#[test]
+fn an_error_quotes_no_content() {
+    let body = root(r#"{"bytes":"my secret"}"#);
+    let bad = Object::root(&body).unwrap().see("bytes").unwrap().parse::<Vec<u8>>().unwrap_err();
+    assert!(!Corrupt::from(bad).message.contains("secret"));
+}
+
+#[test]
+fn the_place_of_an_error_is_short_however_long_the_keys() {
+    let key = "키".repeat(1_000_000);
+    let body = root(&format!(r#"{{"{key}":{{"a":7}}}}"#));
+    let inner = Object::root(&body).unwrap().object(&key).unwrap();
+    let bad = inner.unwrap().str("a").unwrap_err();
+    assert!(bad.path().len() < 300 && bad.path().ends_with("….a"), "{}", bad.path().len());
+    let request: BadRequest = bad.into();
+    assert!(request.message.len() < 400);
+}

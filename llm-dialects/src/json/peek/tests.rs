@@ -35,6 +35,19 @@ fn read(body: &str) -> Result<Peek, BadRequest> {
     peek(&Bytes::from(body.to_owned()), &CHAT)
 }
 
+#[test]
+fn what_a_request_carries_cannot_be_hidden_by_escapes() {
+    let has = |typed: &str| {
+        let body = format!(r#"{{"model":"m","messages":[{{"type":"{typed}"}}]}}"#);
+        read(&body).unwrap().has.all(Has::IMAGES)
+    };
+    assert!(has("image_url") && has(r"im\u0061ge_url") && has(r"image\u005furl"));
+    assert!(has(r"\u0069\u006D\u0061\u0067\u0065\u005F\u0075\u0072\u006C"));
+    // Text that merely speaks of it, and an escaped backslash in front of a `u`.
+    assert!(!has(r#"a \"im\u0061ge_url\" b"#) && !has(r"im\\u0061ge_url"));
+    assert!(!has(r"caf\u00e9 \u0000 \n") && has(r#"\u00e9","x":"im\u0061ge_url"#));
+}
+
 /// The field that is to blame.
 fn blamed(body: &str) -> String {
     let bad = read(body).unwrap_err();
@@ -88,6 +101,8 @@ fn a_negative_cap_is_none_only_where_the_dialect_says_so() {
     assert_eq!(found.output_tokens_max, None);
     let found = read(r#"{"model":"m","options":{"num_predict":5}}"#).unwrap();
     assert_eq!(found.output_tokens_max, Some(5));
+    let found = read(r#"{"model":"m","options":{"num_predict":-0}}"#).unwrap();
+    assert_eq!(found.output_tokens_max, Some(0));
     assert_eq!(blamed(r#"{"model":"m","max_tokens":-1}"#), "max_tokens");
 }
 
@@ -167,7 +182,7 @@ fn expected(tree: &Value) -> Option<(String, bool, Option<u32>, u16, bool)> {
     let mut cap = None;
     let predict = &tree["options"]["num_predict"];
     for (limit, negative) in [(&tree["max_tokens"], false), (predict, true)] {
-        let negative = negative && limit.as_f64().is_some_and(|l| l.is_sign_negative());
+        let negative = negative && limit.as_f64().is_some_and(|l| l < 0.0);
         if !limit.is_null() && !negative {
             cap = cap.max(Some(u32::try_from(whole(limit)?).ok()?));
         }
@@ -211,7 +226,8 @@ proptest! {
         let read = found.ok().map(|p| {
             let span = p.model.span.clone().unwrap();
             assert_eq!(serde_json::from_str::<String>(&body[span]).unwrap(), &*p.model.value);
-            (p.model.value.to_string(), p.stream, p.output_tokens_max, p.candidates, p.wants_usage_frame)
+            let (model, cap) = (p.model.value.to_string(), p.output_tokens_max);
+            (model, p.stream, cap, p.candidates, p.wants_usage_frame)
         });
         prop_assert_eq!(read, expected(&tree), "{}", body);
     }

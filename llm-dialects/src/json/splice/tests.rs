@@ -99,7 +99,8 @@ proptest! {
     #[test]
     fn only_what_was_meant_changes(
         before in "[a-z한\"\\\\]{0,5}", after in any::<i64>(), old in "[a-z한\"\\\\]{1,5}",
-        new in "[a-z한\"\\\\\\n]{0,5}", options in prop::option::of(prop::option::of(any::<bool>())),
+        new in "[a-z한\"\\\\\\n]{0,5}",
+        options in prop::option::of(prop::option::of(any::<bool>())),
     ) {
         let mut tree = json!({"before": before, "model": old, "z": [after, null]});
         if let Some(flag) = options {

@@ -1,0 +1,155 @@
+//! What was used, in OpenAI's convention and those of its imitators.
+//!
+//! `prompt_tokens` includes what was read from a cache, `completion_tokens` includes reasoning.
+//! Two hosts differ: DeepSeek counts cache hits beside the details, and xAI leaves reasoning out of
+//! `completion_tokens`, which only the total gives away.
+
+use llm_core::answer::UsageReport;
+use llm_core::extra::Extra;
+use llm_core::raw::Raw;
+use llm_core::usage::{Unknown, Usage};
+
+use super::notation::ME;
+use crate::json::{Field, Object, ObjectWriter};
+
+/// Reads a `usage` object; `None` when it counts nothing.
+pub(crate) fn read(field: Field<'_>) -> Option<UsageReport> {
+    let object = field.object().ok()?;
+    let usage = counts(&object)?;
+    Some(UsageReport { usage, extra: object.rest(ME) })
+}
+
+/// The one conversion of this dialect.
+fn counts(o: &Object<'_>) -> Option<Usage> {
+    // Embeddings and transcripts of the newer kind say `input_tokens`.
+    let prompt = number(o, "prompt_tokens").or_else(|| number(o, "input_tokens"));
+    let completion = number(o, "completion_tokens").or_else(|| number(o, "output_tokens"));
+    if prompt.is_none() && completion.is_none() {
+        return None;
+    }
+    let (read, written) = (
+        within(o, &["prompt_tokens_details", "input_tokens_details", "input_token_details"]),
+        within(o, &["completion_tokens_details", "output_tokens_details"]),
+    );
+    let detail = |o: &Option<Object<'_>>, name| o.as_ref().and_then(|o| number(o, name));
+    let cached = detail(&read, "cached_tokens")
+        .or_else(|| number(o, "prompt_cache_hit_tokens"))
+        // Moonshot.
+        .or_else(|| number(o, "cached_tokens"));
+    let reasoning = detail(&written, "reasoning_tokens").unwrap_or(0);
+    let total = number(o, "total_tokens");
+    let completion = completion.map(|n| {
+        let beside = total.is_some() && total == sum(&[prompt, Some(n), Some(reasoning)]);
+        if reasoning > 0 && (beside || reasoning > n) { n.saturating_add(reasoning) } else { n }
+    });
+
+    // Each share is taken out of what is left, so that the shares always add up to the total.
+    let mut input = prompt.unwrap_or(0);
+    let cache_read = share(&mut input, cached);
+    let cache_write = share(&mut input, detail(&read, "cache_write_tokens"));
+    let audio_in = share(&mut input, detail(&read, "audio_tokens"));
+    let mut output = completion.unwrap_or(0);
+    let reasoning = share(&mut output, Some(reasoning));
+    let audio_out = share(&mut output, detail(&written, "audio_tokens"));
+    Some(Usage {
+        input,
+        cache_read,
+        cache_write,
+        output,
+        reasoning,
+        audio_in,
+        audio_out,
+        unknown: Unknown { input: prompt.is_none(), output: completion.is_none() },
+        ..Usage::default()
+    })
+}
+
+fn sum(counts: &[Option<u64>]) -> Option<u64> {
+    counts.iter().try_fold(0u64, |all, n| all.checked_add((*n)?))
+}
+
+fn share(whole: &mut u64, part: Option<u64>) -> u64 {
+    let part = part.unwrap_or(0).min(*whole);
+    *whole -= part;
+    part
+}
+
+fn number(o: &Object<'_>, name: &str) -> Option<u64> {
+    o.see(name)?.u64().ok()
+}
+
+fn within<'a>(o: &Object<'a>, names: &[&str]) -> Option<Object<'a>> {
+    names.iter().find_map(|name| o.see(name)?.object().ok())
+}
+
+/// Writes the members of a `usage` object of a completion.
+pub(crate) fn write(o: &mut ObjectWriter<'_>, report: &UsageReport) {
+    let Usage { cache_read, reasoning, audio_in, audio_out, .. } = report.usage;
+    let input = report.usage.input_total().unwrap_or(0);
+    let output = report.usage.output_total().unwrap_or(0);
+    o.u64("prompt_tokens", input).u64("completion_tokens", output);
+    o.u64("total_tokens", input.saturating_add(output));
+    if restore(o, report, &["prompt_tokens", "completion_tokens", "total_tokens"]) {
+        return;
+    }
+    let mut details = o.object("prompt_tokens_details");
+    details.u64("cached_tokens", cache_read).u64("audio_tokens", audio_in);
+    let written = report.usage.cache_write_total();
+    details.opt_u64("cache_write_tokens", Some(written).filter(|n| *n > 0));
+    drop(details);
+    o.object("completion_tokens_details")
+        .u64("reasoning_tokens", reasoning)
+        .u64("audio_tokens", audio_out);
+}
+
+/// Writes the members of a `usage` object of an answer that writes no tokens.
+pub(super) fn write_input(o: &mut ObjectWriter<'_>, report: &UsageReport) {
+    if restore(o, report, &[]) {
+        return;
+    }
+    let input = report.usage.input_total().unwrap_or(0);
+    o.u64("prompt_tokens", input);
+    o.u64("total_tokens", input.saturating_add(report.usage.output_total().unwrap_or(0)));
+}
+
+/// Restores the provider's own object, as long as it still says what the counts say.
+fn restore(o: &mut ObjectWriter<'_>, report: &UsageReport, written: &[&str]) -> bool {
+    let Some(same) = read_back(&report.extra) else { return false };
+    if same != report.usage {
+        return false;
+    }
+    super::notation::others(o, &report.extra, written);
+    true
+}
+
+fn read_back(extra: &Extra) -> Option<Usage> {
+    if extra.origin() != Some(ME) {
+        return None;
+    }
+    let text = crate::json::write::object(|o| _ = o.extra(extra, ME));
+    let raw = Raw::parse(llm_core::Str::try_from(text.freeze()).ok()?).ok()?;
+    counts(&Object::root(raw.text()).ok()?)
+}
+
+/// Reads a `usage` object that may have nothing but a total (Jina's and Voyage's reranking).
+pub(super) fn read_total(field: Field<'_>) -> Option<UsageReport> {
+    read(field).or_else(|| {
+        let o = field.object().ok()?;
+        let input = number(&o, "total_tokens")?;
+        let usage =
+            Usage { input, unknown: Unknown { input: false, output: true }, ..Usage::default() };
+        Some(UsageReport { usage, extra: o.rest(ME) })
+    })
+}
+
+/// Writes the members of a `usage` object of the newer spelling (images, transcripts).
+pub(super) fn write_tokens(o: &mut ObjectWriter<'_>, report: &UsageReport) {
+    if report.extra.origin() == Some(ME) {
+        super::notation::others(o, &report.extra, &[]);
+        return;
+    }
+    let input = report.usage.input_total().unwrap_or(0);
+    let output = report.usage.output_total().unwrap_or(0);
+    o.u64("input_tokens", input).u64("output_tokens", output);
+    o.u64("total_tokens", input.saturating_add(output));
+}
