@@ -8,6 +8,15 @@ use super::{citations, content};
 use crate::json::{ArrayWriter, Bad, Field, JsonKind, Object, ObjectWriter, nested};
 use crate::state::call_id;
 
+/// Arguments of a tool that takes nothing.
+pub(super) const NOTHING: &str = "{}";
+/// The same as some models write it, in JSON.
+const NULL_TEXT: &str = "\"null\"";
+/// The type of a call whose arguments are free text. Cohere has no such tools, so that none of its
+/// clients asks for one; an answer of somebody else's may hold a call all the same.
+pub(super) const CUSTOM: &str = "custom";
+const CUSTOM_TEXT: &str = "\"custom\"";
+
 /// Reads what the model said.
 pub(super) fn read(o: &mut Object<'_>, bits: &mut u32) -> Result<Vec<Part>, Bad> {
     let mut parts = Vec::new();
@@ -43,6 +52,11 @@ fn call(field: Field<'_>, at: usize) -> Result<Part, Bad> {
             bits |= note::ARGUMENTS_UNSAID;
             Str::new()
         }
+        // Written for tools that take nothing. Other dialects want an object.
+        Some(f) if f.text() == NULL_TEXT => {
+            bits |= note::ARGUMENTS_NULL;
+            Str::from_static(NOTHING)
+        }
         Some(f) if f.kind() == JsonKind::String => f.str()?,
         Some(f) => {
             bits |= note::ARGUMENTS_JSON;
@@ -56,14 +70,18 @@ fn call(field: Field<'_>, at: usize) -> Result<Part, Bad> {
             (format!("call_gw{at}").into(), None)
         }
     };
-    if o.see("type").is_some_and(|f| f.text() == "\"function\"") {
-        o.take("type")?;
-    } else {
-        bits |= note::TYPE_UNSAID;
+    let mut custom = false;
+    match o.see("type").map(|f| f.text()) {
+        Some("\"function\"") => drop(o.take("type")?),
+        Some(CUSTOM_TEXT) => {
+            o.take("type")?;
+            custom = true;
+        }
+        _ => bits |= note::TYPE_UNSAID,
     }
     let mut extra = nested::rest(o, ID, &[FUNCTION]).noted(bits);
     nested::keep(&mut extra, FUNCTION, function, ID);
-    let call = ToolCall { id, name, arguments, custom: false };
+    let call = ToolCall { id, name, arguments, custom };
     Ok(Part { state, extra, ..Part::new(PartKind::ToolCall(call)) })
 }
 
@@ -80,12 +98,12 @@ pub(super) fn write_call(
         o.str("id", &call_id::join(&call.id, part.state.as_ref().filter(|_| shown)));
     }
     if !notation.has(note::TYPE_UNSAID) {
-        o.str("type", "function");
+        o.str("type", if shown && call.custom { CUSTOM } else { "function" });
     }
     nested::write_outer(&mut o, &part.extra, ID, &[FUNCTION]);
     let mut function = o.object(FUNCTION);
     function.str("name", &call.name);
-    let (text, changed) = arguments(part, call);
+    let (text, changed) = arguments(part, call, shown);
     if notation.has(note::ARGUMENTS_JSON) {
         function.json("arguments", &text);
     } else if !(text.is_empty() && notation.has(note::ARGUMENTS_UNSAID)) {
@@ -95,17 +113,23 @@ pub(super) fn write_call(
     changed
 }
 
-/// The arguments as Cohere takes them: text that is a JSON object.
-pub(super) fn arguments(part: &Part, call: &ToolCall) -> (Str, bool) {
-    if part.extra.origin() == Some(ID) {
-        return (call.arguments.clone(), false);
+/// The arguments as Cohere takes them: text that is a JSON object. In an answer (`shown`) what the
+/// model wrote is passed on as it is, cut short or not.
+pub(super) fn arguments(part: &Part, call: &ToolCall, shown: bool) -> (Str, bool) {
+    let text = &call.arguments;
+    if part.extra.notation(ID).has(note::ARGUMENTS_NULL) && text == NOTHING {
+        return (Str::from_static("null"), false);
     }
-    let kind = Field::root(&call.arguments).map(|f| f.kind()).ok().filter(|_| !call.custom);
+    if part.extra.origin() == Some(ID) || shown && call.custom {
+        return (text.clone(), false);
+    }
+    let kind = Field::root(text).map(|f| f.kind()).ok().filter(|_| !call.custom);
     match kind {
-        Some(JsonKind::Object) => (call.arguments.clone(), false),
-        Some(JsonKind::Null) => (Str::from_static("{}"), false),
-        _ if call.arguments.trim().is_empty() && !call.custom => (Str::from_static("{}"), false),
-        _ => (wrapped(&call.arguments), true),
+        Some(JsonKind::Object) => (text.clone(), false),
+        Some(JsonKind::Null) => (Str::from_static(NOTHING), false),
+        _ if text.trim().is_empty() && !call.custom => (Str::from_static(NOTHING), false),
+        _ if shown => (text.clone(), false),
+        _ => (wrapped(text), true),
     }
 }
 

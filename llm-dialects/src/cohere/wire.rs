@@ -62,6 +62,8 @@ pub(super) mod note {
     pub(in crate::cohere) const ARGUMENTS_UNSAID: u32 = 1 << 21;
     /// Its arguments are JSON and no text.
     pub(in crate::cohere) const ARGUMENTS_JSON: u32 = 1 << 22;
+    /// Its arguments are the text `null`, which is nothing.
+    pub(in crate::cohere) const ARGUMENTS_NULL: u32 = 1 << 27;
     /// A tool or a call does not say its type.
     pub(in crate::cohere) const TYPE_UNSAID: u32 = 1 << 23;
 
@@ -127,6 +129,8 @@ pub(super) struct Content<'a> {
 pub(super) struct Call<'a> {
     #[serde(borrow)]
     pub(super) id: Option<Piece<'a>>,
+    #[serde(borrow, rename = "type")]
+    pub(super) kind: Option<Piece<'a>>,
     #[serde(borrow)]
     pub(super) function: Option<Function<'a>>,
 }

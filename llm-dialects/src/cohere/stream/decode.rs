@@ -15,7 +15,7 @@ use llm_core::raw::Raw;
 use serde_json::value::RawValue;
 
 use super::super::wire::{self, Call, Content, ID, note};
-use super::super::{citations, error, reply, usage};
+use super::super::{citations, error, message, reply, usage};
 use crate::json::piece::Piece;
 use crate::json::{Field, Object};
 use crate::state::{self, call_id};
@@ -29,7 +29,12 @@ pub(in crate::cohere) struct Decoder {
     parts: u16,
     made: usize,
     called: bool,
+    /// Arguments so far of the calls that may turn out to be `null`, which is nothing.
+    nulls: Vec<(PartId, Null)>,
 }
+
+/// The first so many characters of `null`.
+type Null = usize;
 
 /// A part that grows.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +55,8 @@ enum Kind {
 
 /// How many parts may be open at once. The API opens one.
 const OPEN_MAX: usize = 1024;
+/// What some models write for tools that take nothing.
+const NULL: &str = "null";
 
 impl StreamDecoder for Decoder {
     fn feed(&mut self, frame: &Frame, out: &mut Vec<Event>) -> Result<(), Corrupt> {
@@ -144,17 +151,17 @@ impl Decoder {
     }
 
     fn close(&mut self, which: impl Fn(&Open) -> bool, out: &mut Vec<Event>) {
-        self.open.retain(|open| {
-            if !which(open) {
-                return true;
-            }
+        let (closing, open) = self.open.iter().partition(|o| which(o));
+        self.open = open;
+        let closing: Vec<Open> = closing;
+        for open in closing {
+            self.settle(open.part, out);
             let extra = match open.kind {
                 Kind::Plan => Extra::new(ID).noted(note::PLAN),
                 Kind::Text | Kind::Thinking | Kind::Call => Extra::default(),
             };
             out.push(Event::PartEnd { part: open.part, extra });
-            false
-        });
+        }
     }
 
     fn find(&self, kinds: &[Kind], index: Option<u32>) -> Option<Open> {
@@ -253,6 +260,7 @@ impl Decoder {
         let call = call(event).ok_or_else(|| missing("tool call"))?;
         let function = call.function.ok_or_else(|| missing("function"))?;
         let name = function.name.ok_or_else(|| missing("name"))?.of(text);
+        let custom = call.kind.as_ref().is_some_and(|k| k.as_str() == message::CUSTOM);
         let (id, state) = match call.id {
             Some(id) => call_id::split(&id.of(text)),
             None => {
@@ -261,12 +269,15 @@ impl Decoder {
             }
         };
         self.called = true;
-        let head = PartHead::ToolCall { id, name, custom: false };
+        let head = PartHead::ToolCall { id, name, custom };
         let part = self.open(Kind::Call, index, head, out)?;
         if let Some(state) = state {
             out.push(Event::PartDelta { part, delta: Delta::State(Box::new(state)) });
         }
-        argue(part, function.arguments, text, out);
+        if !custom {
+            self.nulls.push((part, 0));
+        }
+        self.argue(part, function.arguments, text, out);
         Ok(())
     }
 
@@ -279,8 +290,44 @@ impl Decoder {
         let index = event.index;
         let function = call(event).and_then(|c| c.function).ok_or_else(|| missing("function"))?;
         let open = self.find(&[Kind::Call], index).ok_or_else(|| missing("tool call to grow"))?;
-        argue(open.part, function.arguments, text, out);
+        self.argue(open.part, function.arguments, text, out);
         Ok(())
+    }
+
+    /// Arguments pass as they come, but for `null`: clients expect an object.
+    fn argue(
+        &mut self,
+        part: PartId,
+        piece: Option<Piece<'_>>,
+        text: &Str,
+        out: &mut Vec<Event>,
+    ) {
+        let Some(piece) = piece.filter(|p| !p.is_empty()) else { return };
+        let mut piece = piece.of(text);
+        if let Some(at) = self.nulls.iter().position(|(p, _)| *p == part) {
+            let (_, held) = self.nulls.swap_remove(at);
+            if NULL.get(held..).is_some_and(|rest| rest.starts_with(&*piece)) {
+                self.nulls.push((part, held + piece.len()));
+                return;
+            }
+            if held > 0 {
+                piece = format!("{}{piece}", NULL.get(..held).unwrap_or_default()).into();
+            }
+        }
+        out.push(Event::PartDelta { part, delta: Delta::Arguments(piece) });
+    }
+
+    /// What was held of a call that ends.
+    fn settle(&mut self, part: PartId, out: &mut Vec<Event>) {
+        let Some(at) = self.nulls.iter().position(|(p, _)| *p == part) else { return };
+        let (_, held) = self.nulls.swap_remove(at);
+        let text = match held {
+            0 => return,
+            all if all == NULL.len() => message::NOTHING,
+            some => NULL.get(..some).unwrap_or_default(),
+        };
+        let delta = Delta::Arguments(Str::from_static(text));
+        out.push(Event::PartDelta { part, delta });
     }
 
     fn citation(
@@ -345,11 +392,5 @@ fn grow(part: PartId, kind: Kind, content: Content<'_>, text: &Str, out: &mut Ve
     }
     if let Some(state) = content.signature.and_then(|s| state::read(s.as_str())) {
         out.push(Event::PartDelta { part, delta: Delta::State(Box::new(state)) });
-    }
-}
-
-fn argue(part: PartId, piece: Option<Piece<'_>>, text: &Str, out: &mut Vec<Event>) {
-    if let Some(piece) = piece.filter(|p| !p.is_empty()) {
-        out.push(Event::PartDelta { part, delta: Delta::Arguments(piece.of(text)) });
     }
 }

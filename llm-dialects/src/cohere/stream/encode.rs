@@ -269,13 +269,14 @@ impl Writer {
         let Calling { id, name, custom, arguments, state } = calling;
         let call = ToolCall { id, name, arguments: arguments.into(), custom };
         let whole = Part { state, ..Part::new(PartKind::ToolCall(call.clone())) };
-        let (arguments, changed) = message::arguments(&whole, &call);
+        let (arguments, changed) = message::arguments(&whole, &call, true);
         if changed {
             self.losses.approximated(format!("parts.{}.arguments", part.index));
         }
         delta("tool-call-start", index, out, |m| {
             let mut o = m.object("tool_calls");
-            o.str("id", &call_id::join(&call.id, whole.state.as_ref())).str("type", "function");
+            o.str("id", &call_id::join(&call.id, whole.state.as_ref()));
+            o.str("type", if call.custom { message::CUSTOM } else { "function" });
             o.object("function").str("name", &call.name).str("arguments", "");
         });
         delta("tool-call-delta", index, out, |m| {
