@@ -45,9 +45,9 @@ pub(in crate::cohere) fn encode(request: &Request, cx: &SendCx<'_>) -> Encoded {
         if notation.has(note::NO_DOCUMENTS) {
             o.array("documents");
         }
-        nested::write_outer(o, &request.extra, ID, &REQUEST_PLACES);
         tools::write(o, request, &mut losses);
         messages::write(o, request, cx, &mut losses);
+        nested::write_outer(o, &request.extra, ID, &REQUEST_PLACES);
     });
     Encoded::json(body.freeze(), losses)
 }
