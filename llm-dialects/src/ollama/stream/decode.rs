@@ -213,7 +213,7 @@ impl Decoder {
             self.close(out);
             self.called = true;
             let part = self.next()?;
-            let head = PartHead::ToolCall { id: call.id, name: call.name, custom: false };
+            let head = PartHead::ToolCall { id: call.id, name: call.name, custom: call.custom };
             out.push(Event::PartStart { part, head });
             if !call.arguments.is_empty() {
                 out.push(Event::PartDelta { part, delta: Delta::Arguments(call.arguments) });
