@@ -4,6 +4,8 @@ use bytes::Bytes;
 use llm_core::call::Has;
 use llm_dialects::json::peek::{Layout, Member};
 
+pub mod streams;
+
 /// The shape of an OpenAI chat request, as far as a gateway must know it.
 pub const CHAT: Layout = Layout::new(&[
     ("model", Member::Model),

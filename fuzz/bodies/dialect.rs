@@ -29,11 +29,9 @@ fn request(id: DialectId, bytes: &Bytes) {
     let Some(upstream) = upstream(id) else { return };
     let capability = Capability::ALL;
     let cx = SendCx { model: "m", stream: false, usage_frame: false, capability: &capability };
-    if let Ok(prompt) = prompt {
-        if let Ok(encoded) = upstream.encode(&prompt, &cx) {
-            must_be_json(&encoded.body);
-            let _ = caller.decode(&route, Body::json(&encoded.body));
-        }
+    if let Ok(encoded) = prompt.and_then(|prompt| upstream.encode(&prompt, &cx)) {
+        must_be_json(&encoded.body);
+        let _ = caller.decode(&route, Body::json(&encoded.body));
     }
     if let Ok(chunks) = peek.and_then(|peek| upstream.relay(bytes, &peek, &cx)) {
         must_be_json(&chunks.concat());
@@ -64,9 +62,8 @@ pub(super) fn stream(id: DialectId, input: &[u8]) {
         let over = |e: &Event| matches!(e, Event::End | Event::Failure(_));
         assert_eq!(whole.iter().position(over), whole.len().checked_sub(1));
         let mut collector = Collector::default();
-        let encoder = caller(id).map(|c| c.stream_encoder(&RenderCx::default()));
+        let mut encoder = caller(id).map(|c| c.stream_encoder(&RenderCx::default()));
         let mut written = BytesMut::new();
-        let mut encoder = encoder;
         for event in &whole {
             collector.feed(event);
             if let Some(encoder) = &mut encoder {

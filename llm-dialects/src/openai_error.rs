@@ -252,6 +252,14 @@ fn is_word(code: &str) -> bool {
         && !code.bytes().all(|b| b.is_ascii_digit())
 }
 
+/// How long a caller should wait, where a retry may help.
+pub fn retry_after(error: &Error) -> Option<Duration> {
+    match wait(error) {
+        Wait::For(time) => Some(time),
+        Wait::Never | Wait::Unsaid => None,
+    }
+}
+
 /// When a caller may come back.
 enum Wait {
     /// Asking again cannot help, though the status looks as if it could.

@@ -54,6 +54,14 @@ pub fn read(text: &str) -> Option<Opaque> {
     })
 }
 
+/// What Gemini calls the state of its tool calls. Google's own OpenAI endpoint carries it, too.
+pub const THOUGHT_SIGNATURE: &str = "thoughtSignature";
+
+/// Whether the state is Gemini's, in the form in which its own OpenAI endpoint carries it.
+pub fn is_signature(state: &Opaque) -> bool {
+    state.origin == DialectId::Gemini && state.value.get().starts_with('"')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

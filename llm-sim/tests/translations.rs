@@ -40,15 +40,12 @@ fn requests_in_every_upstream_dialect() {
             let upstream = llm_dialects::upstream(target).unwrap();
             let (_, stream) = (0, is_stream(&prompt));
             let capability = Capability { output_tokens_max: 4096, ..Capability::ALL };
-            let cx = SendCx {
-                model: MODEL,
-                stream,
-                usage_frame: stream,
-                capability: &capability,
-            };
+            let cx = SendCx { model: MODEL, stream, usage_frame: stream, capability: &capability };
             let shown = match upstream.encode(&prompt, &cx) {
                 Ok(encoded) => format!("{}\n{}", pretty(&encoded.body), losses(&encoded.losses)),
-                Err(bad) => format!("refused: {:?} {}\nparam: {:?}\n", bad.reason, bad.message, bad.param),
+                Err(bad) => {
+                    format!("refused: {:?} {}\nparam: {:?}\n", bad.reason, bad.message, bad.param)
+                }
             };
             snapshot("requests", target, &fixture, &shown);
         }

@@ -106,6 +106,12 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// A value that a parser of `serde`'s found in `root`; `None` when it stands elsewhere.
+    pub fn within(root: &'a Str, value: &'a RawValue) -> Option<Self> {
+        let text = value.get();
+        root.as_bytes().as_ptr_range().contains(&text.as_ptr()).then_some(Self { root, text })
+    }
+
     /// What it is.
     pub fn kind(&self) -> JsonKind {
         match self.text.as_bytes().first() {

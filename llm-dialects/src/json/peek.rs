@@ -161,7 +161,7 @@ impl<'a> Reader<'a> {
             Member::Model => self.peek.model = self.string(name, json, MODEL_BYTES_MAX)?,
             Member::Stream => self.peek.stream = self.boolean(name, json)?,
             Member::Cap => self.cap(name, json)?,
-            Member::CapUnlessNegative if json.starts_with('-') => {}
+            Member::CapUnlessNegative if is_negative(json) => {}
             Member::CapUnlessNegative => self.cap(name, json)?,
             Member::Candidates => {
                 let wanted = integer(json).and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0);
@@ -303,6 +303,11 @@ fn integer(json: &str) -> Option<u64> {
         return Some(number);
     }
     RawNumber::parse(json)?.as_u64()
+}
+
+/// Whether a number is below zero, which `-0` is not.
+fn is_negative(json: &str) -> bool {
+    RawNumber::parse(json).is_some_and(|number| number.as_f64() < 0.0)
 }
 
 fn says_something(json: &str) -> bool {

@@ -46,7 +46,7 @@ pub(super) fn read(
 
 fn thinking(o: &mut Object<'_>, bits: &mut u32) -> Result<Vec<Part>, Bad> {
     let said = o.str("thinking")?;
-    if said.as_ref().is_some_and(Str::is_empty) {
+    if said.as_ref().is_some_and(|t| t.is_empty()) {
         *bits |= note::NO_THINKING;
     }
     let text = said.unwrap_or_default();
@@ -91,7 +91,8 @@ pub(super) fn call(field: Field<'_>, make_id: &mut dyn FnMut() -> Str) -> Result
             Str::new()
         }
         Some(f) if f.kind() == JsonKind::Object => f.raw().text().clone(),
-        Some(f) if f.kind() == JsonKind::String => {
+        // Some hosts write them as OpenAI does. Text that is no JSON is a value like any other.
+        Some(f) if f.kind() == JsonKind::String && Field::root(&f.str()?).is_ok() => {
             bits |= note::ARGUMENTS_TEXT;
             f.str()?
         }
@@ -178,7 +179,9 @@ fn write_arguments(o: &mut ObjectWriter<'_>, part: &Part, call: &ToolCall) -> bo
             o.json("arguments", text);
         }
         // A tool that takes nothing is called with nothing, in several spellings.
-        Some(JsonKind::Null) => drop(o.object("arguments")),
+        Some(JsonKind::Null) => {
+            o.object("arguments");
+        }
         _ if text.trim().is_empty() && !call.custom => {
             if !notation.has(note::ARGUMENTS_UNSAID) {
                 o.object("arguments");

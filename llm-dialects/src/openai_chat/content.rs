@@ -12,11 +12,7 @@ use crate::json::{ArrayWriter, Bad, Field, JsonKind, Object, ObjectWriter};
 
 /// Reads `content` into parts; the bits tell how it was spelled. An empty string becomes an empty
 /// text only where nothing else can stand for the message.
-pub(super) fn read(
-    field: Field<'_>,
-    keep_empty: bool,
-    parts: &mut Vec<Part>,
-) -> Result<u32, Bad> {
+pub(super) fn read(field: Field<'_>, keep_empty: bool, parts: &mut Vec<Part>) -> Result<u32, Bad> {
     match field.kind() {
         JsonKind::String => {
             let text = field.str()?;
@@ -119,7 +115,8 @@ pub(super) fn take_cache(o: &mut Object<'_>) -> Result<Option<CacheMark>, Bad> {
         return Ok(None);
     };
     let mut mark = field.object()?;
-    let ephemeral = mark.take_if("type", JsonKind::String).is_some_and(|f| f.text() == "\"ephemeral\"");
+    let ephemeral =
+        mark.take_if("type", JsonKind::String).is_some_and(|f| f.text() == "\"ephemeral\"");
     let ttl = mark.take_if("ttl", JsonKind::String).map(|f| f.str()).transpose()?;
     if !ephemeral || mark.names().next().is_some() {
         return Ok(None);

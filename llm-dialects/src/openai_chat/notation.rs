@@ -75,7 +75,7 @@ pub(super) mod of_part {
 /// Keeps what an inner object said besides, under the name of that object.
 pub(super) fn keep(outer: &mut Extra, name: &'static str, inner: &Extra) {
     if !inner.is_empty() {
-        let text = write::object(|o| drop(o.extra(inner, ME)));
+        let text = write::object(|o| _ = o.extra(inner, ME));
         if let Ok(text) = llm_core::Str::try_from(text.freeze()) {
             outer.push(name, Raw::from_parsed(text));
         }
@@ -98,7 +98,7 @@ pub(super) fn others(o: &mut ObjectWriter<'_>, extra: &Extra, written: &[&str]) 
     }
     for (name, value) in extra.fields() {
         if !written.contains(&&**name) {
-            o.raw(name, value);
+            o.kept(name, value);
         }
     }
 }

@@ -220,12 +220,7 @@ pub(super) fn is_shown(state: &Opaque) -> bool {
 }
 
 /// Writes the element, or elements, that carry a part's state.
-pub(super) fn show_state(
-    array: &mut ArrayWriter<'_>,
-    text: &str,
-    state: &Opaque,
-    index: &mut u64,
-) {
+pub(super) fn show_state(array: &mut ArrayWriter<'_>, text: &str, state: &Opaque, index: &mut u64) {
     if state.origin == ME {
         elements(array, &state.value);
         return;

@@ -83,7 +83,7 @@ fn within<'a>(o: &Object<'a>, names: &[&str]) -> Option<Object<'a>> {
 }
 
 /// Writes the members of a `usage` object of a completion.
-pub(super) fn write(o: &mut ObjectWriter<'_>, report: &UsageReport) {
+pub(crate) fn write(o: &mut ObjectWriter<'_>, report: &UsageReport) {
     let Usage { cache_read, reasoning, audio_in, audio_out, .. } = report.usage;
     let input = report.usage.input_total().unwrap_or(0);
     let output = report.usage.output_total().unwrap_or(0);
@@ -126,7 +126,30 @@ fn read_back(extra: &Extra) -> Option<Usage> {
     if extra.origin() != Some(ME) {
         return None;
     }
-    let text = crate::json::write::object(|o| drop(o.extra(extra, ME)));
+    let text = crate::json::write::object(|o| _ = o.extra(extra, ME));
     let raw = Raw::parse(llm_core::Str::try_from(text.freeze()).ok()?).ok()?;
     counts(&Object::root(raw.text()).ok()?)
+}
+
+/// Reads a `usage` object that may have nothing but a total (Jina's and Voyage's reranking).
+pub(super) fn read_total(field: Field<'_>) -> Option<UsageReport> {
+    read(field).or_else(|| {
+        let o = field.object().ok()?;
+        let input = number(&o, "total_tokens")?;
+        let usage =
+            Usage { input, unknown: Unknown { input: false, output: true }, ..Usage::default() };
+        Some(UsageReport { usage, extra: o.rest(ME) })
+    })
+}
+
+/// Writes the members of a `usage` object of the newer spelling (images, transcripts).
+pub(super) fn write_tokens(o: &mut ObjectWriter<'_>, report: &UsageReport) {
+    if report.extra.origin() == Some(ME) {
+        super::notation::others(o, &report.extra, &[]);
+        return;
+    }
+    let input = report.usage.input_total().unwrap_or(0);
+    let output = report.usage.output_total().unwrap_or(0);
+    o.u64("input_tokens", input).u64("output_tokens", output);
+    o.u64("total_tokens", input.saturating_add(output));
 }

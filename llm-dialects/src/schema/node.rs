@@ -46,15 +46,17 @@ pub(super) struct At<'a> {
     parent: Option<&'a At<'a>>,
     step: &'a str,
     depth: usize,
+    /// Whether this schema becomes part of its parent, which can hold no reference then.
+    merged: bool,
 }
 
 impl<'a> At<'a> {
     pub(super) fn root(path: &'a str) -> Self {
-        Self { parent: None, step: path, depth: 0 }
+        Self { parent: None, step: path, depth: 0, merged: false }
     }
 
     fn down(&'a self, step: &'a str) -> Self {
-        Self { parent: Some(self), step, depth: self.depth + 1 }
+        Self { parent: Some(self), step, depth: self.depth + 1, merged: false }
     }
 }
 
@@ -159,7 +161,7 @@ impl<'a, 's> Fitting<'a, 's> {
         for (name, value) in object.members() {
             match &**name {
                 // A root must say itself what it is, in every subset.
-                "$ref" if self.inline || at.depth == 0 => reference = Some(value),
+                "$ref" if self.inline || at.merged || at.depth == 0 => reference = Some(value),
                 "allOf" if !self.subset.allows("allOf") => all_of = Some(value),
                 _ if into.len() >= MEMBERS_MAX => self.losses.dropped(at.down(name).to_string()),
                 "properties" | "required" => into.push((name.clone(), value)),
@@ -175,7 +177,7 @@ impl<'a, 's> Fitting<'a, 's> {
             self.follow(reference, at, into);
         }
         for branch in all_of.and_then(|f| f.array().ok()).unwrap_or_default() {
-            let inner = At { depth: at.depth + 1, ..*at };
+            let inner = At { depth: at.depth + 1, merged: true, ..*at };
             if inner.depth > DEPTH_MAX {
                 self.losses.dropped(at.down("allOf").to_string());
             } else {

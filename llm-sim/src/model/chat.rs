@@ -1,5 +1,6 @@
 //! A conversation's next turn.
 
+use base64::Engine as _;
 use llm_core::Str;
 use llm_core::answer::UsageReport;
 use llm_core::completion::{Candidate, Completion, Finish, FinishReason};
@@ -10,7 +11,7 @@ use llm_core::prompt::{
 };
 use llm_core::raw::{Raw, RawNumber};
 use llm_core::usage::Usage;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::hint::Hints;
 use super::schema::instance;
@@ -212,17 +213,25 @@ impl Turn<'_> {
     /// What the vendor wants back with a thought. Made of the question, so that a test can see
     /// whether it came back unchanged.
     fn signature(&self) -> Option<Opaque> {
-        let kind = match self.dialect {
-            DialectId::Anthropic => "signature",
-            DialectId::Gemini => "thoughtSignature",
-            DialectId::OpenaiResponses => "encrypted_content",
+        let bytes = hash::id("sim", self.seed, 45).into_bytes();
+        let text = base64::engine::general_purpose::STANDARD.encode(bytes);
+        let (kind, value) = match self.dialect {
+            DialectId::Anthropic => ("signature", json!(text)),
+            DialectId::Gemini => ("thoughtSignature", json!(text)),
+            // OpenAI shows its state only to those who ask, because they will not store it.
+            DialectId::OpenaiResponses if self.wants_encrypted() => {
+                let id = format!("rs_{:016x}", self.seed);
+                ("reasoning", json!({"id": id, "encrypted_content": text}))
+            }
             _ => return None,
         };
-        use base64::Engine as _;
-        let bytes: Vec<u8> = hash::id("sim", self.seed, 45).into_bytes();
-        let text = base64::engine::general_purpose::STANDARD.encode(bytes);
-        let value = Raw::of(&text).ok()?;
+        let value = Raw::of(&value).ok()?;
         Some(Opaque { origin: self.dialect, kind: Str::from_static(kind), value })
+    }
+
+    fn wants_encrypted(&self) -> bool {
+        let include = self.request.extra.get("include");
+        include.is_some_and(|list| list.get().contains("reasoning.encrypted_content"))
     }
 
     fn logprobs(&self, said: &str) -> Vec<TokenLogprob> {

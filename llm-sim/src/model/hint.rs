@@ -1,11 +1,15 @@
 //! What a question says that an argument may want: places, numbers, addresses, quoted words.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 /// Facts of a question, read once and asked by property name.
 #[derive(Clone, Debug, Default)]
 pub struct Hints {
-    text: String,
+    // Shared: each item of a list gets hints of its own, and the question may be long.
+    text: Arc<str>,
+    lower: Arc<str>,
     places: Vec<String>,
     numbers: Vec<f64>,
     quoted: Vec<String>,
@@ -98,7 +102,8 @@ impl Hints {
             numbers: numbers(text),
             quoted: quoted(text),
             seed: super::hash::hash(text.as_bytes()),
-            text: text.to_owned(),
+            lower: text.to_lowercase().into(),
+            text: text.into(),
         }
     }
 
@@ -126,7 +131,7 @@ impl Hints {
 
     /// Whether the question says something about an optional property.
     pub fn says(&self, name: &str, schema: &Value) -> bool {
-        let lower = self.text.to_lowercase();
+        let lower = &*self.lower;
         let choices = schema.get("enum").and_then(Value::as_array);
         let mut choices = choices.into_iter().flatten().filter_map(Value::as_str);
         choices.any(|c| !c.is_empty() && lower.contains(&c.to_lowercase()))
@@ -136,7 +141,7 @@ impl Hints {
 
     /// The choice that the question names; else the first that is not null.
     pub fn choose(&self, choices: &[Value]) -> Value {
-        let lower = self.text.to_lowercase();
+        let lower = &*self.lower;
         let named = |c: &&Value| {
             c.as_str().is_some_and(|c| !c.is_empty() && lower.contains(&c.to_lowercase()))
         };

@@ -44,7 +44,8 @@ pub(crate) fn draw(request: &ImageRequest) -> Images {
 fn png(edge: u32, colour: [u8; 3]) -> Vec<u8> {
     let mut pixels = Vec::new();
     for _ in 0..edge {
-        pixels.push(0);
+        // Each row says first how it is filtered: not at all.
+        pixels.extend([0]);
         (0..edge).for_each(|_| pixels.extend(colour));
     }
     let mut header = Vec::new();

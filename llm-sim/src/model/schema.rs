@@ -4,6 +4,8 @@
 //! number, an address), and are plain placeholders elsewhere. What a schema may say and this
 //! reader does not obey: `not`, `if`, `dependentSchemas`, `propertyNames`, `contains`.
 
+use std::cell::Cell;
+
 use serde_json::{Map, Number, Value, json};
 
 use super::hint::Hints;
@@ -13,22 +15,28 @@ use super::{hash, pattern};
 /// first alternative that ends is taken.
 const DEPTH_MAX: usize = 12;
 /// A hostile `minItems` or `minLength` must not become a gigabyte.
-const COUNT_MAX: u64 = 10_000;
+const COUNT_MAX: u64 = 1_000;
+/// A schema whose twenty members are each like itself would have more values than there are
+/// atoms, however shallow it is cut.
+const VALUES_MAX: usize = 10_000;
 
 /// Writes an instance of `schema`.
 pub fn instance(schema: &Value, hints: &Hints) -> Value {
-    Writer { root: schema, hints }.value(schema, "", 0)
+    let left = Cell::new(VALUES_MAX);
+    Writer { root: schema, hints, left: &left }.value(schema, "", 0)
 }
 
 struct Writer<'a> {
     root: &'a Value,
     hints: &'a Hints,
+    left: &'a Cell<usize>,
 }
 
 impl Writer<'_> {
     fn value(&self, schema: &Value, name: &str, depth: usize) -> Value {
         let Some(object) = schema.as_object() else { return json!({}) };
-        if depth > 2 * DEPTH_MAX {
+        self.left.set(self.left.get().saturating_sub(1));
+        if depth > 2 * DEPTH_MAX || self.spent() {
             return Value::Null;
         }
         if let Some(target) = object.get("$ref").and_then(Value::as_str) {
@@ -57,6 +65,12 @@ impl Writer<'_> {
             "null" => Value::Null,
             _ => Value::String(string(object, name, self.hints)),
         }
+    }
+
+    /// What is not written any more leaves the instance short of its schema, which nobody will
+    /// read to its end.
+    fn spent(&self) -> bool {
+        self.left.get() == 0
     }
 
     fn resolve(&self, target: &str) -> &Value {
@@ -128,12 +142,12 @@ impl Writer<'_> {
             // Optional members are written when the question says something about them, or when
             // the schema requires nothing at all and an empty object would be no answer.
             let told = required.is_empty() || self.hints.says(name, inner);
-            if wanted || (told && depth < DEPTH_MAX / 2) {
+            if !self.spent() && (wanted || (told && depth < DEPTH_MAX / 2)) {
                 out.insert(name.clone(), self.value(inner, name, depth + 1));
             }
         }
         for name in required {
-            if !out.contains_key(name) {
+            if !out.contains_key(name) && !self.spent() {
                 let extra = schema.get("additionalProperties").filter(|s| s.is_object());
                 let value = extra.map(|s| self.value(s, name, depth + 1));
                 out.insert(name.to_owned(), value.unwrap_or_else(|| json!("value")));
@@ -166,7 +180,11 @@ impl Writer<'_> {
         let distinct = schema.get("uniqueItems") == Some(&Value::Bool(true));
         for n in out.len() as u64..usual {
             let hints = self.hints.nth(n as usize);
-            let value = Writer { root: self.root, hints: &hints }.value(inner, name, depth + 1);
+            let value = Writer { root: self.root, hints: &hints, left: self.left }.value(
+                inner,
+                name,
+                depth + 1,
+            );
             if !distinct || !out.contains(&value) {
                 out.push(value);
             } else if let Some(other) = another(inner, &out) {

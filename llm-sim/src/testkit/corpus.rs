@@ -171,6 +171,11 @@ fn read_case(provider: &Path, operation: &Path, file: &Path) -> io::Result<Case>
     };
     let (dialect, op) =
         spoken(&provider, about).ok_or_else(|| wrong("no such provider or operation".into()))?;
+    // Ollama's older path for vectors takes a prompt, as its text generation does.
+    let dialect = match (dialect, &*wire.request.path) {
+        (DialectId::Ollama, "/api/embeddings") => DialectId::OllamaGenerate,
+        (dialect, _) => dialect,
+    };
     let response = response(wire.response, stream).map_err(wrong)?;
     let body = |raw: &RawValue| Bytes::copy_from_slice(raw.get().as_bytes());
     let request = Request {

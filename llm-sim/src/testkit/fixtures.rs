@@ -86,8 +86,9 @@ pub fn path(dialect: DialectId, operation: Operation, stream: bool) -> Option<&'
 pub fn all() -> io::Result<Vec<Fixture>> {
     let mut out = Vec::new();
     for dialect in DIALECTS {
-        let mut folders: Vec<PathBuf> =
-            fs::read_dir(root().join(dialect.name()))?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
+        let mut folders: Vec<PathBuf> = fs::read_dir(root().join(dialect.name()))?
+            .map(|e| e.map(|e| e.path()))
+            .collect::<Result<_, _>>()?;
         folders.retain(|p| p.is_dir());
         folders.sort();
         for folder in folders {

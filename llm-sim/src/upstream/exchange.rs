@@ -15,7 +15,7 @@ use super::play::{Interrupted, Line, Play, Step, Tally};
 use super::refusal::{Problem, Refusal, put};
 use super::{Request, Upstream, Vendor, control};
 use crate::record::{self, Record};
-use crate::script::{Act, Asked, CutHow, Hang};
+use crate::script::{Act, Asked, CutHow, ErrorKind, Hang};
 
 /// Answers a request. `Err` means that no head is ever sent.
 pub(crate) async fn exchange(
@@ -25,6 +25,9 @@ pub(crate) async fn exchange(
 ) -> Result<Response<Play>, Interrupted> {
     if let Some(response) = control::answer(upstream, &request) {
         return Ok(response.map(|body| Play::new(vec![Step::Send(body)], line, None)));
+    }
+    if let Some(text) = upstream.vendor().small_talk(&request.method, &request.path) {
+        return Ok(Response::new(Play::new(vec![Step::Send(text.into())], line, None)));
     }
     let routed = upstream.route(&request.method, &request.path);
     let facts = Facts::of(&request, routed.as_ref());
@@ -167,13 +170,19 @@ impl Upstream {
 }
 
 /// The last `[[sim: {…}]]` of a body. It stands inside a JSON string, so that its own quotes are
-/// escaped whatever the dialect.
+/// escaped whatever the dialect. One that cannot be read is refused: whoever wrote it waits for a
+/// fault, and would take a good answer for a bug of the gateway.
 fn in_prompt(body: &[u8]) -> Option<Act> {
     let text = std::str::from_utf8(body).ok()?;
     let (_, tail) = text.rsplit_once("[[sim:")?;
     let (inner, _) = tail.split_once("]]")?;
-    let plain: String = serde_json::from_str(&format!("\"{inner}\"")).ok()?;
-    serde_json::from_str(&plain).ok()
+    let plain = serde_json::from_str::<String>(&format!("\"{inner}\""));
+    let act = plain.and_then(|plain| serde_json::from_str(&plain));
+    Some(act.unwrap_or_else(|wrong| Act {
+        error: Some(ErrorKind::BadRequest),
+        message: Some(format!("[[sim: …]] in the prompt: {wrong}")),
+        ..Act::default()
+    }))
 }
 
 fn no_route(request: &Request) -> Refusal {

@@ -197,9 +197,9 @@ fn spoil_usage(reply: &mut Reply, fault: UsageFault) {
         for frame in &mut reply.frames {
             *frame = frames::falsify(frame, fault);
         }
-    } else if reply.framing.is_some()
-        && let Some(at) = reply.frames.iter().rposition(frames::has_usage)
-    {
+    } else if reply.framing.is_none() {
+        reply.frames.iter_mut().for_each(|body| *body = frames::doubled(body));
+    } else if let Some(at) = reply.frames.iter().rposition(frames::has_usage) {
         reply.frames.insert(at, reply.frames[at].clone());
     }
 }

@@ -85,7 +85,7 @@ pub(crate) fn add_unknown(value: &mut Value) {
 /// Whether a frame says anything of usage.
 pub(crate) fn has_usage(frame: &Bytes) -> bool {
     let mut found = false;
-    edit(frame, |value| visit(value, &mut |_, v| found |= !v.is_null()));
+    edit(frame, |value| visit(value, &mut |v| found |= !v.is_null()));
     found
 }
 
@@ -94,10 +94,18 @@ pub(crate) fn falsify(frame: &Bytes, fault: UsageFault) -> Bytes {
     if fault == UsageFault::Absent {
         return edit(frame, remove_usage);
     }
-    edit(frame, |value| {
-        visit(value, &mut |_, usage| numbers(usage, fault));
-        // Totals must be as wrong as their parts, which `visit` has seen to: they stand inside.
-    })
+    edit(frame, |value| visit(value, &mut |usage| numbers(usage, fault)))
+}
+
+/// Says the usage of a whole answer twice: the same member stands in the object two times.
+pub(crate) fn doubled(body: &Bytes) -> Bytes {
+    let Some((start, end)) = object(body) else { return body.clone() };
+    let Ok(value) = serde_json::from_slice::<Value>(&body[start..end]) else { return body.clone() };
+    let found = USAGE.iter().find_map(|name| Some((name, value.get(*name)?)));
+    let Some((name, usage)) = found else { return body.clone() };
+    let mut out = format!("{{\"{name}\":{usage},").into_bytes();
+    out.extend(&body[start + 1..]);
+    out.into()
 }
 
 fn remove_usage(value: &mut Value) {
@@ -111,12 +119,12 @@ fn remove_usage(value: &mut Value) {
     }
 }
 
-fn visit(value: &mut Value, on_usage: &mut dyn FnMut(&str, &mut Value)) {
+fn visit(value: &mut Value, on_usage: &mut dyn FnMut(&mut Value)) {
     match value {
         Value::Object(object) => {
             for (name, inner) in object.iter_mut() {
                 if USAGE.contains(&name.as_str()) {
-                    on_usage(name, inner);
+                    on_usage(inner);
                 } else {
                     visit(inner, on_usage);
                 }

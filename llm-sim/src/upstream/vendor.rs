@@ -99,6 +99,16 @@ impl Vendor {
         }
     }
 
+    /// What it says to a browser and to a health check: words that are of no dialect.
+    pub(crate) fn small_talk(self, method: &http::Method, path: &str) -> Option<&'static str> {
+        match (self, path) {
+            _ if method != http::Method::GET && method != http::Method::HEAD => None,
+            (Self::Ollama, "/") => Some("Ollama is running"),
+            (Self::Ollama, "/api/version") => Some("{\"version\":\"0.12.0\"}"),
+            _ => None,
+        }
+    }
+
     /// Whether it has a model of that name.
     pub fn knows(self, model: &str) -> bool {
         let bare = model.strip_prefix("models/").unwrap_or(model);

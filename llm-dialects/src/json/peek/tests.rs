@@ -101,6 +101,8 @@ fn a_negative_cap_is_none_only_where_the_dialect_says_so() {
     assert_eq!(found.output_tokens_max, None);
     let found = read(r#"{"model":"m","options":{"num_predict":5}}"#).unwrap();
     assert_eq!(found.output_tokens_max, Some(5));
+    let found = read(r#"{"model":"m","options":{"num_predict":-0}}"#).unwrap();
+    assert_eq!(found.output_tokens_max, Some(0));
     assert_eq!(blamed(r#"{"model":"m","max_tokens":-1}"#), "max_tokens");
 }
 
@@ -180,7 +182,7 @@ fn expected(tree: &Value) -> Option<(String, bool, Option<u32>, u16, bool)> {
     let mut cap = None;
     let predict = &tree["options"]["num_predict"];
     for (limit, negative) in [(&tree["max_tokens"], false), (predict, true)] {
-        let negative = negative && limit.as_f64().is_some_and(|l| l.is_sign_negative());
+        let negative = negative && limit.as_f64().is_some_and(|l| l < 0.0);
         if !limit.is_null() && !negative {
             cap = cap.max(Some(u32::try_from(whole(limit)?).ok()?));
         }

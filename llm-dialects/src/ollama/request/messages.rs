@@ -1,7 +1,7 @@
 //! Writes a conversation. Ollama's messages are flat: one text, with thinking, pictures and calls
 //! beside it; a tool's result is a message of its own.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use llm_core::Str;
 use llm_core::extra::Losses;
@@ -192,12 +192,7 @@ fn write_result(
     let path = place.part(at);
     let mut words = Words::default();
     for (inner, part) in result.content.iter().enumerate() {
-        let mut at = || {
-            let mut at = path.clone();
-            // Writing to a string does not fail.
-            let _ = write!(at, ".content.{inner}");
-            at
-        };
+        let at = || format!("{path}.content.{inner}");
         match words.add(part) {
             Fate::Said => {}
             Fate::Changed => losses.approximated(at()),

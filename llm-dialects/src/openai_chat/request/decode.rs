@@ -59,9 +59,7 @@ pub(crate) fn finish(
 /// Instructions at the head stand apart; those in the middle are part of the conversation.
 fn split_system(all: Vec<Message>, request: &mut Request) {
     let mut all = all.into_iter().peekable();
-    while let Some(message) =
-        all.next_if(|m| matches!(m.role, Role::System | Role::Developer))
-    {
+    while let Some(message) = all.next_if(|m| matches!(m.role, Role::System | Role::Developer)) {
         request.system.push(message);
     }
     request.messages.extend(all);

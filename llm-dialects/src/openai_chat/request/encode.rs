@@ -19,7 +19,7 @@ pub(crate) fn encode(request: &Request, cx: &SendCx<'_>) -> Result<Encoded, BadR
         match request.parallel_tools {
             Some(_) if !own(&request.extra) && request.tools.is_empty() => {}
             Some(false) if !own(&request.extra) && !cx.capability.parallel_tools => {}
-            said => drop(o.opt_bool("parallel_tool_calls", said)),
+            said => _ = o.opt_bool("parallel_tool_calls", said),
         }
         options::write_sampling(o, request, cx.capability, &mut losses);
         options::write_output(o, request, cx.capability, &mut losses);
@@ -36,12 +36,7 @@ pub(crate) fn encode(request: &Request, cx: &SendCx<'_>) -> Result<Encoded, BadR
 }
 
 /// Writes what is left, and asks for usage where that is wanted.
-fn write_extra(
-    o: &mut ObjectWriter<'_>,
-    request: &Request,
-    cx: &SendCx<'_>,
-    losses: &mut Losses,
-) {
+fn write_extra(o: &mut ObjectWriter<'_>, request: &Request, cx: &SendCx<'_>, losses: &mut Losses) {
     let extra = &request.extra;
     let ask = cx.stream && cx.usage_frame && cx.capability.stream_options;
     let mut asked = !ask;
@@ -60,11 +55,11 @@ fn write_extra(
                             write_usage_option(o, &inner);
                         }
                         _ if ask => {}
-                        _ => drop(o.raw(name, value)),
+                        _ => _ = o.raw(name, value),
                     }
                 }
             }
-            _ if own(extra) || kindred(extra.origin(), name) => drop(o.raw(name, value)),
+            _ if own(extra) || kindred(extra.origin(), name) => _ = o.raw(name, value),
             _ if value.is_null() => {}
             _ => losses.dropped(name.clone()),
         }

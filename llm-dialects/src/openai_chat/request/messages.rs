@@ -11,7 +11,7 @@ use llm_core::raw::Raw;
 use super::super::notation::{ME, keep, of_message, of_part};
 use super::super::{content, reasoning};
 use crate::json::{Bad, Field, JsonKind, Object};
-use crate::state;
+use crate::state::{self, call_id};
 
 /// Reads `messages`.
 pub(super) fn read(o: &mut Object<'_>) -> Result<Vec<Message>, Bad> {
@@ -28,7 +28,7 @@ struct Legacy {
 
 impl Legacy {
     fn call(&mut self, name: &Str) -> Str {
-        let id = Str::from(format!("{}f{}", state::MADE_ID, self.calls.len()));
+        let id = call_id::make(&[b"function_call", &self.calls.len().to_le_bytes()]);
         self.calls.push((name.clone(), id.clone()));
         id
     }
@@ -82,7 +82,7 @@ fn tool_result(
         legacy.result(name)
     } else {
         // The state of a call stands in its id, and is read where the call stands.
-        state::split_id(&o.need_str("tool_call_id")?).0
+        call_id::split(&o.need_str("tool_call_id")?).0
     };
     let mut result = ToolResult { call_id, name, content: Vec::new(), is_error: None };
     let bits = match o.take("content")? {
@@ -150,7 +150,7 @@ fn call(item: Field<'_>, made: Option<Str>) -> Result<Part, Bad> {
     };
     let id = o.str("id")?.filter(|id| made.is_none() || !id.is_empty());
     let Some(id) = id.or(made) else { return Err(o.missing("id")) };
-    let (id, carried) = state::split_id(&id);
+    let (id, carried) = call_id::split(&id);
     let state = thought_signature(&mut o)?.or(carried);
     let mut inner = field.object()?;
     let name = inner.str("name")?.unwrap_or_default();

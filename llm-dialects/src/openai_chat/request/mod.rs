@@ -9,4 +9,4 @@ mod tools;
 
 pub(crate) use decode::{decode, finish};
 pub(super) use encode::encode;
-pub(super) use messages::read_calls;
+pub(super) use messages::{read_calls, signature_in};

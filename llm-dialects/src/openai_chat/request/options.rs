@@ -3,9 +3,7 @@
 use llm_core::Str;
 use llm_core::capability::Capability;
 use llm_core::extra::{Extra, Losses};
-use llm_core::prompt::{
-    JsonSchema, OutputFormat, OutputSpec, ReasoningSpec, Request, Sampling,
-};
+use llm_core::prompt::{JsonSchema, OutputFormat, OutputSpec, ReasoningSpec, Request, Sampling};
 use llm_core::raw::RawNumber;
 
 use super::super::notation::{ME, keep, kept, of_request, others, own};
@@ -116,8 +114,7 @@ pub(super) fn reasoning(
     if let Some(effort) = o.str("reasoning_effort")? {
         return Ok(Some(ReasoningSpec { effort: Some(effort), ..ReasoningSpec::default() }));
     }
-    let object = |o: &Object<'_>, name| o.see(name).filter(|f| f.kind() == JsonKind::Object);
-    if object(o, "reasoning").is_some() {
+    if see_object(o, "reasoning").is_some() {
         let Some(mut inner) = o.object("reasoning")? else { return Ok(None) };
         let exclude = inner.bool("exclude")?;
         *bits |= of_request::REASONING_OBJECT;
@@ -132,20 +129,25 @@ pub(super) fn reasoning(
         nested.reasoning = inner.rest(ME);
         return Ok(Some(spec));
     }
-    let Some(field) = object(o, "thinking") else { return Ok(None) };
+    let Some(field) = see_object(o, "thinking") else { return Ok(None) };
     let mut inner = field.object()?;
     let enabled = match inner.take_if("type", JsonKind::String).map(|f| f.text()) {
         Some("\"enabled\"") => true,
         Some("\"disabled\"") => false,
         _ => return Ok(None),
     };
-    let budget = inner.take_if("budget_tokens", JsonKind::Number).map(|f| f.number()).transpose()?;
+    let budget =
+        inner.take_if("budget_tokens", JsonKind::Number).map(|f| f.number()).transpose()?;
     if inner.names().next().is_some() {
         return Ok(None);
     }
     o.take("thinking")?;
     *bits |= of_request::THINKING_OBJECT;
     Ok(Some(ReasoningSpec { enabled: Some(enabled), budget, ..ReasoningSpec::default() }))
+}
+
+fn see_object<'a>(o: &Object<'a>, name: &str) -> Option<Field<'a>> {
+    o.see(name).filter(|f| f.kind() == JsonKind::Object)
 }
 
 /// Writes how tokens are drawn.
@@ -163,13 +165,12 @@ pub(super) fn write_sampling(
         ("frequency_penalty", &s.frequency_penalty),
         ("presence_penalty", &s.presence_penalty),
     ];
-    let mut write = |o: &mut ObjectWriter<'_>, name: &str, value: &Option<RawNumber>, may: bool| {
-        match value {
-            Some(value) if own || may => drop(o.number(name, value)),
+    let mut write =
+        |o: &mut ObjectWriter<'_>, name: &str, value: &Option<RawNumber>, may: bool| match value {
+            Some(value) if own || may => _ = o.number(name, value),
             Some(_) => losses.dropped(format!("sampling.{name}")),
             None => {}
-        }
-    };
+        };
     for (name, value) in drawn {
         // Reasoning models refuse the whole request for one of these.
         write(o, name, value, capability.sampling);
@@ -179,7 +180,7 @@ pub(super) fn write_sampling(
     write(o, "seed", &s.seed, true);
     write(o, "top_logprobs", &s.top_logprobs, capability.logprobs);
     match s.logprobs {
-        Some(yes) if own || capability.logprobs => drop(o.bool("logprobs", yes)),
+        Some(yes) if own || capability.logprobs => _ = o.bool("logprobs", yes),
         Some(true) => losses.dropped("sampling.logprobs"),
         // OpenAI refuses alternatives without the flag that asks for probabilities at all.
         None if !own && capability.logprobs && s.top_logprobs.is_some() => {
@@ -207,12 +208,12 @@ pub(super) fn write_output(
     let cap = if newer { "max_completion_tokens" } else { "max_tokens" };
     o.opt_number(cap, output.tokens_max.as_ref());
     match output.stop.as_slice() {
-        [one] if notation.has(of_request::STOP_STRING) => drop(o.str("stop", one)),
+        [one] if notation.has(of_request::STOP_STRING) => _ = o.str("stop", one),
         [] if !notation.has(of_request::STOP_EMPTY) => {}
-        all => drop(o.strs("stop", all)),
+        all => _ = o.strs("stop", all),
     }
     match output.candidates {
-        Some(n) if own || n <= 1 || capability.candidates => drop(o.u64("n", u64::from(n))),
+        Some(n) if own || n <= 1 || capability.candidates => _ = o.u64("n", u64::from(n)),
         Some(_) => losses.dropped("output.candidates"),
         None => {}
     }
@@ -246,7 +247,7 @@ fn write_format(
     let Some(format) = &request.output.format else { return };
     let nested = kept(&request.extra, "response_format");
     match format {
-        OutputFormat::Text if own => drop(o.object("response_format").str("type", "text")),
+        OutputFormat::Text if own => _ = o.object("response_format").str("type", "text"),
         OutputFormat::Text => {}
         OutputFormat::Json if own || capability.json => {
             let mut outer = o.object("response_format");

@@ -6,9 +6,7 @@
 
 use llm_core::capability::Capability;
 use llm_core::extra::{Extra, LossReason, Losses};
-use llm_core::prompt::{
-    MediaSource, Message, Part, PartKind, Request, Role, ToolCall, ToolResult,
-};
+use llm_core::prompt::{MediaSource, Message, Part, PartKind, Request, Role, ToolCall, ToolResult};
 
 use super::super::content::{Place, can_say, write_part};
 use super::super::notation::{ME, kept, of_message, of_part, others, own};
@@ -129,8 +127,8 @@ impl<'a> Speaker<'a> {
         } else {
             let texts: Vec<_> = result.content.iter().filter(|p| is_text(p)).collect();
             match texts.as_slice() {
-                [] => drop(o.str("content", "")),
-                [one] => drop(o.str("content", text_of(one))),
+                [] => _ = o.str("content", ""),
+                [one] => _ = o.str("content", text_of(one)),
                 many => {
                     let mut list = o.array("content");
                     for text in many {
@@ -178,8 +176,8 @@ impl<'a> Speaker<'a> {
         let list = notation.has(of_message::CONTENT_LIST);
         let empty = notation.has(of_message::CONTENT_EMPTY) || !self.own();
         match parts {
-            [] if list => drop(o.array("content")),
-            [] if empty => drop(o.str("content", "")),
+            [] if list => _ = o.array("content"),
+            [] if empty => _ = o.str("content", ""),
             // As it was: `null`, or not there.
             [] => return,
             [(at, part)] if !list && is_bare_text(part) => {
@@ -353,9 +351,7 @@ fn write_call(o: &mut ObjectWriter<'_>, part: &Part, call: &ToolCall, own: bool)
     }
     others(&mut inner, &kept(&part.extra, member), &[]);
     drop(inner);
-    if own
-        && let Some(signature) = part.state.as_ref().filter(|s| state::is_signature(s))
-    {
+    if own && let Some(signature) = part.state.as_ref().filter(|s| state::is_signature(s)) {
         let mut content = o.object("extra_content");
         content.object("google").raw("thought_signature", &signature.value);
     }

@@ -238,11 +238,11 @@ fn write_choice(o: &mut ObjectWriter<'_>, request: &Request) {
     let old = notation.has(of_request::CHOICE_LEGACY);
     let name = if old { "function_call" } else { "tool_choice" };
     match choice {
-        ToolChoice::Auto => drop(o.str(name, "auto")),
-        ToolChoice::Never => drop(o.str(name, "none")),
-        ToolChoice::Required if notation.has(of_request::CHOICE_ANY) => drop(o.str(name, "any")),
-        ToolChoice::Required => drop(o.str(name, "required")),
-        ToolChoice::Named(tool) if old => drop(o.object(name).str("name", tool)),
+        ToolChoice::Auto => _ = o.str(name, "auto"),
+        ToolChoice::Never => _ = o.str(name, "none"),
+        ToolChoice::Required if notation.has(of_request::CHOICE_ANY) => _ = o.str(name, "any"),
+        ToolChoice::Required => _ = o.str(name, "required"),
+        ToolChoice::Named(tool) if old => _ = o.object(name).str("name", tool),
         ToolChoice::Named(tool) => write_named(&mut o.object(name), tool, &request.tools),
         ToolChoice::Among { names, required } => {
             let mut outer = o.object(name);

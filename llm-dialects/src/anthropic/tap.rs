@@ -1,0 +1,120 @@
+//! Looks at passing frames.
+//!
+//! Deltas are told by how they begin and are only counted. What is parsed are the few frames that
+//! say what was used or how it ended: the two ends of a message, and errors. Nothing is ever
+//! hidden: the API sends usage by itself, and every caller expects it.
+
+use llm_core::Str;
+use llm_core::completion::FinishReason;
+use llm_core::dialect::{Frame, FrameKind, Keep, Observed, Tap};
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
+
+use super::usage::Counts;
+use super::{error, reply};
+use crate::json::Field;
+
+/// These words stand in the first bytes of their frames, where the type is.
+static DELTA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("content_block_delta"));
+static FACTS: LazyLock<[Finder<'static>; 2]> =
+    LazyLock::new(|| [Finder::new("\"message_"), Finder::new("\"error\"")]);
+/// How far the type is looked for: hosts put other members before it.
+const HEAD_BYTES: usize = 96;
+
+/// What a frame is good for.
+enum Weight {
+    /// It carries something to read.
+    Delta,
+    /// It says what was used, or how it ended.
+    Facts,
+    Nothing,
+}
+
+fn weight(frame: &Frame) -> Weight {
+    match frame.event.as_deref() {
+        Some(b"content_block_delta") => Weight::Delta,
+        Some(b"content_block_start" | b"content_block_stop" | b"ping") => Weight::Nothing,
+        Some(_) => Weight::Facts,
+        // Hosts that leave the names out write the type near the front all the same.
+        None => {
+            let head = frame.data.get(..HEAD_BYTES).unwrap_or(&frame.data);
+            if DELTA.find(head).is_some() {
+                Weight::Delta
+            } else if FACTS.iter().any(|word| word.find(&frame.data).is_some()) {
+                Weight::Facts
+            } else {
+                Weight::Nothing
+            }
+        }
+    }
+}
+
+/// What passed.
+#[derive(Default)]
+pub(super) struct Passing {
+    observed: Observed,
+    counts: Counts,
+}
+
+impl Tap for Passing {
+    fn see(&mut self, frame: &Frame) -> Keep {
+        if frame.kind == FrameKind::Padding {
+            return Keep::Forward;
+        }
+        match weight(frame) {
+            Weight::Delta => {
+                self.observed.deltas = self.observed.deltas.saturating_add(1);
+                let bytes = frame.data.len() as u64;
+                self.observed.delta_bytes = self.observed.delta_bytes.saturating_add(bytes);
+            }
+            // What cannot be read is not ours to judge: the bytes pass as they are.
+            Weight::Facts => _ = self.read(frame),
+            Weight::Nothing => {}
+        }
+        Keep::Forward
+    }
+
+    fn observed(&self) -> &Observed {
+        &self.observed
+    }
+}
+
+impl Passing {
+    fn read(&mut self, frame: &Frame) -> Option<()> {
+        let text = Str::try_from(frame.data.clone()).ok()?;
+        let object = Field::root(&text).ok()?.object().ok()?;
+        let kind = object.see("type")?.cow().ok()?;
+        match &*kind {
+            "message_start" => {
+                let message = object.see("message")?.object().ok()?;
+                self.count(message.see("usage")?)
+            }
+            "message_delta" => {
+                if let Some(usage) = object.see("usage") {
+                    self.count(usage);
+                }
+                let delta = object.see("delta")?.object().ok()?;
+                let word = delta.see("stop_reason")?.cow().ok()?;
+                self.observed.finish = Some(reply::reason(&word));
+                Some(())
+            }
+            "message_stop" => {
+                self.observed.ended = true;
+                // A message that stops without a reason has stopped all the same.
+                self.observed.finish.get_or_insert(FinishReason::Stop);
+                Some(())
+            }
+            "error" => {
+                self.observed.failure = Some(error::inside(&frame.data));
+                Some(())
+            }
+            _ => None,
+        }
+    }
+
+    fn count(&mut self, usage: Field<'_>) -> Option<()> {
+        self.counts.take(usage).ok()?;
+        self.observed.usage = self.counts.report().map(|r| r.usage);
+        Some(())
+    }
+}

@@ -1,0 +1,4 @@
+//! Streams of a conversation.
+
+pub(super) mod decode;
+pub(super) mod encode;

@@ -1,0 +1,126 @@
+//! Looks at frames as they pass.
+//!
+//! Every frame repeats what was used so far, so that a gate by substring would let each of them
+//! through. Instead the count is read where it stands, without the rest of the frame; only a frame
+//! that ends something is read as a whole.
+
+use std::sync::LazyLock;
+
+use llm_core::completion::FinishReason;
+use llm_core::dialect::{Frame, FrameKind, Keep, Observed, Tap};
+use llm_core::error::Error;
+use memchr::memmem::{Finder, FinderRev};
+use serde::Deserialize;
+
+use super::names::{self, FINISH_REASON};
+use super::reply::decode::block_word;
+use super::wire::{Chunk, Counts, Word};
+use super::{error, finish, usage};
+use crate::json::{Field, object};
+
+/// Keys with their quotes on: inside text quotes are escaped.
+struct Marks {
+    parts: Finder<'static>,
+    call: Finder<'static>,
+    finish: Finder<'static>,
+    block: Finder<'static>,
+    error: Finder<'static>,
+    usage: FinderRev<'static>,
+}
+
+static MARKS: LazyLock<Marks> = LazyLock::new(|| Marks {
+    parts: Finder::new("\"parts\""),
+    call: Finder::new("\"functionCall\""),
+    finish: Finder::new("\"finishReason\""),
+    block: Finder::new("\"blockReason\""),
+    error: Finder::new("\"error\""),
+    usage: FinderRev::new("\"usageMetadata\""),
+});
+
+/// Watches a stream.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    observed: Observed,
+    called: bool,
+}
+
+impl Tap for Watch {
+    fn see(&mut self, frame: &Frame) -> Keep {
+        let data = &frame.data[..];
+        match frame.kind {
+            FrameKind::Padding => return Keep::Forward,
+            FrameKind::Event | FrameKind::Unfinished => {}
+            FrameKind::Stray => {
+                self.read_whole(frame);
+                return Keep::Forward;
+            }
+        }
+        let marks = &*MARKS;
+        if marks.parts.find(data).is_some() {
+            self.observed.deltas = self.observed.deltas.saturating_add(1);
+            let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
+            self.observed.delta_bytes = self.observed.delta_bytes.saturating_add(bytes);
+            self.called = self.called || marks.call.find(data).is_some();
+        }
+        let telling = [&marks.finish, &marks.block, &marks.error];
+        if telling.iter().any(|m| m.find(data).is_some()) {
+            self.read_whole(frame);
+        } else if let Some(at) = marks.usage.rfind(data) {
+            self.read_count(data.get(at + USAGE_KEY..).unwrap_or_default());
+        }
+        Keep::Forward
+    }
+
+    fn observed(&self) -> &Observed {
+        &self.observed
+    }
+}
+
+/// Bytes of the key with its quotes.
+const USAGE_KEY: usize = "\"usageMetadata\"".len();
+
+impl Watch {
+    /// Reads the count that stands behind its key.
+    fn read_count(&mut self, rest: &[u8]) {
+        let Some(value) = rest.trim_ascii_start().strip_prefix(b":") else { return };
+        // Stops at the end of the object, wherever the frame goes on.
+        let mut reader = serde_json::Deserializer::from_slice(value);
+        if let Ok(counts) = Counts::deserialize(&mut reader) {
+            self.observed.usage = usage::usage(&counts).or(self.observed.usage);
+        }
+    }
+
+    fn read_whole(&mut self, frame: &Frame) {
+        let Ok(text) = object::text(&frame.data) else { return };
+        let Ok(chunk) = serde_json::from_str::<Chunk<'_>>(&text) else { return };
+        if chunk.error.is_some() {
+            if let Ok(field) = Field::root(&text) {
+                let fault = error::inside(&frame.data, field);
+                self.observed.failure = Some(Error::upstream(fault));
+            }
+            return;
+        }
+        if let Some(usage) = chunk.usage_metadata.as_ref().and_then(usage::usage) {
+            self.observed.usage = Some(usage);
+        }
+        let words = chunk.candidates.iter().flatten().filter_map(|c| c.finish_reason.as_ref());
+        for word in words {
+            let reason = match word {
+                Word::Said(word) => finish::reason(word, self.called),
+                Word::Number(n) => {
+                    finish::reason(&names::of_number(&n.to_string(), FINISH_REASON), self.called)
+                }
+            };
+            if reason.is_some() {
+                self.observed.finish = reason;
+                self.observed.ended = true;
+            }
+        }
+        let feedback = chunk.prompt_feedback.map(|f| text.slice_ref(f.get()));
+        let blocked = feedback.and_then(|f| block_word(Field::root(&f).ok()?)).is_some();
+        if blocked && !self.observed.ended {
+            self.observed.finish = Some(FinishReason::ContentFilter);
+            self.observed.ended = true;
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Streams of a conversation's next turn, both ways.
+
+mod decode;
+mod details;
+mod encode;
+mod parts;
+mod transcript;
+
+pub(super) use decode::Decoder;
+pub(super) use encode::Encoder;
+pub(super) use parts::string;
+pub(super) use transcript::TranscriptDecoder;

@@ -1,0 +1,151 @@
+//! Looks at passing chunks for what a gateway must know of them.
+//!
+//! Most chunks say nothing but text. Four searches tell the others, and only those are parsed.
+//! A key can be searched for with its quotes: inside a text of the model they are escaped.
+
+use std::sync::LazyLock;
+
+use llm_core::Str;
+use llm_core::dialect::{Frame, FrameKind, Keep, Observed, Tap, TapCx};
+use memchr::memmem::Finder;
+
+use super::reply::finish_reason;
+use super::wire::{Chunk, Delta};
+use super::{error, stream, usage};
+use crate::json::{Field, Object};
+
+/// What to look for. Built once: each finder holds tables.
+struct Finders {
+    usage: Finder<'static>,
+    finish: Finder<'static>,
+    error: Finder<'static>,
+    content: Finder<'static>,
+    arguments: Finder<'static>,
+    reasoning: Finder<'static>,
+}
+
+static FIND: LazyLock<Finders> = LazyLock::new(|| Finders {
+    usage: Finder::new("\"usage\""),
+    finish: Finder::new("\"finish_reason\""),
+    error: Finder::new("\"error\""),
+    content: Finder::new("\"content\""),
+    arguments: Finder::new("\"arguments\""),
+    reasoning: Finder::new("\"reasoning"),
+});
+
+/// Looks at chunks.
+pub(super) struct ChunkTap {
+    cx: TapCx,
+    seen: Observed,
+    calls: bool,
+}
+
+impl ChunkTap {
+    /// For a stream that passes.
+    pub(super) fn new(cx: TapCx) -> Self {
+        LazyLock::force(&FIND);
+        Self { cx, seen: Observed::default(), calls: false }
+    }
+
+    /// A chunk that says more than text.
+    fn read(&mut self, frame: &Frame) -> Keep {
+        let Ok(root) = Str::try_from(frame.data.clone()) else { return Keep::Forward };
+        let Ok(chunk) = serde_json::from_str::<Chunk<'_>>(&root) else { return Keep::Forward };
+        if (chunk.error.is_some() || chunk.choices.is_none())
+            && let Ok(mut o) = Object::root(&root)
+            && let Some(failure) = error::inside(&mut o, &frame.data)
+        {
+            self.seen.failure = Some(failure);
+        }
+        let mut counted = false;
+        if let Some(raw) = chunk.usage
+            && let Ok(field) = Field::root(&root.slice_ref(raw.get()))
+            && let Some(report) = usage::read(field)
+        {
+            counted = true;
+            self.seen.usage = Some(report.usage);
+        }
+        let empty = chunk.choices.as_ref().is_some_and(|c| c.is_empty());
+        for choice in chunk.choices.into_iter().flatten() {
+            let delta = choice.delta.unwrap_or_default();
+            self.calls |= delta.tool_calls.is_some() || delta.function_call.is_some();
+            if says_something(&delta) {
+                self.count(frame);
+            }
+            if let Some(word) =
+                choice.finish_reason.and_then(|raw| stream::string(raw.get(), &root))
+                && !word.is_empty()
+            {
+                self.seen.finish = Some(finish_reason(&word, self.calls));
+                self.seen.ended = true;
+            }
+        }
+        if counted && empty && self.cx.hide_usage { Keep::Hide } else { Keep::Forward }
+    }
+
+    fn count(&mut self, frame: &Frame) {
+        self.seen.deltas = self.seen.deltas.saturating_add(1);
+        let bytes = u64::try_from(frame.data.len()).unwrap_or(u64::MAX);
+        self.seen.delta_bytes = self.seen.delta_bytes.saturating_add(bytes);
+    }
+}
+
+impl Tap for ChunkTap {
+    fn see(&mut self, frame: &Frame) -> Keep {
+        match frame.kind {
+            FrameKind::Padding => return Keep::Forward,
+            FrameKind::Event | FrameKind::Unfinished | FrameKind::Stray => {}
+        }
+        let data: &[u8] = &frame.data;
+        if data.trim_ascii() == b"[DONE]" {
+            self.seen.ended = true;
+            return Keep::Forward;
+        }
+        let find = &*FIND;
+        let telling = value_at(&find.finish, data).is_some_and(|b| b == b'"')
+            || value_at(&find.usage, data).is_some_and(|b| b == b'{')
+            || value_at(&find.error, data).is_some_and(|b| b != b'n')
+            || frame.event.is_some();
+        if telling {
+            return self.read(frame);
+        }
+        let arguments = find.arguments.find(data).is_some();
+        if arguments {
+            self.calls = true;
+        }
+        if arguments || begins(&find.content, data) || begins(&find.reasoning, data) {
+            // Another choice goes on behind the finish of one.
+            self.seen.ended = false;
+            self.count(frame);
+        }
+        Keep::Forward
+    }
+
+    fn observed(&self) -> &Observed {
+        &self.seen
+    }
+}
+
+/// The first byte of the value behind a key.
+fn value_at(key: &Finder<'_>, data: &[u8]) -> Option<u8> {
+    let at = key.find(data)? + key.needle().len();
+    let rest = data.get(at..)?;
+    rest.iter().copied().find(|b| !matches!(b, b' ' | b':' | b'\t'))
+}
+
+/// Whether the value behind a key (or behind the rest of one) is neither `null` nor empty.
+fn begins(key: &Finder<'_>, data: &[u8]) -> bool {
+    let Some(at) = key.find(data) else { return false };
+    let rest = data.get(at + 1..).unwrap_or_default();
+    let Some(colon) = memchr::memchr(b':', rest) else { return false };
+    let value = rest.get(colon + 1..).unwrap_or_default().trim_ascii_start();
+    !value.starts_with(b"null") && !value.starts_with(b"\"\"") && !value.starts_with(b"[]")
+}
+
+fn says_something(delta: &Delta<'_>) -> bool {
+    let texts = [delta.content, delta.refusal, delta.reasoning, delta.reasoning_content];
+    texts.into_iter().flatten().any(|raw| !matches!(raw.get(), "null" | "\"\"" | "[]"))
+        || delta.tool_calls.is_some()
+        || delta.function_call.is_some()
+        || delta.audio.is_some()
+}
