@@ -352,7 +352,8 @@ fn raw(out: &mut BytesMut, text: &str) {
     out.extend_from_slice(rest);
 }
 
-fn integer(out: &mut BytesMut, mut value: u64) {
+/// Writes a whole number.
+pub fn integer(out: &mut BytesMut, mut value: u64) {
     let mut digits = [0u8; 20];
     let mut at = digits.len();
     loop {
