@@ -53,7 +53,7 @@ fn a_stream_reads_the_same_however_it_is_cut() {
         let whole = events(case, upstream, Cut::Whole);
         laws::check(&whole).map_err(|v| format!("{v}"))?;
         let bytes = case.response.bytes();
-        let mut check = |chunks: Vec<Bytes>, what: String| {
+        let check = |chunks: Vec<Bytes>, what: String| {
             let mut driver = Driver::new(framing, upstream.stream_decoder(case.operation));
             let mut out = Vec::new();
             chunks.into_iter().for_each(|c| driver.feed(c, &mut out));
