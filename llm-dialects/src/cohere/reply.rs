@@ -45,12 +45,14 @@ pub(super) fn decode(body: &Bytes) -> Result<Completion, Corrupt> {
     }
     let mut extra = nested::rest(o, ID, &[MESSAGE]).noted(bits);
     nested::keep(&mut extra, MESSAGE, inner, ID);
+    // An answer that says nothing and does not end is none.
+    let silent = parts.is_empty() && finish.is_none();
     Ok(Completion {
         id,
         model: None,
         created: None,
         ended: finish.is_some(),
-        candidates: vec![Candidate { parts, finish }],
+        candidates: if silent { Vec::new() } else { vec![Candidate { parts, finish }] },
         usage: report,
         failure: None,
         extra,
