@@ -279,7 +279,7 @@ fn advice_for(fault: &Fault) -> Advice {
         FaultClass::RateLimited if !fault.retryable => Advice::Bigger(Need::Context),
         FaultClass::RateLimited => match hint {
             Some(after) if after <= AGAIN_MAX => Advice::Again { after: Some(after) },
-            _ => Advice::Elsewhere { rest: rest(RATE_REST) },
+            Some(_) | None => Advice::Elsewhere { rest: rest(RATE_REST) },
         },
         FaultClass::Overloaded
         | FaultClass::Server

@@ -181,6 +181,4 @@ fn is_space(byte: u8) -> bool {
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 #[cfg(test)]
-mod recorded;
-#[cfg(test)]
 mod tests;

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod recorded;
+
 /// Splits a stream that comes in these pieces.
 pub(super) fn split<'a>(
     framing: Framing,

@@ -106,10 +106,11 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A value that a parser of `serde`'s found in `root`; `None` when it stands elsewhere.
+    /// A value that `serde` found in a body; `None` when it comes from another one.
     pub fn within(root: &'a Str, value: &'a RawValue) -> Option<Self> {
-        let text = value.get();
-        root.as_bytes().as_ptr_range().contains(&text.as_ptr()).then_some(Self { root, text })
+        let (body, inner) = (root.as_bytes().as_ptr_range(), value.get().as_bytes().as_ptr_range());
+        let inside = body.start <= inner.start && inner.end <= body.end;
+        inside.then_some(Self { root, text: value.get() })
     }
 
     /// What it is.

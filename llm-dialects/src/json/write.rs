@@ -272,6 +272,11 @@ impl<'a> ArrayWriter<'a> {
         double(self.next(), value);
     }
 
+    /// A number, as written.
+    pub fn number(&mut self, value: &RawNumber) {
+        self.next().extend_from_slice(value.get().as_bytes());
+    }
+
     /// A value, as written.
     pub fn raw(&mut self, value: &Raw) {
         raw(self.next(), value.get());
@@ -352,7 +357,8 @@ fn raw(out: &mut BytesMut, text: &str) {
     out.extend_from_slice(rest);
 }
 
-fn integer(out: &mut BytesMut, mut value: u64) {
+/// Writes a whole number.
+pub fn integer(out: &mut BytesMut, mut value: u64) {
     let mut digits = [0u8; 20];
     let mut at = digits.len();
     loop {

@@ -243,7 +243,9 @@ impl<'a> Words<'a> {
             }
             PartKind::Image(media) => match &media.source {
                 MediaSource::Base64(base64) => self.images.push(base64),
-                MediaSource::Text(_) | MediaSource::Url(_) | MediaSource::Id(_) => return Fate::Lost,
+                MediaSource::Text(_) | MediaSource::Url(_) | MediaSource::Id(_) => {
+                    return Fate::Lost;
+                }
             },
             PartKind::File(media) => match &media.source {
                 MediaSource::Text(text) => {
@@ -261,7 +263,9 @@ impl<'a> Words<'a> {
                 }
                 None => return Fate::Lost,
             },
-            PartKind::Video(_) | PartKind::ToolResult(_) | PartKind::Opaque(_) => return Fate::Lost,
+            PartKind::Video(_) | PartKind::ToolResult(_) | PartKind::Opaque(_) => {
+                return Fate::Lost;
+            }
         }
         Fate::Said
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use llm_core::dialect::Framing;
 use serde_json::Value;
 
-use super::tests::{split, whole};
+use super::{split, whole};
 
 /// Streams up to this size are cut at every byte.
 const SMALL_BYTES: usize = 2000;

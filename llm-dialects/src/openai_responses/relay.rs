@@ -1,0 +1,25 @@
+//! Same dialect in and out: the caller's bytes, with another model name.
+
+use bytes::Bytes;
+use llm_core::call::Peek;
+use llm_core::dialect::{BadRequest, Body, Chunks, SendCx};
+use memchr::memmem;
+
+use super::request;
+use crate::json::splice::{Edit, splice};
+
+/// How a token of ours stands in a request.
+const TOKEN: &[u8] = b"\"Z3cx";
+
+/// The caller's bytes with the upstream's name of the model. A request that carries state of
+/// another provider is read and written anew instead: no other place can take that state out
+/// again, and OpenAI refuses what it did not seal.
+pub(super) fn relay(body: &Bytes, peek: &Peek, cx: &SendCx<'_>) -> Result<Chunks, BadRequest> {
+    if memmem::find(body, TOKEN).is_some() {
+        let words = request::decode(Body::json(body))?;
+        return Ok(Chunks::from_iter([request::encode(&words, cx, false).body]));
+    }
+    let mut edits: Vec<Edit> =
+        Edit::model(peek, cx.model).filter(|_| peek.model.value != cx.model).into_iter().collect();
+    splice(body, &mut edits).map_err(|e| BadRequest::syntax(e.to_string()))
+}
