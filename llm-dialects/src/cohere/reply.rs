@@ -39,6 +39,13 @@ pub(super) fn decode(body: &Bytes) -> Result<Completion, Corrupt> {
         word: Some(word),
         extra: Extra::new(ID),
     });
+    let unsound = |p: &Part| match &p.kind {
+        PartKind::ToolCall(call) => !call.custom && !message::is_json(&call.arguments),
+        _ => false,
+    };
+    if finish.as_ref().is_some_and(|f| message::is_whole(&f.reason)) && parts.iter().any(unsound) {
+        return Err(Corrupt::new(message::UNSOUND));
+    }
     let report = o.see("usage").and_then(usage::report);
     if report.is_some() {
         o.take("usage")?;

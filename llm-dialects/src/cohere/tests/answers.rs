@@ -40,14 +40,26 @@ fn an_answer_returns_as_it_came() {
 #[test]
 fn the_other_answers_return_as_they_came() {
     for (operation, body) in [
-        (Operation::Embed, r#"{"id":"e","texts":["a"],"embeddings":{"float":[[0.1,-3e-05]],"int8":[[-128,127]],
+        (
+            Operation::Embed,
+            r#"{"id":"e","texts":["a"],"embeddings":{"float":[[0.1,-3e-05]],"int8":[[-128,127]],
             "ubinary":[[255]],"base64":["AAAA"],"new":null},"meta":{"api_version":{"version":"2"},
-            "billed_units":{"input_tokens":2,"image_tokens":0}},"response_type":"embeddings_by_type"}"#),
-        (Operation::Embed, r#"{"id":"e","embeddings":[[0.1],[0.2]],"response_type":"embeddings_floats"}"#),
-        (Operation::Rerank, r#"{"id":"r","results":[{"index":1,"relevance_score":0.90,"document":{"text":"b"}}],
-            "meta":{"billed_units":{"search_units":1}}}"#),
+            "billed_units":{"input_tokens":2,"image_tokens":0}},"response_type":"embeddings_by_type"}"#,
+        ),
+        (
+            Operation::Embed,
+            r#"{"id":"e","embeddings":[[0.1],[0.2]],"response_type":"embeddings_floats"}"#,
+        ),
+        (
+            Operation::Rerank,
+            r#"{"id":"r","results":[{"index":1,"relevance_score":0.90,"document":{"text":"b"}}],
+            "meta":{"billed_units":{"search_units":1}}}"#,
+        ),
         (Operation::CountTokens, r#"{"tokens":[1,2,3],"token_strings":["a","b","c"],"meta":{}}"#),
-        (Operation::ListModels, r#"{"models":[{"name":"a","endpoints":["chat"]}],"next_page_token":"t"}"#),
+        (
+            Operation::ListModels,
+            r#"{"models":[{"name":"a","endpoints":["chat"]}],"next_page_token":"t"}"#,
+        ),
         (Operation::ListModels, r#"{"name":"a","context_length":1}"#),
     ] {
         let rendered = caller().encode_answer(&said(operation, body), &RenderCx::default());
@@ -75,14 +87,27 @@ fn counts_are_disjoint() {
     };
     let usage = Usage::default;
     for (body, want) in [
-        (r#"{"tokens":{"input_tokens":497,"output_tokens":7,"image_tokens":3,"reasoning_tokens":2},
+        (
+            r#"{"tokens":{"input_tokens":497,"output_tokens":7,"image_tokens":3,"reasoning_tokens":2},
             "billed_units":{"input_tokens":3,"output_tokens":5},"cached_tokens":400}"#,
-            Some(Usage { input: 100, cache_read: 400, output: 5, reasoning: 2, ..usage() })),
-        (r#"{"billed_units":{"input_tokens":3,"output_tokens":5}}"#, Some(Usage { input: 3, output: 5, ..usage() })),
-        (r#"{"tokens":{"input_tokens":3.0},"cached_tokens":9}"#,
-            Some(Usage { cache_read: 3, unknown: Unknown { input: false, output: true }, ..usage() })),
-        (r#"{"billed_units":{"search_units":2},"tokens":{}}"#,
-            Some(Usage { calls: 2, unknown: Unknown { input: true, output: true }, ..usage() })),
+            Some(Usage { input: 100, cache_read: 400, output: 5, reasoning: 2, ..usage() }),
+        ),
+        (
+            r#"{"billed_units":{"input_tokens":3,"output_tokens":5}}"#,
+            Some(Usage { input: 3, output: 5, ..usage() }),
+        ),
+        (
+            r#"{"tokens":{"input_tokens":3.0},"cached_tokens":9}"#,
+            Some(Usage {
+                cache_read: 3,
+                unknown: Unknown { input: false, output: true },
+                ..usage()
+            }),
+        ),
+        (
+            r#"{"billed_units":{"search_units":2},"tokens":{}}"#,
+            Some(Usage { calls: 2, unknown: Unknown { input: true, output: true }, ..usage() }),
+        ),
         ("{}", None),
         (r#"{"tokens":{},"cached_tokens":1}"#, None),
         ("[]", None),

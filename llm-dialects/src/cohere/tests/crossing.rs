@@ -27,22 +27,42 @@ fn foreign() -> Request {
     let result = ToolResult {
         call_id: "c1".into(),
         name: Some("look".into()),
-        content: vec![Part::text("a"), Part::new(PartKind::Image(Media::new(MediaSource::Base64("AA".into()))))],
+        content: vec![
+            Part::text("a"),
+            Part::new(PartKind::Image(Media::new(MediaSource::Base64("AA".into())))),
+        ],
         is_error: Some(true),
     };
-    let picture = Media { mime: Some("image/gif".into()), ..Media::new(MediaSource::Base64("R0lG".into())) };
+    let picture =
+        Media { mime: Some("image/gif".into()), ..Media::new(MediaSource::Base64("R0lG".into())) };
     let sound = Audio { media: Media::new(MediaSource::Base64("AA".into())), transcript: None };
     Request {
         model: "other".into(),
         system: vec![message(Role::Developer, vec![Part::text("Be brief.")])],
         messages: vec![
-            message(Role::User, vec![Part::text("Look."), Part::new(PartKind::Image(picture)), Part::new(PartKind::Audio(sound))]),
-            message(Role::Assistant, vec![
-                Part { state: Some(state("signature")), ..Part::new(PartKind::Reasoning("Hm.".into())) },
-                Part { state: Some(state("redacted")), ..Part::new(PartKind::Reasoning("".into())) },
-                call("c1", "", false),
-                call("c2", "free", true),
-            ]),
+            message(
+                Role::User,
+                vec![
+                    Part::text("Look."),
+                    Part::new(PartKind::Image(picture)),
+                    Part::new(PartKind::Audio(sound)),
+                ],
+            ),
+            message(
+                Role::Assistant,
+                vec![
+                    Part {
+                        state: Some(state("signature")),
+                        ..Part::new(PartKind::Reasoning("Hm.".into()))
+                    },
+                    Part {
+                        state: Some(state("redacted")),
+                        ..Part::new(PartKind::Reasoning("".into()))
+                    },
+                    call("c1", "", false),
+                    call("c2", "free", true),
+                ],
+            ),
             message(Role::User, vec![Part::new(PartKind::ToolResult(result)), Part::text("And?")]),
             message(Role::Assistant, vec![Part::new(PartKind::Refusal(Text::new("No.")))]),
         ],
@@ -79,14 +99,23 @@ fn a_foreign_question_is_reshaped() {
     assert_eq!(json(&encoded.body), want);
     let mut lost = shown(&encoded.losses);
     lost.sort();
-    assert_eq!(lost, [
-        "Approximated messages.1.parts.3.arguments", "Approximated messages.3.parts.0",
-        "Approximated system.0.role", "Approximated tool_choice",
-        "Dropped messages.0.parts.2", "Dropped messages.1.parts.0.state", "Dropped messages.1.parts.1",
-        "Dropped messages.1.parts.1.state", "Dropped messages.2.parts.0.content.1",
-        "Dropped messages.2.parts.0.is_error", "Dropped parallel_tools",
-        "Dropped tools.0.function.strict_mode",
-    ]);
+    assert_eq!(
+        lost,
+        [
+            "Approximated messages.1.parts.3.arguments",
+            "Approximated messages.3.parts.0",
+            "Approximated system.0.role",
+            "Approximated tool_choice",
+            "Dropped messages.0.parts.2",
+            "Dropped messages.1.parts.0.state",
+            "Dropped messages.1.parts.1",
+            "Dropped messages.1.parts.1.state",
+            "Dropped messages.2.parts.0.content.1",
+            "Dropped messages.2.parts.0.is_error",
+            "Dropped parallel_tools",
+            "Dropped tools.0.function.strict_mode",
+        ]
+    );
 }
 
 #[test]
@@ -94,7 +123,8 @@ fn a_model_that_does_not_think_is_shown_no_thoughts() {
     let capability = Capability { reasoning: false, ..CAPABLE };
     let cx = SendCx { model: "m", stream: true, usage_frame: false, capability: &capability };
     let mut request = foreign();
-    request.reasoning = Some(ReasoningSpec { effort: Some("high".into()), ..ReasoningSpec::default() });
+    request.reasoning =
+        Some(ReasoningSpec { effort: Some("high".into()), ..ReasoningSpec::default() });
     let encoded = upstream().encode(&Prompt::Chat(request), &cx).unwrap();
     let text = String::from_utf8_lossy(&encoded.body).into_owned();
     assert!(!text.contains("thinking"), "{text}");
@@ -104,7 +134,9 @@ fn a_model_that_does_not_think_is_shown_no_thoughts() {
 
 #[test]
 fn output_and_thinking_are_asked_for_in_coheres_words() {
-    let schema = Raw::parse(r#"{"type":"object","properties":{"a":{"type":"integer","minimum":0}}}"#).unwrap();
+    let schema =
+        Raw::parse(r#"{"type":"object","properties":{"a":{"type":"integer","minimum":0}}}"#)
+            .unwrap();
     let mut request = Request::default();
     request.output.format = Some(OutputFormat::Schema(JsonSchema {
         name: Some("n".into()),
@@ -120,8 +152,11 @@ fn output_and_thinking_are_asked_for_in_coheres_words() {
     request.sampling.top_logprobs = RawNumber::parse("3");
     let encoded = sent(&Prompt::Chat(request), false);
     let body = json(&encoded.body);
-    assert_eq!(body["response_format"], serde_json::json!({"type": "json_object", "json_schema":
-        {"type": "object", "properties": {"a": {"type": "integer"}}}}));
+    assert_eq!(
+        body["response_format"],
+        serde_json::json!({"type": "json_object", "json_schema":
+        {"type": "object", "properties": {"a": {"type": "integer"}}}})
+    );
     assert_eq!(body["thinking"], serde_json::json!({"type": "enabled", "token_budget": 64}));
     let lost = shown(&encoded.losses);
     assert_eq!(lost.len(), 3, "{lost:?}");

@@ -8,16 +8,46 @@ use crate::cohere::v1;
 /// Pieces that make a body likely to get far.
 fn piece() -> impl Strategy<Value = String> {
     let words = [
-        "{", "}", "[", "]", ":", ",", "\"", "null", "true", "1e999", "-1", "\"model\"", "\"m\"",
-        "\"messages\"", "\"role\"", "\"assistant\"", "\"content\"", "\"thinking\"", "\"type\"", "\"text\"",
-        "\"tool_calls\"", "\"function\"", "\"name\"", "\"arguments\"", "\"citations\"", "\"message\"",
-        "\"delta\"", "\"usage\"", "\"logprobs\"", "\"embeddings\"", "\"\\ud800\"", "\n\n", "data: ",
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "\"",
+        "null",
+        "true",
+        "1e999",
+        "-1",
+        "\"model\"",
+        "\"m\"",
+        "\"messages\"",
+        "\"role\"",
+        "\"assistant\"",
+        "\"content\"",
+        "\"thinking\"",
+        "\"type\"",
+        "\"text\"",
+        "\"tool_calls\"",
+        "\"function\"",
+        "\"name\"",
+        "\"arguments\"",
+        "\"citations\"",
+        "\"message\"",
+        "\"delta\"",
+        "\"usage\"",
+        "\"logprobs\"",
+        "\"embeddings\"",
+        "\"\\ud800\"",
+        "\n\n",
+        "data: ",
         "data: {\"type\":\"tool-call-start\",\"index\":0,\"delta\":{\"message\":{\"tool_calls\":{\"function\":{\"name\":\"f\",\"arguments\":\"nu\"}}}}}\n\n",
         "data: {\"type\":\"tool-call-delta\",\"index\":0,\"delta\":{\"message\":{\"tool_calls\":{\"function\":{\"arguments\":\"ll\"}}}}}\n\n",
         "data: {\"type\":\"content-start\",\"index\":0,\"delta\":{\"message\":{\"content\":{\"type\":\"text\"}}}}\n\n",
         "data: {\"type\":\"content-delta\",\"index\":4,\"delta\":{\"message\":{\"content\":{\"thinking\":\"x\"}}}}\n\n",
         "data: {\"type\":\"content-end\"}\n\n",
         "data: {\"type\":\"tool-plan-delta\",\"delta\":{\"message\":{\"tool_plan\":\"p\"}}}\n\n",
+        "data: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"COMPLETE\"}}\n\n",
         "data: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"MAX_TOKENS\"}}\n\n",
         "{\"event_type\":\"text-generation\",\"text\":\"a\"}\n",
         "{\"event_type\":\"stream-end\",\"finish_reason\":\"COMPLETE\",\"response\":{\"tool_calls\":[{\"name\":\"f\",\"parameters\":[1]}]}}\n",
@@ -43,6 +73,9 @@ proptest! {
         for operation in [Operation::Chat, Operation::Embed, Operation::Rerank, Operation::CountTokens, Operation::ListModels] {
             if let Ok(answer) = upstream().decode_answer(operation, Body::json(&bytes)) {
                 let _ = caller().encode_answer(&answer, &RenderCx::default());
+                if let Answer::Chat(completion) = answer {
+                    laws::check(&completion.explode()).unwrap();
+                }
             }
         }
         let events = events(&body, cut);

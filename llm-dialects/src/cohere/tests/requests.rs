@@ -102,7 +102,10 @@ fn what_is_wrong_is_named() {
         (r#"{"model":"m"}"#, "messages"),
         (r#"{"messages":[]}"#, "model"),
         (r#"{"model":"m","messages":[{"role":"tool","content":"x"}]}"#, "messages.0.tool_call_id"),
-        (r#"{"model":"m","messages":[{"role":"user","content":[{"text":"x"}]}]}"#, "messages.0.content.0.type"),
+        (
+            r#"{"model":"m","messages":[{"role":"user","content":[{"text":"x"}]}]}"#,
+            "messages.0.content.0.type",
+        ),
         (r#"{"model":"m","messages":[{"role":"user","content":7}]}"#, "messages.0.content"),
         (r#"{"model":"m","messages":[],"k":"3"}"#, "k"),
     ] {
@@ -116,14 +119,26 @@ fn what_is_wrong_is_named() {
 #[test]
 fn the_other_questions_return_as_they_came() {
     for (path, body) in [
-        ("/v2/embed", r#"{"model":"m","texts":["a"],"input_type":"search_query","embedding_types":["float","int8"],
-            "truncate":"END","output_dimension":256,"max_tokens":null,"x":1}"#),
+        (
+            "/v2/embed",
+            r#"{"model":"m","texts":["a"],"input_type":"search_query","embedding_types":["float","int8"],
+            "truncate":"END","output_dimension":256,"max_tokens":null,"x":1}"#,
+        ),
         ("/v1/embed", r#"{"model":"m","texts":[],"embedding_types":[]}"#),
-        ("/v2/embed", r#"{"model":"m","images":["data:image/png;base64,iVBO"],"input_type":"image"}"#),
-        ("/v2/embed", r#"{"model":"m","inputs":[{"content":[{"type":"text","text":"a","y":1},
-            {"type":"image_url","image_url":{"url":"https://x"}}],"x":2}],"input_type":"classification"}"#),
-        ("/v2/rerank", r#"{"model":"m","query":"q","documents":["a",{"text":"b"}],"top_n":1,
-            "max_tokens_per_doc":9,"return_documents":true}"#),
+        (
+            "/v2/embed",
+            r#"{"model":"m","images":["data:image/png;base64,iVBO"],"input_type":"image"}"#,
+        ),
+        (
+            "/v2/embed",
+            r#"{"model":"m","inputs":[{"content":[{"type":"text","text":"a","y":1},
+            {"type":"image_url","image_url":{"url":"https://x"}}],"x":2}],"input_type":"classification"}"#,
+        ),
+        (
+            "/v2/rerank",
+            r#"{"model":"m","query":"q","documents":["a",{"text":"b"}],"top_n":1,
+            "max_tokens_per_doc":9,"return_documents":true}"#,
+        ),
         ("/v1/tokenize", r#"{"model":"m","text":"a","x":1}"#),
     ] {
         let encoded = sent(&asked(path, body), false);

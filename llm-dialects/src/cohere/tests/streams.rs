@@ -77,7 +77,9 @@ fn an_end_is_never_made_up() {
     };
     corrupt(r#"{"type":"content-delta","index":0}"#);
     corrupt(r#"{"type":"content-delta","index":"0"}"#);
-    corrupt(r#"{"type":"tool-call-delta","index":0,"delta":{"message":{"tool_calls":{"function":{"arguments":"x"}}}}}"#);
+    corrupt(
+        r#"{"type":"tool-call-delta","index":0,"delta":{"message":{"tool_calls":{"function":{"arguments":"x"}}}}}"#,
+    );
     corrupt(r#"{"type":"message-end","delta":{}}"#);
     corrupt(r#"{"type":"message-end","type":"content-end"}"#);
 }
@@ -85,9 +87,16 @@ fn an_end_is_never_made_up() {
 #[test]
 fn an_answer_may_fail_at_its_end() {
     for (event, class, message) in [
-        (r#"{"type":"message-end","delta":{"finish_reason":"ERROR","usage":{},"error":"bad tool","error_type":"INVALID_TOOL_GENERATION"}}"#,
-            FaultClass::InvalidRequest, "bad tool"),
-        (r#"{"type":"message-end","delta":{"finish_reason":"ERROR","error":"broke"}}"#, FaultClass::Server, "broke"),
+        (
+            r#"{"type":"message-end","delta":{"finish_reason":"ERROR","usage":{},"error":"bad tool","error_type":"INVALID_TOOL_GENERATION"}}"#,
+            FaultClass::InvalidRequest,
+            "bad tool",
+        ),
+        (
+            r#"{"type":"message-end","delta":{"finish_reason":"ERROR","error":"broke"}}"#,
+            FaultClass::Server,
+            "broke",
+        ),
         (r#"{"type":"message-end","delta":{"finish_reason":"TIMEOUT"}}"#, FaultClass::Timeout, ""),
         (r#"{"message":"too many tokens"}"#, FaultClass::ContextOverflow, "too many tokens"),
     ] {
@@ -105,14 +114,24 @@ fn answer() -> Completion {
         let (id, name, arguments) = (id.into(), "f".into(), arguments.into());
         PartKind::ToolCall(ToolCall { id, name, arguments, custom })
     };
-    let wire = Opaque { origin: DialectId::OpenaiChat, kind: "x".into(), value: Raw::parse("1").unwrap() };
-    let citation = Citation { start: Some(0), end: Some(3), url: Some("u".into()), wire: Some(wire), ..Citation::default() };
+    let wire =
+        Opaque { origin: DialectId::OpenaiChat, kind: "x".into(), value: Raw::parse("1").unwrap() };
+    let citation = Citation {
+        start: Some(0),
+        end: Some(3),
+        url: Some("u".into()),
+        wire: Some(wire),
+        ..Citation::default()
+    };
     Completion {
         candidates: vec![Candidate {
             parts: vec![
                 with(PartKind::Reasoning("생각".into()), Some(state("signature"))),
                 with(PartKind::Reasoning("".into()), Some(state("redacted_thinking"))),
-                with(PartKind::Text(Text { citations: vec![citation], ..Text::new("one") }), Some(state("t"))),
+                with(
+                    PartKind::Text(Text { citations: vec![citation], ..Text::new("one") }),
+                    Some(state("t")),
+                ),
                 with(call("c.1", r#"{"a": [1]}"#, false), Some(state("thoughtSignature"))),
                 with(PartKind::Text(Text::new("two")), None),
                 with(call("c2", "free text", true), None),
@@ -174,7 +193,10 @@ fn a_failure_ends_the_stream() {
     failed.ended = false;
     failed.failure = Some(llm_core::error::Error::new(llm_core::error::Kind::BrokenStream, "cut"));
     let (text, _) = streamed(&failed);
-    assert!(text.ends_with("\"delta\":{\"finish_reason\":\"ERROR\",\"error\":\"cut\"}}\n\n"), "{text}");
+    assert!(
+        text.ends_with("\"delta\":{\"finish_reason\":\"ERROR\",\"error\":\"cut\"}}\n\n"),
+        "{text}"
+    );
     assert_eq!(read_back(&text).failure.unwrap().message(), "cut");
 }
 

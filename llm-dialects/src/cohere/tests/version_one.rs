@@ -32,7 +32,8 @@ fn a_stream_and_an_answer_say_the_same() {
     }
     let last = json(STREAM.trim().rsplit('\n').next().unwrap().as_bytes());
     let body = Bytes::from(last["response"].to_string());
-    let Answer::Chat(whole) = upstream.decode_answer(Operation::Chat, Body::json(&body)).unwrap() else {
+    let Answer::Chat(whole) = upstream.decode_answer(Operation::Chat, Body::json(&body)).unwrap()
+    else {
         panic!()
     };
     assert_eq!(whole.candidates, streamed.candidates);
