@@ -136,7 +136,9 @@ pub(super) fn write_text(list: &mut ArrayWriter<'_>, text: &str, part: &Part, sh
     o.str("type", "document");
     nested::write_outer(&mut o, &part.extra, ID, &[DOCUMENT]);
     let mut inner = o.object(DOCUMENT);
-    if notation.has(note::DOCUMENT_OBJECT) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
+    if notation.has(note::DOCUMENT_OBJECT)
+        && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+    {
         inner.json("data", text);
     } else {
         inner.str("data", text);

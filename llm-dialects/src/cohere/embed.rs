@@ -52,8 +52,7 @@ pub(super) fn decode(body: &Bytes) -> Result<EmbedRequest, BadRequest> {
 fn input(field: Field<'_>) -> Result<Vec<Part>, Bad> {
     let mut o = field.object()?;
     let list = o.need("content")?;
-    let mut parts =
-        list.array()?.into_iter().map(content::part).collect::<Result<Vec<_>, _>>()?;
+    let mut parts = list.array()?.into_iter().map(content::part).collect::<Result<Vec<_>, _>>()?;
     match parts.first_mut() {
         None => return Err(list.bad("must not be empty")),
         Some(first) => nested::keep(&mut first.extra, INPUT, o, ID),
@@ -108,7 +107,9 @@ fn write_input(o: &mut ObjectWriter<'_>, request: &EmbedRequest, losses: &mut Lo
             EmbedInput::Tokens(_) | EmbedInput::Parts(_) => None,
         })
         .collect();
-    if let Some(texts) = texts.filter(|_| !notation.has(note::INPUTS) && !notation.has(note::IMAGES)) {
+    if let Some(texts) =
+        texts.filter(|_| !notation.has(note::INPUTS) && !notation.has(note::IMAGES))
+    {
         let mut list = o.array("texts");
         texts.iter().for_each(|text| list.str(text));
         return;
@@ -148,7 +149,13 @@ fn write_input(o: &mut ObjectWriter<'_>, request: &EmbedRequest, losses: &mut Lo
     }
 }
 
-fn write_part(list: &mut ArrayWriter<'_>, part: &Part, at: usize, inner: usize, losses: &mut Losses) {
+fn write_part(
+    list: &mut ArrayWriter<'_>,
+    part: &Part,
+    at: usize,
+    inner: usize,
+    losses: &mut Losses,
+) {
     let mut own = part.clone();
     if own.extra.origin() == Some(ID) {
         // Those stand beside the content.
@@ -185,9 +192,9 @@ fn purpose<'a>(request: &'a EmbedRequest, losses: &mut Losses) -> Option<&'a str
             PURPOSE
         }
         Some("RETRIEVAL_DOCUMENT") => "search_document",
-        Some("RETRIEVAL_QUERY" | "QUESTION_ANSWERING" | "FACT_VERIFICATION" | "CODE_RETRIEVAL_QUERY") => {
-            "search_query"
-        }
+        Some(
+            "RETRIEVAL_QUERY" | "QUESTION_ANSWERING" | "FACT_VERIFICATION" | "CODE_RETRIEVAL_QUERY",
+        ) => "search_query",
         Some("CLASSIFICATION") => "classification",
         Some("CLUSTERING") => "clustering",
         Some("SEMANTIC_SIMILARITY") => {
@@ -231,7 +238,11 @@ pub(super) fn decode_answer(body: &Bytes) -> Result<Embeddings, Corrupt> {
 
 fn set(encoding: &str, field: Field<'_>) -> Result<VectorSet, Bad> {
     let vectors = match encoding {
-        "base64" => field.array()?.iter().map(|f| Ok(Vector::Base64(f.str()?))).collect::<Result<_, Bad>>()?,
+        "base64" => field
+            .array()?
+            .iter()
+            .map(|f| Ok(Vector::Base64(f.str()?)))
+            .collect::<Result<_, Bad>>()?,
         "int8" | "uint8" | "binary" | "ubinary" => {
             let all: Vec<Vec<i16>> = field.parse()?;
             all.into_iter().map(Vector::Int).collect()

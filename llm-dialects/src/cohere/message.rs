@@ -1,6 +1,7 @@
 //! A message of the model, as history and answers both have it: plan, content, calls, citations.
 
 use llm_core::Str;
+use llm_core::completion::FinishReason;
 use llm_core::prompt::{Part, PartKind, ToolCall};
 
 use super::wire::{FUNCTION, ID, note};
@@ -16,6 +17,19 @@ const NULL_TEXT: &str = "\"null\"";
 /// clients asks for one; an answer of somebody else's may hold a call all the same.
 pub(super) const CUSTOM: &str = "custom";
 const CUSTOM_TEXT: &str = "\"custom\"";
+
+/// What is wrong with an answer whose calls nobody can make.
+pub(super) const UNSOUND: &str = "the arguments of a tool call are no JSON";
+
+/// Whether the arguments of a call are JSON, or nothing.
+pub(super) fn is_json(arguments: &str) -> bool {
+    arguments.trim().is_empty() || serde_json::from_str::<serde::de::IgnoredAny>(arguments).is_ok()
+}
+
+/// Whether an answer that ended so must hold whole calls.
+pub(super) fn is_whole(reason: &FinishReason) -> bool {
+    matches!(reason, FinishReason::Stop | FinishReason::ToolCalls)
+}
 
 /// Reads what the model said.
 pub(super) fn read(o: &mut Object<'_>, bits: &mut u32) -> Result<Vec<Part>, Bad> {

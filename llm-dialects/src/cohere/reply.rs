@@ -39,18 +39,27 @@ pub(super) fn decode(body: &Bytes) -> Result<Completion, Corrupt> {
         word: Some(word),
         extra: Extra::new(ID),
     });
+    let unsound = |p: &Part| match &p.kind {
+        PartKind::ToolCall(call) => !call.custom && !message::is_json(&call.arguments),
+        _ => false,
+    };
+    if finish.as_ref().is_some_and(|f| message::is_whole(&f.reason)) && parts.iter().any(unsound) {
+        return Err(Corrupt::new(message::UNSOUND));
+    }
     let report = o.see("usage").and_then(usage::report);
     if report.is_some() {
         o.take("usage")?;
     }
     let mut extra = nested::rest(o, ID, &[MESSAGE]).noted(bits);
     nested::keep(&mut extra, MESSAGE, inner, ID);
+    // An answer that says nothing and does not end is none.
+    let silent = parts.is_empty() && finish.is_none();
     Ok(Completion {
         id,
         model: None,
         created: None,
         ended: finish.is_some(),
-        candidates: vec![Candidate { parts, finish }],
+        candidates: if silent { Vec::new() } else { vec![Candidate { parts, finish }] },
         usage: report,
         failure: None,
         extra,

@@ -89,4 +89,3 @@ pub(super) fn write_meta(o: &mut ObjectWriter<'_>, report: Option<&UsageReport>)
         billed.opt_u64("input_tokens", report.usage.input_total());
     }
 }
-

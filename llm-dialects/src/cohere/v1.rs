@@ -193,7 +193,12 @@ impl Decoder {
         Ok(part)
     }
 
-    fn end(&mut self, mut o: Object<'_>, frame: &Frame, out: &mut Vec<Event>) -> Result<(), Corrupt> {
+    fn end(
+        &mut self,
+        mut o: Object<'_>,
+        frame: &Frame,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Corrupt> {
         let word = o.str("finish_reason")?;
         let whole = o.object("response")?.map(answer).transpose()?.unwrap_or_default();
         if let Some(part) = self.text.take() {

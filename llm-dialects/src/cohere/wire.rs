@@ -5,7 +5,9 @@ use std::marker::PhantomData;
 
 use llm_core::dialect::DialectId;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
+use serde::de::{
+    Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer,
+};
 use serde_json::value::RawValue;
 
 use crate::json::piece::Piece;

@@ -13,8 +13,20 @@ use crate::schema::{self, Refs, Subset};
 /// refused, and so are formats it does not know.
 const SCHEMA: Subset = Subset {
     keywords: &[
-        "type", "properties", "required", "items", "enum", "const", "anyOf", "description",
-        "format", "pattern", "additionalProperties", "$ref", "$defs", "definitions",
+        "type",
+        "properties",
+        "required",
+        "items",
+        "enum",
+        "const",
+        "anyOf",
+        "description",
+        "format",
+        "pattern",
+        "additionalProperties",
+        "$ref",
+        "$defs",
+        "definitions",
     ],
     formats: &["date-time", "uuid", "date", "time"],
     at_most: &[],

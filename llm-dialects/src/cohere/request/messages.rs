@@ -135,7 +135,9 @@ fn write_message(
         return;
     }
     let own_citation = |p: &&Part| match &p.kind {
-        PartKind::Text(t) => t.citations.iter().all(|c| c.wire.as_ref().is_some_and(|w| w.origin == ID)),
+        PartKind::Text(t) => {
+            t.citations.iter().all(|c| c.wire.as_ref().is_some_and(|w| w.origin == ID))
+        }
         _ => true,
     };
     if message.parts.iter().all(|p| own_citation(&p)) {
@@ -182,7 +184,11 @@ fn fate(part: &Part, message: &Message, cx: &SendCx<'_>) -> Fate {
         // model that has none.
         PartKind::Reasoning(text) if model => {
             let own = part.extra.origin() == Some(ID) || message.extra.origin() == Some(ID);
-            if own || (cx.capability.reasoning && !text.is_empty()) { Fate::Said } else { Fate::Lost }
+            if own || (cx.capability.reasoning && !text.is_empty()) {
+                Fate::Said
+            } else {
+                Fate::Lost
+            }
         }
         PartKind::Image(media) if !model => match content::url_of(media) {
             Some(_) => Fate::Said,
@@ -220,14 +226,13 @@ fn text_of(part: &Part) -> Option<&str> {
 /// Writes content: a string where that is enough, unless it was a list.
 fn write_content(o: &mut ObjectWriter<'_>, message: &Message, said: &[(usize, &Part)]) {
     let notation = message.extra.notation(ID);
-    let plain = |part: &Part| {
-        part.extra.is_empty() && !part.extra.notation(ID).has(note::DOCUMENT)
-    };
+    let plain = |part: &Part| part.extra.is_empty() && !part.extra.notation(ID).has(note::DOCUMENT);
     if !notation.has(note::CONTENT_LIST) {
         match said {
             [] => {
                 let calls = message.role == Role::Assistant && message.extra.origin() != Some(ID);
-                let calls = calls && message.parts.iter().any(|p| matches!(p.kind, PartKind::ToolCall(_)));
+                let calls =
+                    calls && message.parts.iter().any(|p| matches!(p.kind, PartKind::ToolCall(_)));
                 if !notation.has(note::CONTENT_UNSAID) && !calls {
                     o.str("content", "");
                 }

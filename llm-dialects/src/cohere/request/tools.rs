@@ -62,10 +62,9 @@ pub(super) fn write(o: &mut ObjectWriter<'_>, request: &Request, losses: &mut Lo
     }
     strict(o, request, losses);
     let mut tools = (0..).zip(&request.tools);
-    let mut offered = std::iter::from_fn(|| {
-        tools.find(|(_, t)| offered.is_empty() || offered.contains(&t.name))
-    })
-    .peekable();
+    let mut offered =
+        std::iter::from_fn(|| tools.find(|(_, t)| offered.is_empty() || offered.contains(&t.name)))
+            .peekable();
     if offered.peek().is_none() {
         if request.extra.notation(ID).has(note::NO_TOOLS) {
             o.array("tools");

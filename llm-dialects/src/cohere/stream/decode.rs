@@ -29,12 +29,11 @@ pub(in crate::cohere) struct Decoder {
     parts: u16,
     made: usize,
     called: bool,
-    /// Arguments so far of the calls that may turn out to be `null`, which is nothing.
-    nulls: Vec<(PartId, Null)>,
+    /// Arguments so far of the open calls whose arguments must be JSON.
+    said: Vec<(PartId, String)>,
+    /// A call has ended whose arguments are no JSON: only an answer that was cut may hold one.
+    unsound: bool,
 }
-
-/// The first so many characters of `null`.
-type Null = usize;
 
 /// A part that grows.
 #[derive(Clone, Copy, Debug)]
@@ -218,8 +217,7 @@ impl Decoder {
             // A block whose start was lost on the way is a block all the same.
             None => {
                 let kind = if content.thinking.is_some() { Kind::Thinking } else { Kind::Text };
-                let head =
-                    if kind == Kind::Text { PartHead::Text } else { PartHead::Reasoning };
+                let head = if kind == Kind::Text { PartHead::Text } else { PartHead::Reasoning };
                 let index = index.unwrap_or_default();
                 Open { part: self.open(kind, index, head, out)?, kind, index }
             }
@@ -275,7 +273,7 @@ impl Decoder {
             out.push(Event::PartDelta { part, delta: Delta::State(Box::new(state)) });
         }
         if !custom {
-            self.nulls.push((part, 0));
+            self.said.push((part, String::new()));
         }
         self.argue(part, function.arguments, text, out);
         Ok(())
@@ -294,40 +292,40 @@ impl Decoder {
         Ok(())
     }
 
-    /// Arguments pass as they come, but for `null`: clients expect an object.
-    fn argue(
-        &mut self,
-        part: PartId,
-        piece: Option<Piece<'_>>,
-        text: &Str,
-        out: &mut Vec<Event>,
-    ) {
+    /// Arguments pass as they come, but for what may turn out to be `null`: clients expect an
+    /// object.
+    fn argue(&mut self, part: PartId, piece: Option<Piece<'_>>, text: &Str, out: &mut Vec<Event>) {
         let Some(piece) = piece.filter(|p| !p.is_empty()) else { return };
         let mut piece = piece.of(text);
-        if let Some(at) = self.nulls.iter().position(|(p, _)| *p == part) {
-            let (_, held) = self.nulls.swap_remove(at);
-            if NULL.get(held..).is_some_and(|rest| rest.starts_with(&*piece)) {
-                self.nulls.push((part, held + piece.len()));
+        if let Some((_, said)) = self.said.iter_mut().find(|(p, _)| *p == part) {
+            let held = NULL.starts_with(said.as_str());
+            said.push_str(&piece);
+            if NULL.starts_with(said.as_str()) {
                 return;
             }
-            if held > 0 {
-                piece = format!("{}{piece}", NULL.get(..held).unwrap_or_default()).into();
+            if held {
+                piece = said.as_str().into();
             }
         }
         out.push(Event::PartDelta { part, delta: Delta::Arguments(piece) });
     }
 
-    /// What was held of a call that ends.
+    /// A call ends: what was held of it is said, and all of it must be JSON.
     fn settle(&mut self, part: PartId, out: &mut Vec<Event>) {
-        let Some(at) = self.nulls.iter().position(|(p, _)| *p == part) else { return };
-        let (_, held) = self.nulls.swap_remove(at);
-        let text = match held {
-            0 => return,
-            all if all == NULL.len() => message::NOTHING,
-            some => NULL.get(..some).unwrap_or_default(),
-        };
-        let delta = Delta::Arguments(Str::from_static(text));
-        out.push(Event::PartDelta { part, delta });
+        let Some(at) = self.said.iter().position(|(p, _)| *p == part) else { return };
+        let (_, said) = self.said.swap_remove(at);
+        if said.is_empty() {
+            return;
+        }
+        if NULL.starts_with(said.as_str()) {
+            let text = if said == NULL {
+                Str::from_static(message::NOTHING)
+            } else {
+                said.as_str().into()
+            };
+            out.push(Event::PartDelta { part, delta: Delta::Arguments(text) });
+        }
+        self.unsound |= !message::is_json(&said);
     }
 
     fn citation(
@@ -337,8 +335,7 @@ impl Decoder {
         out: &mut Vec<Event>,
     ) -> Result<(), Corrupt> {
         let said = event.delta.as_ref().and_then(|d| d.message.as_ref());
-        let raw: &RawValue =
-            said.and_then(|m| m.citations).ok_or_else(|| missing("citation"))?;
+        let raw: &RawValue = said.and_then(|m| m.citations).ok_or_else(|| missing("citation"))?;
         let citation = citations::read(Field::root(&text.slice_ref(raw.get()))?);
         match (citation, self.find(&[Kind::Text], None)) {
             (Some(citation), Some(open)) => {
@@ -369,6 +366,9 @@ impl Decoder {
         if reason == FinishReason::Failed {
             out.push(Event::Failure(Error::upstream(error::at_end(&word, delta, &frame.data))));
             return Ok(());
+        }
+        if self.unsound && message::is_whole(&reason) {
+            return Err(Corrupt::new(message::UNSOUND));
         }
         let finish = Finish { reason, word: Some(word), extra: delta.rest(ID) };
         out.push(Event::Finish { candidate: 0, finish });

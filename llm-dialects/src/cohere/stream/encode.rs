@@ -42,8 +42,12 @@ struct Writer {
 /// The part that grows.
 #[derive(Debug)]
 enum Open {
-    Text { head: Str },
-    Thinking { head: Str },
+    Text {
+        head: Str,
+    },
+    Thinking {
+        head: Str,
+    },
     /// Said whole: state may come last, and is part of the id, which comes first.
     Call(Box<Calling>),
     Nothing,
@@ -187,7 +191,8 @@ impl Writer {
         delta("content-start", Some(index), out, |m| {
             m.object("content").str("type", kind).str(kind, "");
         });
-        let mut head = format!("event: content-delta\ndata: {{\"type\":\"content-delta\",\"index\":{index}");
+        let mut head =
+            format!("event: content-delta\ndata: {{\"type\":\"content-delta\",\"index\":{index}");
         // Writing to a string does not fail.
         let _ = write!(head, ",\"delta\":{{\"message\":{{\"content\":{{\"{kind}\":");
         let head = Str::from(head);

@@ -27,7 +27,8 @@ fn an_answer_returns_as_it_came() {
             "logprobs":[{"token":"a","logprob":-1,"x":1}]}"#,
     ] {
         let completion = completion(body);
-        let rendered = caller("/api/chat").encode_answer(&Answer::Chat(completion.clone()), &RenderCx::default());
+        let rendered = caller("/api/chat")
+            .encode_answer(&Answer::Chat(completion.clone()), &RenderCx::default());
         assert_eq!(json(&rendered.body), json(body.as_bytes()));
         assert!(rendered.losses.is_empty());
         assert_eq!(collect(&completion.explode()), completion);
@@ -57,13 +58,22 @@ fn words_are_where_they_belong() {
 fn counts_are_totals() {
     let unknown = |input, output| Unknown { input, output };
     for (body, usage) in [
-        (r#""prompt_eval_count":9,"eval_count":7"#, Some(Usage { input: 9, output: 7, ..Usage::default() })),
-        (r#""eval_count":7"#, Some(Usage { output: 7, unknown: unknown(true, false), ..Usage::default() })),
-        (r#""prompt_eval_count":9,"eval_count":-1"#,
-            Some(Usage { input: 9, unknown: unknown(false, true), ..Usage::default() })),
+        (
+            r#""prompt_eval_count":9,"eval_count":7"#,
+            Some(Usage { input: 9, output: 7, ..Usage::default() }),
+        ),
+        (
+            r#""eval_count":7"#,
+            Some(Usage { output: 7, unknown: unknown(true, false), ..Usage::default() }),
+        ),
+        (
+            r#""prompt_eval_count":9,"eval_count":-1"#,
+            Some(Usage { input: 9, unknown: unknown(false, true), ..Usage::default() }),
+        ),
         (r#""total_duration":9"#, None),
     ] {
-        let completion = completion(&format!(r#"{{"message":{{"content":"a"}},"done":true,{body}}}"#));
+        let completion =
+            completion(&format!(r#"{{"message":{{"content":"a"}},"done":true,{body}}}"#));
         assert_eq!(completion.usage.map(|u| u.usage), usage, "{body}");
     }
 }
@@ -71,11 +81,17 @@ fn counts_are_totals() {
 #[test]
 fn vectors_and_models_return_as_they_came() {
     for (path, operation, body) in [
-        ("/api/embed", Operation::Embed,
-            r#"{"model":"m","embeddings":[[0.1,-3e-05,1.0],[]],"total_duration":1,"prompt_eval_count":8}"#),
+        (
+            "/api/embed",
+            Operation::Embed,
+            r#"{"model":"m","embeddings":[[0.1,-3e-05,1.0],[]],"total_duration":1,"prompt_eval_count":8}"#,
+        ),
         ("/api/embeddings", Operation::Embed, r#"{"embedding":[0.5,2.0]}"#),
-        ("/api/chat", Operation::ListModels,
-            r#"{"models":[{"name":"a","model":"a","modified_at":"2026-01-01T00:00:00Z","size":1},{"model":"b"}],"x":1}"#),
+        (
+            "/api/chat",
+            Operation::ListModels,
+            r#"{"models":[{"name":"a","model":"a","modified_at":"2026-01-01T00:00:00Z","size":1},{"model":"b"}],"x":1}"#,
+        ),
         ("/api/chat", Operation::ListModels, r#"{"license":"MIT","capabilities":["completion"]}"#),
     ] {
         let answer = said(path, operation, body);
@@ -93,7 +109,10 @@ fn errors_are_understood_and_shown() {
     };
     let missing = fault(404, r#"{"error":"model 'x' not found"}"#);
     assert_eq!((missing.class, &*missing.message), (FaultClass::NotFound, "model 'x' not found"));
-    assert_eq!(fault(400, r#"{"error":"m does not support tools"}"#).class, FaultClass::InvalidRequest);
+    assert_eq!(
+        fault(400, r#"{"error":"m does not support tools"}"#).class,
+        FaultClass::InvalidRequest
+    );
     assert_eq!(fault(503, r#"{"error":"server busy"}"#).class, FaultClass::Overloaded);
     assert_eq!(fault(502, "<html>").class, FaultClass::Server);
     let inside = completion(r#"{"error":"the runner broke"}"#).failure.unwrap();

@@ -19,7 +19,8 @@ fn tool(name: &'static str, kind: ToolKind) -> Tool {
 }
 
 fn foreign() -> Request {
-    let call = ToolCall { id: "c1".into(), name: "look".into(), arguments: "".into(), custom: false };
+    let call =
+        ToolCall { id: "c1".into(), name: "look".into(), arguments: "".into(), custom: false };
     let result = ToolResult {
         call_id: "c1".into(),
         name: None,
@@ -35,11 +36,17 @@ fn foreign() -> Request {
         model: "other".into(),
         system: vec![message(Role::Developer, vec![Part::text("Be brief.")])],
         messages: vec![
-            message(Role::User, vec![cached, Part::new(PartKind::Image(picture)), Part::text("Well?")]),
+            message(
+                Role::User,
+                vec![cached, Part::new(PartKind::Image(picture)), Part::text("Well?")],
+            ),
             message(
                 Role::Assistant,
                 vec![
-                    Part { state: Some(state("signature")), ..Part::new(PartKind::Reasoning("Hm.".into())) },
+                    Part {
+                        state: Some(state("signature")),
+                        ..Part::new(PartKind::Reasoning("Hm.".into()))
+                    },
                     Part::new(PartKind::ToolCall(call)),
                 ],
             ),
@@ -80,13 +87,24 @@ fn a_foreign_question_is_reshaped() {
     assert_eq!(json(&encoded.body), want);
     let mut lost = shown(&encoded.losses);
     lost.sort();
-    assert_eq!(lost, [
-        "Approximated messages.0", "Approximated messages.2.parts.0", "Approximated messages.3.parts.0",
-        "Approximated system.0.role", "Approximated tool_choice", "Dropped messages.0.parts.0.cache",
-        "Dropped messages.0.parts.1", "Dropped messages.1.parts.0.state",
-        "Dropped messages.2.parts.0.is_error", "Dropped metadata", "Dropped output.candidates",
-        "Dropped tools.0.strict", "Dropped user",
-    ]);
+    assert_eq!(
+        lost,
+        [
+            "Approximated messages.0",
+            "Approximated messages.2.parts.0",
+            "Approximated messages.3.parts.0",
+            "Approximated system.0.role",
+            "Approximated tool_choice",
+            "Dropped messages.0.parts.0.cache",
+            "Dropped messages.0.parts.1",
+            "Dropped messages.1.parts.0.state",
+            "Dropped messages.2.parts.0.is_error",
+            "Dropped metadata",
+            "Dropped output.candidates",
+            "Dropped tools.0.strict",
+            "Dropped user",
+        ]
+    );
 }
 
 #[test]

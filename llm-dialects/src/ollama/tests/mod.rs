@@ -30,13 +30,17 @@ mod streams;
 const CAPABLE: Capability = Capability::ALL;
 
 fn caller(path: &str) -> &'static dyn CallerDialect {
-    let half = if matches!(path, "/api/generate" | "/api/embeddings") { generate::CALLER } else { CALLER };
+    let half =
+        if matches!(path, "/api/generate" | "/api/embeddings") { generate::CALLER } else { CALLER };
     half.unwrap()
 }
 
 fn upstream(path: &str) -> &'static dyn UpstreamDialect {
-    let half =
-        if matches!(path, "/api/generate" | "/api/embeddings") { generate::UPSTREAM } else { UPSTREAM };
+    let half = if matches!(path, "/api/generate" | "/api/embeddings") {
+        generate::UPSTREAM
+    } else {
+        UPSTREAM
+    };
     half.unwrap()
 }
 

@@ -62,8 +62,11 @@ fn a_prompt_returns_as_it_came() {
         assert_eq!(shown(&encoded.losses), [""; 0]);
     }
     // The other shape of the same server keeps the options, and loses what it has no place for.
-    let prompt = asked("/api/generate", r#"{"model":"m","prompt":"Hi","system":"s","raw":true,
-        "template":"","options":{"num_ctx":5}}"#);
+    let prompt = asked(
+        "/api/generate",
+        r#"{"model":"m","prompt":"Hi","system":"s","raw":true,
+        "template":"","options":{"num_ctx":5}}"#,
+    );
     let encoded = sent("/api/chat", &prompt, true);
     let body = json(&encoded.body);
     assert_eq!(body["options"]["num_ctx"], 5);
@@ -129,8 +132,10 @@ fn what_is_wrong_is_named() {
         (r#"{"model":"m","messages":[{"role":"judge","content":""}]}"#, "messages.0.role"),
         (r#"{"model":"m","messages":[{"role":"user","content":["x"]}]}"#, "messages.0.content"),
         (r#"{"model":"m","options":{"temperature":"hot"}}"#, "options.temperature"),
-        (r#"{"model":"m","messages":[{"role":"assistant","tool_calls":[{"function":{}}]}]}"#,
-            "messages.0.tool_calls.0.function.name"),
+        (
+            r#"{"model":"m","messages":[{"role":"assistant","tool_calls":[{"function":{}}]}]}"#,
+            "messages.0.tool_calls.0.function.name",
+        ),
     ] {
         let bytes = Bytes::from_static(body.as_bytes());
         let route = caller("/api/chat").route(&Method::POST, "/api/chat").unwrap();

@@ -39,7 +39,9 @@ fn an_end_is_never_made_up() {
     let failure = collect(&events(&cut, 7)).failure.unwrap();
     assert_eq!(failure.kind(), llm_core::error::Kind::BrokenStream);
     let broken = events("{\"model\":\"m\",\"message\":{\"content\":7},\"done\":false}\n", 9);
-    assert!(matches!(broken.last(), Some(Event::Failure(e)) if e.kind() == llm_core::error::Kind::CorruptReply));
+    assert!(
+        matches!(broken.last(), Some(Event::Failure(e)) if e.kind() == llm_core::error::Kind::CorruptReply)
+    );
     let twice = events("{\"done\":false,\"done\":true}\n", 9);
     assert!(matches!(twice.last(), Some(Event::Failure(_))));
     let said = format!("{}{{\"error\":\"out of memory\"}}\n{{\"done\":true}}\n", &cut);
