@@ -195,7 +195,7 @@ impl<'a> ObjectWriter<'a> {
 
     /// Whether a member of that name has been written. What is there is read at the first
     /// question only: a hostile request asks as often as it has members.
-    fn says(&mut self, name: &str) -> bool {
+    pub(crate) fn says(&mut self, name: &str) -> bool {
         let mut quoted = BytesMut::new();
         string(&mut quoted, name);
         let written = self.out.get(self.start..).unwrap_or_default();

@@ -9,7 +9,7 @@ use llm_core::answer::Answer;
 use llm_core::call::{Has, Operation, Peek};
 use llm_core::dialect::{
     BadRequest, Body, CallerDialect, Dialect, DialectId, Framing, RenderCx, Rendered, Route,
-    StreamEncoder, UpstreamDialect,
+    StreamEncoder,
 };
 use llm_core::error::{Error, Kind};
 use llm_core::extra::Losses;
@@ -24,8 +24,6 @@ mod stream;
 
 /// The half that faces our callers.
 pub(crate) const CALLER: Option<&'static dyn CallerDialect> = Some(&OpenaiCompletions);
-/// The half that faces upstreams.
-pub(crate) const UPSTREAM: Option<&'static dyn UpstreamDialect> = None;
 
 /// This dialect.
 const ME: DialectId = DialectId::OpenaiCompletions;
