@@ -71,6 +71,8 @@ pub(super) mod of_part {
     pub(crate) const RAW_ARGUMENTS: u32 = 1 << 6;
     /// A tool in the old `functions`.
     pub(crate) const LEGACY_TOOL: u32 = 1 << 7;
+    /// A custom tool's call in the form of a function's.
+    pub(crate) const SHOWN_AS_FUNCTION: u32 = 1 << 9;
     /// Mistral's thinking as a string, not as a list of texts.
     pub(crate) const THINKING_STRING: u32 = 1 << 8;
 }

@@ -334,13 +334,14 @@ impl<'a> Speaker<'a> {
 fn write_call(o: &mut ObjectWriter<'_>, part: &Part, call: &ToolCall, own: bool) {
     let notation = part.extra.notation(ME);
     o.str("id", &call_id(&call.id, own));
-    let member = if call.custom { "custom" } else { "function" };
+    let custom = call.custom && !notation.has(of_part::SHOWN_AS_FUNCTION);
+    let member = if custom { "custom" } else { "function" };
     if !notation.has(of_part::NO_TYPE) {
         o.str("type", member);
     }
     let mut inner = o.object(member);
     inner.str("name", &call.name);
-    if call.custom {
+    if custom {
         inner.str("input", &call.arguments);
     } else if notation.has(of_part::RAW_ARGUMENTS) && is_json(&call.arguments) {
         inner.json("arguments", &call.arguments);

@@ -168,7 +168,7 @@ impl Decoder {
         root: &Str,
         out: &mut Vec<Event>,
     ) -> Result<(), Corrupt> {
-        let number = choice.index.and_then(|raw| whole(raw)).unwrap_or(at);
+        let number = choice.index.and_then(whole).unwrap_or(at);
         if number >= CANDIDATES_MAX {
             return Err(Corrupt::new("a choice has too large an index"));
         }

@@ -1,7 +1,6 @@
 use llm_core::usage::Usage;
 
 use super::super::usage;
-use super::*;
 use crate::json::Field;
 
 fn counts(body: &str) -> Option<Usage> {
