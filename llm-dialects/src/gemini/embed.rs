@@ -9,7 +9,9 @@ use std::borrow::Cow;
 use bytes::{Bytes, BytesMut};
 use llm_core::Str;
 use llm_core::answer::{Embeddings, UsageReport, Vector, VectorSet};
-use llm_core::dialect::{BadReason, BadRequest, Corrupt, Encoded, RenderCx, Rendered, Route, SendCx};
+use llm_core::dialect::{
+    BadReason, BadRequest, Corrupt, Encoded, RenderCx, Rendered, Route, SendCx,
+};
 use llm_core::extra::{Extra, Losses};
 use llm_core::prompt::{EmbedInput, EmbedRequest, Part, PartKind, Prompt};
 use llm_core::raw::Raw;
@@ -45,7 +47,8 @@ const TASK: Name = Name::new("taskType", "task_type", SNAKE_TASK);
 pub(super) fn decode(route: &Route, body: &Bytes) -> Result<Prompt, BadRequest> {
     let text = object::text(body)?;
     let mut o = Object::root(&text)?;
-    let mut r = EmbedRequest { model: route.model.clone().unwrap_or_default(), ..Default::default() };
+    let mut r =
+        EmbedRequest { model: route.model.clone().unwrap_or_default(), ..Default::default() };
     let mut bits = 0;
     if o.see("requests").is_none() {
         bits |= SINGLE;
@@ -121,7 +124,8 @@ fn dimensions(
 ) -> Result<(), Bad> {
     let Some(field) = DIMENSIONS.see(o) else { return Ok(()) };
     let value: Option<u32> = field.text().parse().ok();
-    if value.is_some() && (first || (value == r.dimensions && spelled_alike(o, &DIMENSIONS, *bits))) {
+    if value.is_some() && (first || (value == r.dimensions && spelled_alike(o, &DIMENSIONS, *bits)))
+    {
         DIMENSIONS.take(o, bits)?;
         r.dimensions = value;
     }
@@ -161,7 +165,9 @@ fn read_input(field: Field<'_>, besides: &mut Extra) -> Result<EmbedInput, Bad> 
     };
     keep_remainder(besides, "content", content);
     match &parts[..] {
-        [Part { kind: PartKind::Text(text), state: None, extra, .. }] if *extra == Extra::new(ME) => {
+        [Part { kind: PartKind::Text(text), state: None, extra, .. }]
+            if *extra == Extra::new(ME) =>
+        {
             Ok(EmbedInput::Text(text.text.clone()))
         }
         _ => Ok(EmbedInput::Parts(parts)),
@@ -230,7 +236,10 @@ fn write_input(
     let says = |name: &Name| besides.get(name.camel).or(besides.get(name.snake)).is_some();
     if (!own || bits.has(NAMES_MODEL)) && besides.get("model").is_none() {
         let model = bare(cx.model);
-        o.str("model", &if own && !bits.has(PREFIXED) { model.to_owned() } else { prefixed(model) });
+        o.str(
+            "model",
+            &if own && !bits.has(PREFIXED) { model.to_owned() } else { prefixed(model) },
+        );
     }
     let mut content = o.object("content");
     let mut parts = content.array("parts");

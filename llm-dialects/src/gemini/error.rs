@@ -47,7 +47,8 @@ fn read(field: Field<'_>, said: &mut Said<'_>) {
         None => {
             // OAuth answers with a word there, and a sentence beside it.
             said.word = word(&mut outer, "error");
-            let text = word(&mut outer, "error_description").or_else(|| word(&mut outer, "message"));
+            let text =
+                word(&mut outer, "error_description").or_else(|| word(&mut outer, "message"));
             said.message = text.or_else(|| said.word.clone());
         }
     }
@@ -154,10 +155,9 @@ fn reason(error: &Error) -> String {
 
 fn status_word(kind: Kind) -> &'static str {
     match kind {
-        Kind::BadRequest
-        | Kind::TooLarge
-        | Kind::ContextOverflow
-        | Kind::ContentFiltered => "INVALID_ARGUMENT",
+        Kind::BadRequest | Kind::TooLarge | Kind::ContextOverflow | Kind::ContentFiltered => {
+            "INVALID_ARGUMENT"
+        }
         Kind::Unsupported => "FAILED_PRECONDITION",
         Kind::Unauthenticated => "UNAUTHENTICATED",
         Kind::Forbidden => "PERMISSION_DENIED",

@@ -38,6 +38,9 @@ mod tokens;
 mod usage;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 /// The half that faces our callers.
 pub(crate) const CALLER: Option<&'static dyn CallerDialect> = Some(&Gemini);
 /// The half that faces upstreams.
@@ -82,10 +85,7 @@ impl CallerDialect for Gemini {
             Answer::CountTokens(count) => tokens::encode_answer(count),
             Answer::ListModels(list) => models::encode_answer(list),
             // Nobody can ask for these here, since no path of ours names them.
-            Answer::Rerank(_)
-            | Answer::Moderate(_)
-            | Answer::Transcribe(_)
-            | Answer::Image(_) => {
+            Answer::Rerank(_) | Answer::Moderate(_) | Answer::Transcribe(_) | Answer::Image(_) => {
                 let error = Error::new(Kind::Unsupported, "Gemini has no such answer");
                 Rendered::json(error::body(&error), Losses::default())
             }
@@ -119,10 +119,9 @@ impl UpstreamDialect for Gemini {
             Prompt::CountTokens(request) => Ok(request::encode::count(request, cx)),
             Prompt::Embed(request) => embed::encode(request, cx),
             Prompt::ListModels(_) => Ok(Encoded::json(Bytes::new(), Losses::default())),
-            Prompt::Rerank(_)
-            | Prompt::Moderate(_)
-            | Prompt::Transcribe(_)
-            | Prompt::Image(_) => Err(unsupported(prompt.operation())),
+            Prompt::Rerank(_) | Prompt::Moderate(_) | Prompt::Transcribe(_) | Prompt::Image(_) => {
+                Err(unsupported(prompt.operation()))
+            }
         }
     }
 

@@ -50,16 +50,8 @@ pub(super) const COUNT_MODALITY: &[&str] =
     &["MODALITY_UNSPECIFIED", "TEXT", "IMAGE", "VIDEO", "AUDIO", "DOCUMENT"];
 
 /// `Type` of a schema by number.
-pub(super) const SCHEMA_TYPE: &[&str] = &[
-    "TYPE_UNSPECIFIED",
-    "STRING",
-    "NUMBER",
-    "INTEGER",
-    "BOOLEAN",
-    "ARRAY",
-    "OBJECT",
-    "NULL",
-];
+pub(super) const SCHEMA_TYPE: &[&str] =
+    &["TYPE_UNSPECIFIED", "STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL"];
 
 /// `TaskType` of an embedding by number.
 pub(super) const TASK_TYPE: &[&str] = &[

@@ -84,7 +84,7 @@ pub(super) fn restore_remainder(o: &mut ObjectWriter<'_>, extra: &Extra, name: &
     let Some(remainder) = extra.get_from(ME, name) else { return };
     let Ok(inner) = Object::root(remainder.text()) else { return };
     for (name, field) in inner.members() {
-        o.json(name, field.text());
+        o.kept(name, &field.raw());
     }
 }
 
@@ -96,7 +96,7 @@ pub(super) fn restore(o: &mut ObjectWriter<'_>, extra: &Extra, remainders: &[&st
     }
     for (name, value) in extra.fields() {
         if !remainders.contains(&&**name) && !name.starts_with(ASIDE) {
-            o.raw(name, value);
+            o.kept(name, value);
         }
     }
 }

@@ -90,9 +90,9 @@ fn with_remainder<'a>(
 fn read_text_or_unknown(mut o: Object<'_>, mut bits: u32) -> Result<(PartKind, Extra), Bad> {
     let text = o.str("text")?;
     if text.is_none() {
-        let unknown = o.members().find(|(name, value)| {
-            !METADATA.contains(&&***name) && value.kind() != JsonKind::Null
-        });
+        let unknown = o
+            .members()
+            .find(|(name, value)| !METADATA.contains(&&***name) && value.kind() != JsonKind::Null);
         if let Some((name, _)) = unknown {
             let name = name.to_string();
             let value = o.raw(&name)?.unwrap_or_else(|| quoted(""));

@@ -32,8 +32,7 @@ pub(super) const JSON_SCHEMA: Name =
     Name::new("responseJsonSchema", "response_json_schema", SNAKE_SCHEMA);
 /// Only one of the two schemas is ever read.
 const SNAKE_SCHEMA: u32 = 1 << 12;
-pub(super) const MODALITIES: Name =
-    Name::new("responseModalities", "response_modalities", 1 << 13);
+pub(super) const MODALITIES: Name = Name::new("responseModalities", "response_modalities", 1 << 13);
 pub(super) const LOGPROBS: Name = Name::new("responseLogprobs", "response_logprobs", 1 << 14);
 pub(super) const THINKING: Name = Name::new("thinkingConfig", "thinking_config", 1 << 15);
 pub(super) const THOUGHTS: Name = Name::new("includeThoughts", "include_thoughts", 1 << 16);
@@ -71,7 +70,8 @@ pub(super) const LONE_TOOL: u32 = 1 << 31;
 pub(super) mod message {
     use crate::gemini::notation::Name;
 
-    pub(in crate::gemini) const SYSTEM: Name = Name::new("systemInstruction", "system_instruction", 1);
+    pub(in crate::gemini) const SYSTEM: Name =
+        Name::new("systemInstruction", "system_instruction", 1);
     /// No role was said.
     pub(in crate::gemini) const NO_ROLE: u32 = 1 << 1;
     /// The parts were one object.

@@ -29,18 +29,25 @@ pub(super) fn read(own: &Raw, extra: &mut Extra) -> Raw {
     standard
 }
 
-/// The schema in the caller's own spelling, if that still says the same.
-pub(super) fn own(schema: &Raw, extra: &Extra) -> Raw {
-    aside(extra, OWN)
-        .filter(|own| standard(own).is_some_and(|s| s == *schema))
-        .unwrap_or_else(|| schema.clone())
+/// The schema in the caller's own spelling; `None` when somebody wrote another one since.
+pub(super) fn own(schema: &Raw, extra: &Extra) -> Option<Raw> {
+    match aside(extra, OWN) {
+        Some(own) => standard(&own).is_some_and(|s| s == *schema).then_some(own),
+        None => Some(schema.clone()),
+    }
 }
 
 /// The schema in JSON Schema's spelling, when its own differs.
 fn standard(own: &Raw) -> Option<Raw> {
     const MARKS: [&str; 8] = [
-        "\"nullable\"", "\"OBJECT\"", "\"STRING\"", "\"NUMBER\"", "\"INTEGER\"", "\"BOOLEAN\"",
-        "\"ARRAY\"", "\"NULL\"",
+        "\"nullable\"",
+        "\"OBJECT\"",
+        "\"STRING\"",
+        "\"NUMBER\"",
+        "\"INTEGER\"",
+        "\"BOOLEAN\"",
+        "\"ARRAY\"",
+        "\"NULL\"",
     ];
     let text = own.get().as_bytes();
     let marked = MARKS.iter().any(|m| memmem::find(text, m.as_bytes()).is_some());

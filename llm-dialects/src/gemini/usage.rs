@@ -20,8 +20,7 @@ pub(super) fn usage(counts: &Counts) -> Option<Usage> {
     }
     let of = |count: Option<Count>| count.unwrap_or_default().0;
     let heard = |list: Option<Heard>| list.unwrap_or_default().0;
-    let read = of(counts.prompt_token_count)
-        .saturating_add(of(counts.tool_use_prompt_token_count));
+    let read = of(counts.prompt_token_count).saturating_add(of(counts.tool_use_prompt_token_count));
     let cache_read = of(counts.cached_content_token_count).min(read);
     let audio_in = heard(counts.prompt_tokens_details)
         .saturating_add(heard(counts.tool_use_prompt_tokens_details))

@@ -36,6 +36,9 @@ pub(super) mod of_request {
     pub(crate) const REASONING_OBJECT: u32 = 1 << 9;
     /// Reasoning was asked for by the object `thinking` of DeepSeek and others.
     pub(crate) const THINKING_OBJECT: u32 = 1 << 10;
+    /// The cap stood in `max_tokens`. Where neither is said, a cap that is set later is spelled as
+    /// the model wants it.
+    pub(crate) const MAX_TOKENS: u32 = 1 << 12;
     /// OpenRouter's `reasoning` spelled "not shown" as `exclude`.
     pub(crate) const EXCLUDE_SAID: u32 = 1 << 11;
 }

@@ -60,7 +60,8 @@ pub(super) fn read_file<'a>(
 fn is_own(uri: &str) -> bool {
     uri.starts_with("gs://")
         || uri.starts_with("files/")
-        || (uri.starts_with("https://generativelanguage.googleapis.com/") && uri.contains("/files/"))
+        || (uri.starts_with("https://generativelanguage.googleapis.com/")
+            && uri.contains("/files/"))
 }
 
 /// Standard base64 with padding. Text that mixes both alphabets is left alone: it is neither.
@@ -84,7 +85,7 @@ fn standard(data: Str, bits: &mut u32) -> Str {
     }
     if unpadded {
         *bits |= NO_PADDING;
-        while text.len() % 4 != 0 {
+        while !text.len().is_multiple_of(4) {
             text.push('=');
         }
     }
@@ -134,7 +135,9 @@ pub(super) fn write(
     match &media.source {
         MediaSource::Base64(data) => {
             let mut blob = o.object(INLINE_DATA.spelled(notation));
-            if own { blob.opt_str(MIME.spelled(notation), media.mime.as_ref()) } else {
+            if own {
+                blob.opt_str(MIME.spelled(notation), media.mime.as_ref())
+            } else {
                 blob.str(MIME.camel, mime().unwrap_or(usual))
             };
             blob.str("data", &respelled(data, notation));

@@ -134,7 +134,12 @@ fn write_text(o: &mut ObjectWriter<'_>, part: &Part, text: &Text) {
 }
 
 /// Writes a picture, sound, film or document with whatever stood beside it.
-pub(super) fn write_media(o: &mut ObjectWriter<'_>, part: &Part, place: Place, losses: &mut Losses) {
+pub(super) fn write_media(
+    o: &mut ObjectWriter<'_>,
+    part: &Part,
+    place: Place,
+    losses: &mut Losses,
+) {
     write_media_member(o, part, place, losses);
     restore(o, &part.extra, &[remainder(&part.kind)]);
     part.extra.lose(ME, &place.path(""), losses);
@@ -146,15 +151,16 @@ fn remainder(kind: &PartKind) -> &'static str {
     match kind {
         PartKind::ToolCall(_) => CALL.camel,
         PartKind::ToolResult(_) => RESPONSE.camel,
-        PartKind::Image(m) | PartKind::Video(m) | PartKind::File(m) if at_home(m) => FILE_DATA.camel,
+        PartKind::Image(m) | PartKind::Video(m) | PartKind::File(m) if at_home(m) => {
+            FILE_DATA.camel
+        }
         PartKind::Audio(a) if at_home(&a.media) => FILE_DATA.camel,
         PartKind::Image(_) | PartKind::Video(_) | PartKind::File(_) | PartKind::Audio(_) => {
             INLINE_DATA.camel
         }
-        PartKind::Text(_)
-        | PartKind::Refusal(_)
-        | PartKind::Reasoning(_)
-        | PartKind::Opaque(_) => "",
+        PartKind::Text(_) | PartKind::Refusal(_) | PartKind::Reasoning(_) | PartKind::Opaque(_) => {
+            ""
+        }
     }
 }
 

@@ -44,9 +44,12 @@ pub(in crate::gemini) fn chat(body: &Bytes) -> Result<Completion, Corrupt> {
     let block = block_reason(&o);
     let said = read_candidates(&mut o, &done)?;
     let mut unfinished = said.iter().any(|c| c.candidate.finish.is_none() && block.is_none());
-    if said.is_empty() && let Some(word) = &block {
+    if said.is_empty()
+        && let Some(word) = &block
+    {
         let extra = Extra::new(ME).noted(BLOCKED | ABSENT);
-        let finish = Finish { reason: FinishReason::ContentFilter, word: Some(word.clone()), extra };
+        let finish =
+            Finish { reason: FinishReason::ContentFilter, word: Some(word.clone()), extra };
         done.candidates.push(Candidate { parts: Vec::new(), finish: Some(finish) });
     }
     done.extra = rest(o, 0);
@@ -55,7 +58,9 @@ pub(in crate::gemini) fn chat(body: &Bytes) -> Result<Completion, Corrupt> {
     }
     for said in said {
         let mut candidate = said.candidate;
-        if candidate.finish.is_none() && let Some(word) = &block {
+        if candidate.finish.is_none()
+            && let Some(word) = &block
+        {
             let extra = said.extra.noted(BLOCKED);
             let reason = FinishReason::ContentFilter;
             candidate.finish = Some(Finish { reason, word: Some(word.clone()), extra });

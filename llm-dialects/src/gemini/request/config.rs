@@ -160,10 +160,7 @@ pub(super) fn write(
         can
     });
     let kept = r.extra.get_from(ME, CONFIG.camel).is_some_and(|v| !v.is_null());
-    let quiet = !kept
-        && !bits.has(EMPTY_CONFIG)
-        && reasoning.is_none()
-        && is_default(r);
+    let quiet = !kept && !bits.has(EMPTY_CONFIG) && reasoning.is_none() && is_default(r);
     if quiet {
         return false;
     }
@@ -244,11 +241,10 @@ fn write_format(c: &mut ObjectWriter<'_>, format: &OutputFormat, r: &Request, bi
                 c.str(MIME.spelled(bits), JSON_MIME);
             }
             let json: &Raw = &schema.schema;
-            if bits.has(IN_OWN_SCHEMA) {
-                c.raw(OWN_SCHEMA.spelled(bits), &schema::own(json, &r.extra));
-            } else {
-                c.raw(JSON_SCHEMA.spelled(bits), json);
-            }
+            match schema::own(json, &r.extra).filter(|_| bits.has(IN_OWN_SCHEMA)) {
+                Some(own) => c.raw(OWN_SCHEMA.spelled(bits), &own),
+                None => c.raw(JSON_SCHEMA.spelled(bits), json),
+            };
         }
     }
 }

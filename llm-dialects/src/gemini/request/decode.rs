@@ -69,7 +69,8 @@ fn system(o: &mut Object<'_>, calls: &mut Calls) -> Result<Option<Message>, Bad>
     let Some(field) = SYSTEM.take(o, &mut bits)? else { return Ok(None) };
     if field.kind() == JsonKind::String {
         let mut message = Message::text(Role::System, field.str()?);
-        message.extra = llm_core::extra::Extra::new(super::super::notation::ME).noted(bits | STRING);
+        message.extra =
+            llm_core::extra::Extra::new(super::super::notation::ME).noted(bits | STRING);
         return Ok(Some(message));
     }
     let mut content = field.object()?;
@@ -78,11 +79,7 @@ fn system(o: &mut Object<'_>, calls: &mut Calls) -> Result<Option<Message>, Bad>
     Ok(Some(Message { role: Role::System, parts, extra: rest(content, bits) }))
 }
 
-fn contents(
-    o: &mut Object<'_>,
-    calls: &mut Calls,
-    bits: &mut u32,
-) -> Result<Vec<Message>, Bad> {
+fn contents(o: &mut Object<'_>, calls: &mut Calls, bits: &mut u32) -> Result<Vec<Message>, Bad> {
     let Some(field) = o.take("contents")? else {
         if o.see("contents").is_none() {
             *bits |= NO_CONTENTS;

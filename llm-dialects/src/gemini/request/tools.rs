@@ -6,9 +6,7 @@ use llm_core::extra::Losses;
 use llm_core::prompt::{Opaque, Request, Tool, ToolChoice, ToolKind};
 
 use super::tool::{DECLARATIONS, FIRST, JSON_PARAMETERS, OWN_PARAMETERS};
-use super::{
-    ALLOWED, CALLING, EMPTY_TOOL_CONFIG, LONE_TOOL, NUMBERS, TOOL_CONFIG, VALIDATED,
-};
+use super::{ALLOWED, CALLING, EMPTY_TOOL_CONFIG, LONE_TOOL, NUMBERS, TOOL_CONFIG, VALIDATED};
 use crate::gemini::names::{self, CALLING_MODE};
 use crate::gemini::notation::{ME, Name, rest, restore, restore_remainder};
 use crate::gemini::schema;
@@ -45,7 +43,8 @@ pub(super) fn read(o: &mut Object<'_>, bits: &mut u32) -> Result<Vec<Tool>, Bad>
 
 fn read_object(mut o: Object<'_>, tools: &mut Vec<Tool>) -> Result<(), Bad> {
     let mut bits = 0;
-    let some = DECLARATIONS.see(&o).is_some_and(|f| f.kind() == JsonKind::Array && f.text() != "[]");
+    let some =
+        DECLARATIONS.see(&o).is_some_and(|f| f.kind() == JsonKind::Array && f.text() != "[]");
     if some && let Some(list) = DECLARATIONS.take(&mut o, &mut bits)? {
         for declaration in list.array()? {
             tools.push(function(declaration, bits)?);
@@ -217,11 +216,11 @@ fn write_function(list: &mut ArrayWriter<'_>, at: usize, tool: &Tool, losses: &m
                 losses.dropped(path("strict"));
             }
             if let Some(schema) = schema {
-                if notation.has(OWN_PARAMETERS) {
-                    o.raw("parameters", &schema::own(schema, &tool.extra));
-                } else {
-                    o.raw(JSON_PARAMETERS.spelled(notation), schema);
-                }
+                let own = notation.has(OWN_PARAMETERS);
+                match schema::own(schema, &tool.extra).filter(|_| own) {
+                    Some(own) => o.raw("parameters", &own),
+                    None => o.raw(JSON_PARAMETERS.spelled(notation), schema),
+                };
             }
         }
         ToolKind::Custom => {

@@ -81,8 +81,12 @@ impl StreamDecoder for Decoder {
             Err(_) if text.trim_start().starts_with('[') => return self.list(&text, frame, out),
             Err(e) => return broken(format!("a frame cannot be read: {e}")),
         };
-        if let Some(error) = chunk.error {
-            self.fail(&text, error, frame, out);
+        if chunk.error.is_some() {
+            self.over = true;
+            out.push(Event::Failure(Error::upstream(error::inside(
+                &frame.data,
+                Field::root(&text)?,
+            ))));
             return Ok(());
         }
         if stray {
@@ -136,14 +140,12 @@ impl Decoder {
         }
     }
 
-    fn fail(&mut self, text: &Str, _: &RawValue, frame: &Frame, out: &mut Vec<Event>) {
-        if let Ok(field) = Field::root(text) {
-            self.over = true;
-            out.push(Event::Failure(Error::upstream(error::inside(&frame.data, field))));
-        }
-    }
-
-    fn chunk(&mut self, text: &Str, chunk: &Chunk<'_>, out: &mut Vec<Event>) -> Result<(), Corrupt> {
+    fn chunk(
+        &mut self,
+        text: &Str,
+        chunk: &Chunk<'_>,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Corrupt> {
         let known = chunk.candidates.is_some()
             || chunk.usage_metadata.is_some()
             || chunk.prompt_feedback.is_some()
@@ -326,10 +328,12 @@ impl Progress {
         let Some(open) = self.open.take() else { return };
         if !open.thought && !self.besides.is_empty() {
             let citations = self.sources();
-            out.extend(citations.into_iter().map(|c| Event::PartDelta {
-                part: open.id,
-                delta: Delta::Citation(Box::new(c)),
-            }));
+            out.extend(
+                citations.into_iter().map(|c| Event::PartDelta {
+                    part: open.id,
+                    delta: Delta::Citation(Box::new(c)),
+                }),
+            );
         }
         out.push(Event::PartEnd { part: open.id, extra: Extra::new(ME) });
     }

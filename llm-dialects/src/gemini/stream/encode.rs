@@ -165,7 +165,9 @@ impl Encoder {
                 Growing::Text { thought: false, state: None }
             }
             PartHead::Reasoning => Growing::Text { thought: true, state: None },
-            PartHead::Audio { mime } => Growing::Sound { mime: mime.clone(), carried: String::new() },
+            PartHead::Audio { mime } => {
+                Growing::Sound { mime: mime.clone(), carried: String::new() }
+            }
             PartHead::ToolCall { id, name, custom } => Growing::Call {
                 call: ToolCall {
                     id: id.clone(),
@@ -187,7 +189,10 @@ impl Encoder {
             (Delta::Arguments(piece), Some(Growing::Call { arguments, .. })) => {
                 arguments.push_str(piece);
             }
-            (Delta::State(new), Some(Growing::Text { state, .. } | Growing::Call { state, .. })) => {
+            (
+                Delta::State(new),
+                Some(Growing::Text { state, .. } | Growing::Call { state, .. }),
+            ) => {
                 *state = Some((**new).clone());
             }
             (Delta::State(new), Some(Growing::Whole(part))) => part.state = Some((**new).clone()),
@@ -283,7 +288,9 @@ impl Encoder {
         self.open(out);
         out.extend_from_slice(&frame);
         // Nothing before them: the members of the tail stand first.
-        out.extend_from_slice(self.tail.get(usize::from(bare && self.tail.len() > 1)..).unwrap_or(b"}"));
+        out.extend_from_slice(
+            self.tail.get(usize::from(bare && self.tail.len() > 1)..).unwrap_or(b"}"),
+        );
         self.close(out);
         self.end_array(out);
     }

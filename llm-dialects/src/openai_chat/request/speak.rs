@@ -67,13 +67,14 @@ impl<'a> Speaker<'a> {
     fn heard(&mut self, array: &mut ArrayWriter<'_>) {
         let parts = self.message.parts.iter().enumerate();
         let mut rest = Vec::new();
-        let mut results = 0;
+        let (mut results, mut others) = (0, 0);
         for (at, part) in parts {
             let PartKind::ToolResult(result) = &part.kind else {
                 rest.push((at, part));
+                others += 1;
                 continue;
             };
-            if !rest.is_empty() {
+            if others > 0 {
                 self.lose(at, "", LossReason::Reordered);
             }
             results += 1;

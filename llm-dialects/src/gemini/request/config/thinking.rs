@@ -97,9 +97,10 @@ impl Asked {
 
 fn own(spec: &ReasoningSpec, capitals: bool) -> Asked {
     let fixed = spec.enabled.map(|on| if on { DYNAMIC } else { OFF });
-    let level = spec.effort.as_ref().map(|e| {
-        if capitals { Str::from(e.to_ascii_uppercase()) } else { e.clone() }
-    });
+    let level = spec
+        .effort
+        .as_ref()
+        .map(|e| if capitals { Str::from(e.to_ascii_uppercase()) } else { e.clone() });
     Asked { budget: spec.budget.clone().or_else(|| fixed.and_then(RawNumber::parse)), level }
 }
 
