@@ -22,7 +22,7 @@ pub struct ObjectWriter<'a> {
     /// Where its opening brace stands.
     start: usize,
     /// The names written so far, quotes and all, once somebody asked for them.
-    said: Option<Box<HashSet<Vec<u8>>>>,
+    said: Option<HashSet<Vec<u8>>>,
 }
 
 /// An open array.
@@ -199,7 +199,7 @@ impl<'a> ObjectWriter<'a> {
         let mut quoted = BytesMut::new();
         string(&mut quoted, name);
         let written = self.out.get(self.start..).unwrap_or_default();
-        self.said.get_or_insert_with(|| Box::new(names(written))).contains(&*quoted)
+        self.said.get_or_insert_with(|| names(written)).contains(&*quoted)
     }
 }
 
