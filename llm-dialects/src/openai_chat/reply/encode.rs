@@ -28,6 +28,10 @@ pub(crate) fn chat(done: &Completion, cx: &RenderCx) -> Rendered {
         for (number, candidate) in (0u64..).zip(&done.candidates) {
             choice(&mut choices.object(), number, candidate, cx, &mut losses);
         }
+        if done.candidates.is_empty() {
+            // Clients look at the first choice without asking whether there is one.
+            choice(&mut choices.object(), 0, &Candidate::default(), cx, &mut losses);
+        }
         drop(choices);
         if let Some(report) = &done.usage {
             usage::write(&mut o.object("usage"), report);
