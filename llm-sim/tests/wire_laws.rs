@@ -1,6 +1,12 @@
 //! Laws over recorded traffic: what providers really sent and were sent goes through the codecs
 //! and comes back as it was.
 
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test fails, and says when it skips"
+)]
+
 use bytes::Bytes;
 use llm_core::answer::Answer;
 use llm_core::call::Operation;
