@@ -131,7 +131,7 @@ impl Completion {
 
 /// The most answers that one call can have; the most that anyone offers is 128. One event with a
 /// larger number would have us make all candidates before it.
-const CANDIDATES_MAX: u16 = 1024;
+pub const CANDIDATES_MAX: u16 = 1024;
 
 fn beyond_numbers() -> Error {
     let fault = Fault::new(200, FaultClass::Corrupt, "the answer has too many parts or candidates");

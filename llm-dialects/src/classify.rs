@@ -104,8 +104,7 @@ fn class(said: &Said<'_>, status: u16, text: &str) -> FaultClass {
         FaultClass::QuotaExhausted
     } else if is_filtered(said, text) {
         FaultClass::ContentFiltered
-    } else if said.has(&KEY_WORDS) || status == 401 || text.contains("incorrect api key") {
-        // xAI answers a wrong key with 400 and this sentence, Gemini with 400 and a reason.
+    } else if said.has(&KEY_WORDS) || status == 401 || is_wrong_key(text) {
         FaultClass::Authentication
     } else if said.has(&["permission_error", "permission_denied"]) || status == 403 {
         FaultClass::Permission
@@ -170,6 +169,11 @@ fn is_overflow(said: &Said<'_>, text: &str) -> bool {
         "exceeds the maximum number of tokens",
     ];
     said.has(&CODES) || SENTENCES.iter().any(|s| text.contains(s))
+}
+
+/// xAI answers a wrong key with 400 and a sentence, and so does Google where its reason is lost.
+fn is_wrong_key(text: &str) -> bool {
+    text.contains("incorrect api key") || text.contains("api key not valid")
 }
 
 fn is_empty_account(said: &Said<'_>, status: u16, text: &str) -> bool {

@@ -46,7 +46,8 @@ pub fn read(text: &str) -> Option<Opaque> {
     let bytes = STANDARD_NO_PAD.decode(standard).ok()?;
     let inner = std::str::from_utf8(&bytes).ok()?.strip_prefix(MARK)?;
     let (origin, rest) = inner.split_once(SEPARATOR)?;
-    let (kind, value) = rest.split_once(SEPARATOR)?;
+    // From the end: a kind is a provider's word and may hold anything, JSON text no such character.
+    let (kind, value) = rest.rsplit_once(SEPARATOR)?;
     Some(Opaque {
         origin: DialectId::parse(origin)?,
         kind: kind.to_owned().into(),
@@ -80,5 +81,8 @@ mod tests {
         assert_eq!(read(&stripped), Some(state));
         assert_eq!(read("EqQBCkYIBRgCKkA"), None);
         assert_eq!(read("Z3cxZZZZ"), None);
+        let odd =
+            Opaque { origin: DialectId::Gemini, kind: "a\0b".into(), value: Raw::of("").unwrap() };
+        assert_eq!(read(&super::token(&odd)), Some(odd));
     }
 }

@@ -7,7 +7,7 @@ import pytest
 
 from conftest import PERSON, WEATHER, check_person
 
-MODEL = "claude-sonnet-4-5"
+MODEL = "claude-sonnet-5"
 HELLO = [{"role": "user", "content": "Say hello to Seoul"}]
 TOOL = {"name": "get_weather", "description": "Weather of a city", "input_schema": WEATHER}
 

@@ -124,5 +124,7 @@ def test_refusals_that_need_no_script(client, gemini_sim):
         client.models.generate_content(model="missing-model", contents=HELLO)
     assert caught.value.code == 404
     with pytest.raises(errors.ClientError) as caught:
-        connect(gemini_sim, "invalid").models.generate_content(model=MODEL, contents=HELLO)
+        # The client must outlive the call: it closes its connections when it is dropped.
+        stranger = connect(gemini_sim, "invalid")
+        stranger.models.generate_content(model=MODEL, contents=HELLO)
     assert caught.value.code == 400 and "API key not valid" in caught.value.message

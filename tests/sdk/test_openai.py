@@ -210,8 +210,9 @@ def test_refusals_that_need_no_script(client, openai_sim):
         bad.chat.completions.create(model=MODEL, messages=HELLO)
 
 
-def test_a_cut_stream_is_not_an_end(client, openai_sim):
-    openai_sim.script({"do": {"cut": {"frames": 3}}})
+@pytest.mark.parametrize("how", ["reset", "fin"])
+def test_a_cut_stream_is_not_an_end(client, openai_sim, how):
+    openai_sim.script({"do": {"cut": {"after_frames": 3, "how": how}}})
     with pytest.raises((openai.APIError, httpx.HTTPError)):
         list(client.chat.completions.create(model=MODEL, messages=HELLO, stream=True))
 

@@ -42,10 +42,15 @@ pub(super) fn best_pattern<'a>(
     entries.filter(|e| fits(&e.model, model)).max_by_key(|e| e.model.len())
 }
 
+/// Without regard to case: Ollama has none, and `x:120B-Cloud` must not pass for a local model.
 fn fits(pattern: &str, model: &str) -> bool {
-    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
-        (Some(end), _) => model.ends_with(end),
-        (None, Some(start)) => model.starts_with(start),
-        (None, None) => false,
+    let (from_start, pattern) = (!pattern.starts_with('*'), pattern.trim_start_matches('*'));
+    let (to_end, pattern) = (!pattern.ends_with('*'), pattern.trim_end_matches('*'));
+    let (pattern, model) = (pattern.to_ascii_lowercase(), model.to_ascii_lowercase());
+    match (from_start, to_end) {
+        (true, true) => false,
+        (true, false) => model.starts_with(&pattern),
+        (false, true) => model.ends_with(&pattern),
+        (false, false) => model.contains(&pattern),
     }
 }

@@ -86,6 +86,25 @@ fn variants_find_their_entry() {
 }
 
 #[test]
+fn a_name_that_is_longer_is_another_model() {
+    let catalog = Catalog::builtin();
+    for other in ["gpt-4o-mini-x", "gpt-4ox", "gpt-4o-min", "gpt-4o-mini-2024", "xgpt-4o", "GPT-4o"]
+    {
+        assert_eq!(catalog.lookup("openai", other), None, "{other}");
+    }
+    let found = |model| catalog.lookup("ollama", model).map(|e| &*e.model);
+    assert_eq!(found("gpt-oss:120b-cloud"), Some("*-cloud"));
+    assert_eq!(found("gpt-oss:120B-CLOUD"), Some("*-cloud"));
+    let (catalog, _) = Catalog::read("p *-x-* any free\np a* any free\np *-z any\np * any\n");
+    let found = |model| catalog.lookup("p", model).map(|e| &*e.model);
+    assert_eq!(
+        (found("a-x-b"), found("abc"), found("b-z")),
+        (Some("*-x-*"), Some("a*"), Some("*-z"))
+    );
+    assert_eq!((found("b"), found("")), (Some("*"), Some("*")));
+}
+
+#[test]
 fn abilities_are_those_of_the_model() {
     let mini = entry("openai", "gpt-4o-mini").capability;
     assert!(mini.tools && mini.json_schema && mini.image_in && mini.sampling && mini.candidates);

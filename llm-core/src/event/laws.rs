@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn the_last_number_is_a_number() {
         let mut sequence = Sequence::default();
-        assert_eq!(sequence.check(&Event::Start(Box::new(Start::default()))), Ok(()));
+        assert_eq!(sequence.check(&Event::Start(Box::<Start>::default())), Ok(()));
         for index in 0..=u16::MAX {
             let part = PartId { candidate: 0, index };
             assert_eq!(sequence.check(&Event::PartStart { part, head: PartHead::Text }), Ok(()));

@@ -10,6 +10,9 @@ use crate::classify::{self, Said};
 use crate::json::write;
 use crate::openai_error;
 
+/// An upstream's text for a caller is no longer than this.
+const MESSAGE_BYTES_MAX: usize = 4096;
+
 /// Reads an error answer.
 pub(super) fn decode(head: &http::response::Parts, body: &Bytes) -> Fault {
     classify::fault(words(Said::answer(head, body), body))
@@ -45,7 +48,9 @@ pub(super) fn body(error: &Error, cx: &RenderCx) -> BytesMut {
 }
 
 fn message(error: &Error) -> String {
-    let said = redact(error.message());
+    // Whole pages of HTML come as errors, too.
+    let said = error.message();
+    let said = redact(said.get(..said.floor_char_boundary(MESSAGE_BYTES_MAX)).unwrap_or_default());
     if said.is_empty() {
         error.kind().user_message(Default::default()).to_owned()
     } else {

@@ -1,25 +1,24 @@
 //! Looks at passing frames.
 //!
-//! Deltas are told by how they begin and are only counted. What is parsed are the few frames that
+//! Deltas are told by their name and are only counted. What is parsed are the few frames that
 //! say what was used or how it ended: the two ends of a message, and errors. Nothing is ever
 //! hidden: the API sends usage by itself, and every caller expects it.
+
+use std::sync::LazyLock;
 
 use llm_core::Str;
 use llm_core::completion::FinishReason;
 use llm_core::dialect::{Frame, FrameKind, Keep, Observed, Tap};
 use memchr::memmem::Finder;
-use std::sync::LazyLock;
 
 use super::usage::Counts;
 use super::{error, reply};
 use crate::json::Field;
 
-/// These words stand in the first bytes of their frames, where the type is.
-static DELTA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("content_block_delta"));
+/// With their quotes on, these are never found in the middle of prose, where quotes are escaped.
+static DELTA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"content_block_delta\""));
 static FACTS: LazyLock<[Finder<'static>; 2]> =
     LazyLock::new(|| [Finder::new("\"message_"), Finder::new("\"error\"")]);
-/// How far the type is looked for: hosts put other members before it.
-const HEAD_BYTES: usize = 96;
 
 /// What a frame is good for.
 enum Weight {
@@ -35,17 +34,10 @@ fn weight(frame: &Frame) -> Weight {
         Some(b"content_block_delta") => Weight::Delta,
         Some(b"content_block_start" | b"content_block_stop" | b"ping") => Weight::Nothing,
         Some(_) => Weight::Facts,
-        // Hosts that leave the names out write the type near the front all the same.
-        None => {
-            let head = frame.data.get(..HEAD_BYTES).unwrap_or(&frame.data);
-            if DELTA.find(head).is_some() {
-                Weight::Delta
-            } else if FACTS.iter().any(|word| word.find(&frame.data).is_some()) {
-                Weight::Facts
-            } else {
-                Weight::Nothing
-            }
-        }
+        // Some hosts leave the names out.
+        None if DELTA.find(&frame.data).is_some() => Weight::Delta,
+        None if FACTS.iter().any(|word| word.find(&frame.data).is_some()) => Weight::Facts,
+        None => Weight::Nothing,
     }
 }
 

@@ -104,10 +104,9 @@ pub(super) fn write(o: &mut ObjectWriter<'_>, report: Option<&UsageReport>, plac
         return;
     };
     if report.extra.origin() == Some(ID) {
-        let missing = |name: &str| report.extra.get(name).is_none_or(Raw::is_null);
         for name in ["input_tokens", "output_tokens"] {
             let needed = place == Place::Message || name == "output_tokens";
-            if needed && report.extra.get(name).is_none() && missing(name) {
+            if needed && report.extra.get(name).is_none() {
                 o.u64(name, 0);
             }
         }

@@ -6,6 +6,7 @@
 
 use llm_core::dialect::DialectId;
 use llm_core::extra::Extra;
+use llm_core::raw::Raw;
 
 use super::{Object, ObjectWriter};
 
@@ -49,9 +50,9 @@ pub fn write_outer(o: &mut ObjectWriter<'_>, extra: &Extra, dialect: DialectId, 
     }
     for (name, value) in extra.fields() {
         if let Some(plain) = name.strip_prefix(PLAIN) {
-            o.kept(plain, value);
+            write(o, plain, value);
         } else if !is_odd(name, places) {
-            o.kept(name, value);
+            write(o, name, value);
         }
     }
 }
@@ -63,8 +64,16 @@ pub fn write_inner(o: &mut ObjectWriter<'_>, extra: &Extra, dialect: DialectId, 
     }
     for (name, value) in extra.fields() {
         if let Some(inner) = inner_name(name, place) {
-            o.kept(inner, value);
+            write(o, inner, value);
         }
+    }
+}
+
+/// Words that have been written win over a field of the same name that was kept because it said
+/// something the words could not: an edit must come out once.
+fn write(o: &mut ObjectWriter<'_>, name: &str, value: &Raw) {
+    if !o.says(name) {
+        o.raw(name, value);
     }
 }
 

@@ -14,6 +14,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use llm_core::Str;
 use llm_core::call::{Peek, Spanned};
+use llm_core::completion::CANDIDATES_MAX;
 use llm_core::dialect::BadRequest;
 use llm_core::raw::RawNumber;
 use memchr::{memchr, memmem};
@@ -164,9 +165,10 @@ impl<'a> Reader<'a> {
             Member::CapUnlessNegative if is_negative(json) => {}
             Member::CapUnlessNegative => self.cap(name, json)?,
             Member::Candidates => {
-                let wanted = integer(json).and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0);
-                let Some(wanted) = wanted else {
-                    return Err(self.bad(name, "must be an integer from 1 to 65535"));
+                let wanted = integer(json).and_then(|n| u16::try_from(n).ok());
+                let Some(wanted) = wanted.filter(|n| (1..=CANDIDATES_MAX).contains(n)) else {
+                    let range = format!("must be an integer from 1 to {CANDIDATES_MAX}");
+                    return Err(self.bad(name, &range));
                 };
                 self.peek.candidates = self.peek.candidates.max(wanted);
             }

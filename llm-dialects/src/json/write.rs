@@ -22,7 +22,7 @@ pub struct ObjectWriter<'a> {
     /// Where its opening brace stands.
     start: usize,
     /// The names written so far, quotes and all, once somebody asked for them.
-    said: Option<Box<HashSet<Vec<u8>>>>,
+    said: Option<HashSet<Vec<u8>>>,
 }
 
 /// An open array.
@@ -195,11 +195,11 @@ impl<'a> ObjectWriter<'a> {
 
     /// Whether a member of that name has been written. What is there is read at the first
     /// question only: a hostile request asks as often as it has members.
-    fn says(&mut self, name: &str) -> bool {
+    pub(crate) fn says(&mut self, name: &str) -> bool {
         let mut quoted = BytesMut::new();
         string(&mut quoted, name);
         let written = self.out.get(self.start..).unwrap_or_default();
-        self.said.get_or_insert_with(|| Box::new(names(written))).contains(&*quoted)
+        self.said.get_or_insert_with(|| names(written)).contains(&*quoted)
     }
 }
 
@@ -270,6 +270,11 @@ impl<'a> ArrayWriter<'a> {
     /// A double; `null` when it is no number.
     pub fn f64(&mut self, value: f64) {
         double(self.next(), value);
+    }
+
+    /// A number, as written.
+    pub fn number(&mut self, value: &RawNumber) {
+        self.next().extend_from_slice(value.get().as_bytes());
     }
 
     /// A value, as written.

@@ -47,6 +47,10 @@ pub(super) fn read(body: &Bytes, start: usize) -> Result<(Part, usize), BadReque
         };
         let value = value.trim();
         if name.eq_ignore_ascii_case("content-disposition") {
+            if named {
+                // Whoever reads the other one would see another field.
+                return Err(broken("has a part with two names"));
+            }
             let field = parameter(value, "name");
             part.name = unescape(field.ok_or_else(|| broken("has a part without a name"))?).into();
             part.filename = filename(value);

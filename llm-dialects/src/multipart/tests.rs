@@ -75,6 +75,7 @@ fn what_is_no_form_is_refused() {
         "--xyz\nContent-Disposition: form-data; name=\"a\rb\"\n\nx\n--xyz--",
         &format!("{head}x"),
         &format!("{head}x\n--xyz"),
+        "--xyz\nContent-Disposition: x; name=a\nContent-Disposition: x; name=b\n\nx\n--xyz--",
     ] {
         assert_eq!(read(body).unwrap_err().reason, BadReason::Syntax, "{body:?}");
     }

@@ -153,7 +153,8 @@ pub(super) fn encode_answer(shape: Shape, answer: &Embeddings, cx: &RenderCx) ->
             let mut list = o.array("embeddings");
             vectors.iter().for_each(|v| write_vector(&mut list.array(), v));
         }
-        if let Some(usage) = answer.usage.as_ref().filter(|u| !one || u.extra.origin() == Some(ID)) {
+        if let Some(usage) = answer.usage.as_ref().filter(|u| !one || u.extra.origin() == Some(ID))
+        {
             reply::write_usage(o, usage, &mut losses);
         }
         o.extra(&answer.extra, ID);

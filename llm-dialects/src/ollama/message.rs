@@ -79,6 +79,10 @@ pub(super) fn image(base64: Str) -> Media {
     Media { mime, ..Media::new(MediaSource::Base64(base64)) }
 }
 
+/// Arguments that are no JSON: of a tool that takes free text, or of a call that was cut short.
+/// Ollama's are objects, and so the text stands beside one.
+const FREE_TEXT: &str = "arguments_text";
+
 /// One tool call.
 pub(super) fn call(field: Field<'_>, make_id: &mut dyn FnMut() -> Str) -> Result<Part, Bad> {
     let mut o = field.object()?;
@@ -101,6 +105,15 @@ pub(super) fn call(field: Field<'_>, make_id: &mut dyn FnMut() -> Str) -> Result
             f.raw().text().clone()
         }
     };
+    let free = function.see(FREE_TEXT).filter(|f| f.kind() == JsonKind::String);
+    let arguments = match free {
+        Some(text) => {
+            function.take(FREE_TEXT)?;
+            bits = 0;
+            text.str()?
+        }
+        None => arguments,
+    };
     let (id, state) = match (o.str("id")?, function.see("id").map(|f| f.kind())) {
         (Some(shown), _) => call_id::split(&shown),
         (None, Some(JsonKind::String)) => {
@@ -114,7 +127,7 @@ pub(super) fn call(field: Field<'_>, make_id: &mut dyn FnMut() -> Str) -> Result
     };
     let mut extra = nested::rest(o, ID, &[FUNCTION]).noted(bits);
     nested::keep(&mut extra, FUNCTION, function, ID);
-    let call = ToolCall { id, name, arguments, custom: false };
+    let call = ToolCall { id, name, arguments, custom: free.is_some() };
     Ok(Part { state, extra, ..Part::new(PartKind::ToolCall(call)) })
 }
 
@@ -157,6 +170,9 @@ fn write_call(
     function.str("name", &call.name);
     if !write_arguments(&mut function, part, call) {
         lose(part);
+        if shown {
+            function.str(FREE_TEXT, &call.arguments);
+        }
     }
     nested::write_inner(&mut function, &part.extra, ID, FUNCTION);
 }
@@ -227,7 +243,9 @@ impl<'a> Words<'a> {
             }
             PartKind::Image(media) => match &media.source {
                 MediaSource::Base64(base64) => self.images.push(base64),
-                MediaSource::Text(_) | MediaSource::Url(_) | MediaSource::Id(_) => return Fate::Lost,
+                MediaSource::Text(_) | MediaSource::Url(_) | MediaSource::Id(_) => {
+                    return Fate::Lost;
+                }
             },
             PartKind::File(media) => match &media.source {
                 MediaSource::Text(text) => {
@@ -245,7 +263,9 @@ impl<'a> Words<'a> {
                 }
                 None => return Fate::Lost,
             },
-            PartKind::Video(_) | PartKind::ToolResult(_) | PartKind::Opaque(_) => return Fate::Lost,
+            PartKind::Video(_) | PartKind::ToolResult(_) | PartKind::Opaque(_) => {
+                return Fate::Lost;
+            }
         }
         Fate::Said
     }

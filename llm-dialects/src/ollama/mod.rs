@@ -120,9 +120,7 @@ impl CallerDialect for Ollama {
             | Answer::Moderate(_)
             | Answer::Transcribe(_)
             | Answer::Image(_)
-            | Answer::CountTokens(_) => {
-                Rendered::json(write::object(|_| {}).freeze(), unsayable())
-            }
+            | Answer::CountTokens(_) => Rendered::json(write::object(|_| {}).freeze(), unsayable()),
         }
     }
 
@@ -166,8 +164,10 @@ impl UpstreamDialect for Ollama {
     }
 
     fn relay(&self, body: &Bytes, peek: &Peek, cx: &SendCx<'_>) -> Result<Chunks, BadRequest> {
-        let mut edits: Vec<Edit> =
-            Edit::model(peek, cx.model).filter(|_| cx.model != &*peek.model.value).into_iter().collect();
+        let mut edits: Vec<Edit> = Edit::model(peek, cx.model)
+            .filter(|_| cx.model != &*peek.model.value)
+            .into_iter()
+            .collect();
         if peek.stream != cx.stream {
             let wanted = if cx.stream { "true" } else { "false" };
             edits.push(match &peek.stream_span {

@@ -65,12 +65,14 @@ pub(super) fn decode(body: &Bytes) -> Result<Completion, Corrupt> {
             None
         }
     };
+    // An answer that says nothing and does not end is none.
+    let silent = parts.is_empty() && finish.is_none();
     Ok(Completion {
         id: None,
         model,
         created: created_text.as_deref().and_then(time::seconds),
         ended: finish.is_some(),
-        candidates: vec![Candidate { parts, finish }],
+        candidates: if silent { Vec::new() } else { vec![Candidate { parts, finish }] },
         usage,
         failure: None,
         extra: extra.noted(bits),

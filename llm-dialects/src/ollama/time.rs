@@ -23,7 +23,8 @@ pub(super) fn seconds(text: &str) -> Option<u64> {
         return None;
     }
     let rest = text.get(19..)?;
-    let rest = rest.strip_prefix('.').map_or(rest, |r| r.trim_start_matches(|c: char| c.is_ascii_digit()));
+    let rest =
+        rest.strip_prefix('.').map_or(rest, |r| r.trim_start_matches(|c: char| c.is_ascii_digit()));
     let offset = offset_s(rest)?;
     let total = days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset;
     u64::try_from(total).ok()
@@ -91,7 +92,13 @@ mod tests {
         }
         assert_eq!(seconds("2026-01-01T09:00:00.123456789+09:00"), Some(1_767_225_600));
         assert_eq!(seconds("2025-12-31T17:00:00-07:00"), Some(1_767_225_600));
-        for bad in ["", "2026-01-01", "2026-13-01T00:00:00Z", "2026-01-01T00:00:00", "é026-01-01T00:00:00Z"] {
+        for bad in [
+            "",
+            "2026-01-01",
+            "2026-13-01T00:00:00Z",
+            "2026-01-01T00:00:00",
+            "é026-01-01T00:00:00Z",
+        ] {
             assert_eq!(seconds(bad), None, "{bad}");
         }
     }

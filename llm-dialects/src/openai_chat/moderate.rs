@@ -50,7 +50,8 @@ pub(super) fn encode(request: &ModerateRequest, cx: &SendCx<'_>) -> Result<Encod
     let mut out = bytes::BytesMut::with_capacity(1024);
     let mut o = crate::json::ObjectWriter::begin(&mut out);
     let notation = request.extra.notation(ME);
-    if !cx.model.is_empty() && !(notation.has(NO_MODEL) && cx.model == &*request.model) {
+    let as_unnamed = notation.has(NO_MODEL) && cx.model == &*request.model;
+    if !cx.model.is_empty() && !as_unnamed {
         o.str("model", cx.model);
     }
     match request.input.as_slice() {

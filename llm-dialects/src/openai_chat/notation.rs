@@ -36,6 +36,9 @@ pub(super) mod of_request {
     pub(crate) const REASONING_OBJECT: u32 = 1 << 9;
     /// Reasoning was asked for by the object `thinking` of DeepSeek and others.
     pub(crate) const THINKING_OBJECT: u32 = 1 << 10;
+    /// The cap stood in `max_tokens`. Where neither is said, a cap that is set later is spelled as
+    /// the model wants it.
+    pub(crate) const MAX_TOKENS: u32 = 1 << 12;
     /// OpenRouter's `reasoning` spelled "not shown" as `exclude`.
     pub(crate) const EXCLUDE_SAID: u32 = 1 << 11;
 }
@@ -68,6 +71,8 @@ pub(super) mod of_part {
     pub(crate) const RAW_ARGUMENTS: u32 = 1 << 6;
     /// A tool in the old `functions`.
     pub(crate) const LEGACY_TOOL: u32 = 1 << 7;
+    /// A custom tool's call in the form of a function's.
+    pub(crate) const SHOWN_AS_FUNCTION: u32 = 1 << 9;
     /// Mistral's thinking as a string, not as a list of texts.
     pub(crate) const THINKING_STRING: u32 = 1 << 8;
 }

@@ -84,7 +84,7 @@ pub(super) fn render(answer: &Ranking, cx: &RenderCx) -> Rendered {
         }
         drop(array);
         if let Some(report) = &answer.usage {
-            usage::write_input(&mut o.object("usage"), report);
+            usage::write_total(&mut o.object("usage"), report);
         }
         o.extra(&answer.extra, ME);
         answer.extra.lose(ME, "", &mut losses);

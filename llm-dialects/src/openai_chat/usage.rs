@@ -40,7 +40,7 @@ fn counts(o: &Object<'_>) -> Option<Usage> {
     let total = number(o, "total_tokens");
     let completion = completion.map(|n| {
         let beside = total.is_some() && total == sum(&[prompt, Some(n), Some(reasoning)]);
-        if reasoning > 0 && (beside || reasoning > n) { n.saturating_add(reasoning) } else { n }
+        if reasoning > 0 && beside { n.saturating_add(reasoning) } else { n }
     });
 
     // Each share is taken out of what is left, so that the shares always add up to the total.
@@ -140,6 +140,15 @@ pub(super) fn read_total(field: Field<'_>) -> Option<UsageReport> {
             Usage { input, unknown: Unknown { input: false, output: true }, ..Usage::default() };
         Some(UsageReport { usage, extra: o.rest(ME) })
     })
+}
+
+/// Writes the members of a `usage` object that may have nothing but a total.
+pub(super) fn write_total(o: &mut ObjectWriter<'_>, report: &UsageReport) {
+    if report.extra.origin() == Some(ME) {
+        super::notation::others(o, &report.extra, &[]);
+    } else {
+        o.u64("total_tokens", report.usage.input_total().unwrap_or(0));
+    }
 }
 
 /// Writes the members of a `usage` object of the newer spelling (images, transcripts).

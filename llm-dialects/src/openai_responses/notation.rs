@@ -79,7 +79,9 @@ pub(super) mod request {
     pub(crate) const CHOICE_CUSTOM: u32 = 1 << 10;
 }
 
-/// Fields of the message item a part belongs to, in the part's own [`Extra`].
+/// The id of the item a part belongs to.
+pub(super) const ITEM_ID: &str = "item.id";
+/// Fields of the item a part belongs to, in the part's own [`Extra`].
 pub(super) const ITEM: &str = "item.";
 /// Fields of `text`, in the request's.
 pub(super) const TEXT: &str = "text.";
@@ -132,14 +134,14 @@ pub(super) fn write_except(extra: &Extra, names: &[&str], o: &mut ObjectWriter<'
     }
 }
 
-/// Restores the fields that stand below a prefix, but for those that stand deeper.
-pub(super) fn write_below(prefix: &str, deeper: &str, extra: &Extra, o: &mut ObjectWriter<'_>) {
+/// Restores the fields that stand below a prefix, but for one, or for those below a longer one.
+pub(super) fn write_below(prefix: &str, but: &str, extra: &Extra, o: &mut ObjectWriter<'_>) {
     if !own(extra) {
         return;
     }
-    for (name, value) in extra.fields() {
-        let below = name.strip_prefix(prefix).filter(|_| deeper.is_empty() || !name.starts_with(deeper));
-        if let Some(below) = below {
+    let stays = |name: &str| name == but || (but.ends_with('.') && name.starts_with(but));
+    for (name, value) in extra.fields().iter().filter(|(n, _)| !stays(n)) {
+        if let Some(below) = name.strip_prefix(prefix) {
             o.raw(below, value);
         }
     }

@@ -49,7 +49,7 @@ impl Watch {
             self.seen.delta_bytes = self.seen.delta_bytes.saturating_add(bytes);
             return;
         }
-        let ends = named.is_none_or(|n| ENDS.iter().any(|e| *e == n));
+        let ends = named.is_none_or(|n| ENDS.contains(&n));
         if ends {
             self.read(frame);
         }
@@ -66,7 +66,7 @@ impl Watch {
             }
             return;
         }
-        if !ENDS.iter().any(|e| *e == kind.as_bytes()) || RESPONSE.find(&frame.data).is_none() {
+        if !ENDS.contains(&kind.as_bytes()) || RESPONSE.find(&frame.data).is_none() {
             return;
         }
         let response = read.response.and_then(|r| Field::within(&text, r)?.object().ok());

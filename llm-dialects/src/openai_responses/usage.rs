@@ -12,7 +12,8 @@ use crate::json::{Field, JsonKind, Object, ObjectWriter};
 pub(super) fn disjoint(counts: Counts) -> Usage {
     let Counts { input, cached, written, output, reasoning, total } = counts;
     let (read, wrote) = (input.unwrap_or(0), output.unwrap_or(0));
-    let beside = reasoning > 0 && total == Some(read.saturating_add(wrote).saturating_add(reasoning));
+    let beside =
+        reasoning > 0 && total == Some(read.saturating_add(wrote).saturating_add(reasoning));
     // A host that counts cached tokens beside the input would make the rest negative.
     let cached = cached.min(read);
     let written = written.min(read - cached);

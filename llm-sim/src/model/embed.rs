@@ -36,7 +36,8 @@ pub(crate) fn embed(request: &EmbedRequest, dialect: DialectId) -> Embeddings {
     };
     let seed = hash::hash(format!("{:?}", request.input).as_bytes());
     Embeddings {
-        id: Some(hash::uuid(seed).into()),
+        // Only Cohere names its answers.
+        id: (dialect == DialectId::Cohere).then(|| hash::uuid(seed).into()),
         model: Some(request.model.clone()),
         sets: wanted.iter().map(set).collect(),
         usage: Some(read_only(read)),

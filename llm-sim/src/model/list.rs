@@ -16,7 +16,8 @@ pub(crate) fn models(request: &ModelsRequest, dialect: DialectId, known: &[&str]
         id: (*name).into(),
         created: Some(CREATED),
         owner: Some(owner(dialect).into()),
-        title: Some((*name).into()),
+        // OpenAI has no names for people.
+        title: (owner(dialect) != "openai").then(|| (*name).into()),
         extra: Extra::default(),
     };
     Models {

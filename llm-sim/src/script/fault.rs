@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// What happens to a request. All that is said happens, from the head to the last byte.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
@@ -20,7 +20,8 @@ pub struct Act {
     pub message: Option<String>,
     /// When to come back; becomes the vendor's own hint.
     pub retry_after_ms: Option<u64>,
-    /// The `retry-after` header as written: a date, an absurd number.
+    /// The `retry-after` header as written: seconds, a date, an absurd number.
+    #[serde(deserialize_with = "as_written")]
     pub retry_after: Option<String>,
     /// The error's body is as long as this.
     pub error_bytes: Option<usize>,
@@ -185,4 +186,14 @@ pub enum UsageFault {
     Huge,
     /// The same twice.
     Twice,
+}
+
+/// A header's value, which people write as a number where it is one.
+fn as_written<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
+    Ok(match Option::<serde_json::Value>::deserialize(d)? {
+        None => None,
+        Some(serde_json::Value::String(text)) => Some(text),
+        Some(serde_json::Value::Number(number)) => Some(number.to_string()),
+        Some(_) => return Err(serde::de::Error::custom("retry_after: a number or a text")),
+    })
 }

@@ -215,8 +215,16 @@ fn usage_object(report: &UsageReport) -> Value {
         "cache_read": usage.cache_read,
         "cache_write": usage.cache_write_total(),
         "output_total": usage.output_total(),
-        "reasoning": usage.reasoning,
+        "reasoning": reasoning_said(report).unwrap_or(usage.reasoning),
     })
+}
+
+/// Some hosts claim more reasoning than output. Our counts are disjoint and cannot hold that; what
+/// was said is kept beside them.
+fn reasoning_said(report: &UsageReport) -> Option<u64> {
+    let details = report.extra.get("completion_tokens_details")?;
+    let details: Value = serde_json::from_str(details.get()).ok()?;
+    details.get("reasoning_tokens")?.as_u64()
 }
 
 fn transcript_usage(transcript: &Transcript) -> Value {

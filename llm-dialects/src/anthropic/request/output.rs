@@ -130,7 +130,7 @@ pub(super) fn write(
     let extra = &request.extra;
     let schema = match &request.output.format {
         Some(OutputFormat::Schema(schema)) if cx.capability.json_schema => Some(schema),
-        _ => None,
+        Some(OutputFormat::Schema(_) | OutputFormat::Json | OutputFormat::Text) | None => None,
     };
     let on_top = extra.notation(ID).has(note::FORMAT_ON_TOP);
     if effort.is_some() || (schema.is_some() && !on_top) {

@@ -33,7 +33,10 @@ pub(super) fn turn(
             losses.approximated(at.to_string());
             text(list, part, t, at, cut, losses);
         }
-        PartKind::Reasoning(t) => return Ok(reasoning(list, part, t, at, losses)),
+        PartKind::Reasoning(t) => {
+            reasoning(list, part, t, at, losses);
+            return Ok(());
+        }
         PartKind::ToolCall(call) => tool_call(list, part, call, at, losses),
         PartKind::ToolResult(result) => tool_result(list, part, result, at, losses)?,
         PartKind::Opaque(opaque) if opaque.origin == ID => list.raw(&opaque.value),

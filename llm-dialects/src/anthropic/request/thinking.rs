@@ -83,7 +83,7 @@ impl Plan {
     pub(super) fn budget(&self) -> u64 {
         match &self.thinking {
             Thinking::Budget(Some(budget)) => budget.as_u64().unwrap_or(0),
-            _ => 0,
+            Thinking::Budget(None) | Thinking::Unsaid | Thinking::Off | Thinking::Adaptive => 0,
         }
     }
 

@@ -199,11 +199,12 @@ fn is_own(message: &Message) -> bool {
 
 /// Blank text is refused. Whoever speaks this dialect is not corrected.
 fn is_said(part: &Part) -> bool {
-    let own = part.extra.origin() == Some(ID);
-    match &part.kind {
-        PartKind::Text(t) | PartKind::Refusal(t) => own || !t.text.trim().is_empty(),
-        _ => true,
-    }
+    part.extra.origin() == Some(ID) || words(part).is_none_or(|text| !text.trim().is_empty())
+}
+
+/// The text of a part that is text.
+fn words(part: &Part) -> Option<&str> {
+    if let PartKind::Text(t) | PartKind::Refusal(t) = &part.kind { Some(&t.text) } else { None }
 }
 
 /// The parts of a message with their places.
@@ -214,15 +215,8 @@ fn placed(message: &Message, at: At) -> impl Iterator<Item = (&Part, At)> {
 /// The text of a message that is nothing but text.
 fn plain(message: &Message) -> Option<&str> {
     let string = !is_own(message) || message.extra.notation(ID).has(note::STRING);
-    match &message.parts[..] {
-        [part] if string && part.cache.is_none() && part.state.is_none() => match &part.kind {
-            PartKind::Text(t)
-                if t.citations.is_empty() && part.extra.is_empty() && is_said(part) =>
-            {
-                Some(&t.text)
-            }
-            _ => None,
-        },
-        _ => None,
-    }
+    let [part] = &message.parts[..] else { return None };
+    let bare = part.cache.is_none() && part.state.is_none() && part.extra.is_empty();
+    let PartKind::Text(t) = &part.kind else { return None };
+    (string && bare && t.citations.is_empty() && is_said(part)).then_some(&*t.text)
 }

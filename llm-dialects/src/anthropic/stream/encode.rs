@@ -205,7 +205,16 @@ impl Writer {
                     self.stop(out);
                 }
                 // Assistants of this dialect say nothing but text, thoughts and calls.
-                _ => self.losses.dropped(path(part)),
+                PartKind::Opaque(_)
+                | PartKind::Text(_)
+                | PartKind::Refusal(_)
+                | PartKind::Reasoning(_)
+                | PartKind::Image(_)
+                | PartKind::Audio(_)
+                | PartKind::Video(_)
+                | PartKind::File(_)
+                | PartKind::ToolCall(_)
+                | PartKind::ToolResult(_) => self.losses.dropped(path(part)),
             },
             PartHead::Audio { .. } => self.losses.dropped(path(part)),
             // Begun with the first word: blank blocks are refused when they come back.

@@ -122,7 +122,7 @@ fn what_is_wrong_is_named() {
         (r#""model":"m","max_tokens":"9""#, "max_tokens"),
         (r#""model":"m","max_tokens":4294967296"#, "max_tokens"),
         (r#""model":"m","n":0"#, "n"),
-        (r#""model":"m","n":65536"#, "n"),
+        (r#""model":"m","n":1025"#, "n"),
         (r#""model":"m","user":{}"#, "user"),
         (r#""model":"m","stream_options":true"#, "stream_options"),
         (r#""model":"m","stream_options":{"include_usage":1}"#, "stream_options.include_usage"),
@@ -178,7 +178,7 @@ fn expected(tree: &Value) -> Option<(String, bool, Option<u32>, u16, bool)> {
     let model = tree["model"].as_str().filter(|m| !m.is_empty())?;
     let (stream, n) = (&tree["stream"], &tree["n"]);
     or_none(stream, stream.is_boolean())?;
-    or_none(n, whole(n).is_some_and(|n| (1..=65535).contains(&n)))?;
+    or_none(n, whole(n).is_some_and(|n| (1..=1024).contains(&n)))?;
     let mut cap = None;
     let predict = &tree["options"]["num_predict"];
     for (limit, negative) in [(&tree["max_tokens"], false), (predict, true)] {

@@ -19,7 +19,6 @@ pub(in crate::ollama) fn encode(shape: Shape, request: &Request, cx: &SendCx<'_>
             o.bool("stream", cx.stream);
         }
         options::write(o, request, cx, &mut losses);
-        restore(o, request, shape);
         match shape {
             Shape::Chat => {
                 tools::write(o, request, &mut losses);
@@ -27,6 +26,7 @@ pub(in crate::ollama) fn encode(shape: Shape, request: &Request, cx: &SendCx<'_>
             }
             Shape::Generate => prompt::write(o, request, &mut losses),
         }
+        restore(o, request, shape);
     });
     Encoded::json(body.freeze(), losses)
 }

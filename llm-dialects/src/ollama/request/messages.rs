@@ -160,12 +160,15 @@ fn write_plain<'a>(
     let words = gather(parts, place, losses);
     let text = one_text(&words, message.role, place, losses);
     let mut o = list.object();
-    o.str("role", match message.role {
-        Role::System | Role::Developer => "system",
-        Role::Assistant => "assistant",
-        // What stands beside a result and is none was said by whoever ran the tool.
-        Role::User | Role::Tool => "user",
-    });
+    o.str(
+        "role",
+        match message.role {
+            Role::System | Role::Developer => "system",
+            Role::Assistant => "assistant",
+            // What stands beside a result and is none was said by whoever ran the tool.
+            Role::User | Role::Tool => "user",
+        },
+    );
     if !text.is_empty() || !message.extra.notation(ID).has(note::CONTENT_UNSAID) {
         o.str("content", &text);
     }

@@ -16,8 +16,8 @@ use serde_json::value::RawValue;
 use super::super::ids::AnswerIds;
 use super::super::wire::{ID, Line};
 use super::super::{error, logprobs, message, reply, signatures, time};
-use crate::json::{Field, Object};
 use crate::json::piece::Piece;
+use crate::json::{Field, Object};
 use crate::state;
 
 /// Reads the lines of one answer.
@@ -213,7 +213,7 @@ impl Decoder {
             self.close(out);
             self.called = true;
             let part = self.next()?;
-            let head = PartHead::ToolCall { id: call.id, name: call.name, custom: false };
+            let head = PartHead::ToolCall { id: call.id, name: call.name, custom: call.custom };
             out.push(Event::PartStart { part, head });
             if !call.arguments.is_empty() {
                 out.push(Event::PartDelta { part, delta: Delta::Arguments(call.arguments) });
@@ -230,8 +230,17 @@ impl Decoder {
         self.close(out);
         let mut o = Object::root(text)?;
         for read in [
-            "model", "created_at", "message", "response", "thinking", "images", "tool_calls",
-            signatures::THINKING, signatures::CONTENT, "logprobs", "done",
+            "model",
+            "created_at",
+            "message",
+            "response",
+            "thinking",
+            "images",
+            "tool_calls",
+            signatures::THINKING,
+            signatures::CONTENT,
+            "logprobs",
+            "done",
         ] {
             o.take(read)?;
         }

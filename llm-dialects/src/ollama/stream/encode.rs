@@ -34,10 +34,21 @@ pub(in crate::ollama) struct Encoder {
 /// A part that has begun.
 #[derive(Debug)]
 enum Open {
-    Text { state: Option<Opaque> },
-    Thinking { bytes: usize, state: Option<Opaque> },
+    Text {
+        state: Option<Opaque>,
+    },
+    Thinking {
+        bytes: usize,
+        state: Option<Opaque>,
+    },
     /// Calls are said whole.
-    Call { id: Str, name: Str, custom: bool, arguments: String, state: Option<Opaque> },
+    Call {
+        id: Str,
+        name: Str,
+        custom: bool,
+        arguments: String,
+        state: Option<Opaque>,
+    },
     /// Said already, or never.
     Done,
 }
@@ -210,17 +221,22 @@ impl Encoder {
     fn over(&mut self, out: &mut BytesMut) {
         let (finish, usage) = (self.finish.take(), self.usage.take());
         let mut losses = std::mem::take(&mut self.losses);
-        self.whole_line(true, out, |_| {}, |o| {
-            if let Some(finish) = &finish {
-                reply::write_reason(o, finish, &mut losses);
-            }
-            if let Some(usage) = &usage {
-                reply::write_usage(o, usage, &mut losses);
-            }
-            if let Some(finish) = &finish {
-                o.extra(&finish.extra, super::super::wire::ID);
-            }
-        });
+        self.whole_line(
+            true,
+            out,
+            |_| {},
+            |o| {
+                if let Some(finish) = &finish {
+                    reply::write_reason(o, finish, &mut losses);
+                }
+                if let Some(usage) = &usage {
+                    reply::write_usage(o, usage, &mut losses);
+                }
+                if let Some(finish) = &finish {
+                    o.extra(&finish.extra, super::super::wire::ID);
+                }
+            },
+        );
         self.losses = losses;
     }
 }

@@ -277,7 +277,10 @@ fn calls(
 
 fn call_members(o: &mut ObjectWriter<'_>, part: &Part, call: &ToolCall) {
     o.str("id", &shown_id(&call.id, part.state.as_ref()));
-    let member = if call.custom { "custom" } else { "function" };
+    // Every client knows calls of functions. Custom ones are for who was answered in this
+    // dialect; when they come back, the tool of that name says what they are.
+    let custom = call.custom && own(&part.extra);
+    let member = if custom { "custom" } else { "function" };
     o.str("type", member);
     let mut inner = o.object(member);
     inner.str("name", &call.name);
@@ -286,7 +289,7 @@ fn call_members(o: &mut ObjectWriter<'_>, part: &Part, call: &ToolCall) {
     } else {
         &*call.arguments
     };
-    inner.str(if call.custom { "input" } else { "arguments" }, arguments);
+    inner.str(if custom { "input" } else { "arguments" }, arguments);
     others(&mut inner, &kept(&part.extra, member), &[]);
     drop(inner);
     if let Some(signature) = part.state.as_ref().filter(|s| state::is_signature(s)) {

@@ -2,9 +2,9 @@
 
 use llm_core::Str;
 use llm_core::dialect::{BadRequest, DialectId};
-use llm_core::prompt::{Message, Request, Role};
+use llm_core::prompt::{Message, PartKind, Request, Role, ToolKind};
 
-use super::super::notation::{ME, of_request};
+use super::super::notation::{ME, of_part, of_request};
 use super::{messages, options, tools};
 use crate::json::{Bad, Object, object};
 
@@ -16,7 +16,32 @@ pub(crate) fn decode(body: &bytes::Bytes, model: Option<&Str>) -> Result<Request
     let mut request = Request::default();
     let all = messages::read(&mut o)?;
     split_system(all, &mut request);
-    Ok(finish(o, request, model, ME)?)
+    let mut request = finish(o, request, model, ME)?;
+    mark_custom(&mut request);
+    Ok(request)
+}
+
+/// Calls of custom tools that another dialect made were shown as calls of functions.
+fn mark_custom(request: &mut Request) {
+    let custom: Vec<&Str> = request
+        .tools
+        .iter()
+        .filter(|t| matches!(t.kind, ToolKind::Custom))
+        .map(|t| &t.name)
+        .collect();
+    if custom.is_empty() {
+        return;
+    }
+    for part in request.messages.iter_mut().flat_map(|m| &mut m.parts) {
+        if let PartKind::ToolCall(call) = &mut part.kind
+            && !call.custom
+            && custom.contains(&&call.name)
+        {
+            call.custom = true;
+            let extra = std::mem::take(&mut part.extra);
+            part.extra = extra.noted(of_part::SHOWN_AS_FUNCTION);
+        }
+    }
 }
 
 /// Reads everything beside the conversation. What is not understood is kept for `origin`.

@@ -55,11 +55,11 @@ fn write_extra(o: &mut ObjectWriter<'_>, request: &Request, cx: &SendCx<'_>, los
                             write_usage_option(o, &inner);
                         }
                         _ if ask => {}
-                        _ => _ = o.raw(name, value),
+                        _ => _ = o.kept(name, value),
                     }
                 }
             }
-            _ if own(extra) || kindred(extra.origin(), name) => _ = o.raw(name, value),
+            _ if own(extra) || kindred(extra.origin(), name) => _ = o.kept(name, value),
             _ if value.is_null() => {}
             _ => losses.dropped(name.clone()),
         }

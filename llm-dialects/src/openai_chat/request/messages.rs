@@ -105,7 +105,10 @@ fn assistant(o: &mut Object<'_>, legacy: &mut Legacy, parts: &mut Vec<Part>) -> 
         let part = Part::new(PartKind::Audio(Audio { media, transcript: None }));
         parts.push(Part { extra: audio.rest(ME), ..part });
     }
-    if let Some(field) = o.take("tool_calls")? {
+    // An empty list is no call, and stays as written.
+    if !o.see("tool_calls").is_some_and(is_empty_list)
+        && let Some(field) = o.take("tool_calls")?
+    {
         read_calls(field, None, parts)?;
     }
     if let Some(field) = o.take("function_call")? {
@@ -118,6 +121,11 @@ fn assistant(o: &mut Object<'_>, legacy: &mut Legacy, parts: &mut Vec<Part>) -> 
         parts.push(Part { extra, ..Part::new(kind) });
     }
     Ok(())
+}
+
+fn is_empty_list(field: Field<'_>) -> bool {
+    let inner = field.text().strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    inner.is_some_and(|t| t.trim_ascii().is_empty())
 }
 
 /// Reads `tool_calls`. `made` makes an id where an answer has none; in a request ids are required.

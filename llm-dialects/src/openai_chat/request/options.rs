@@ -58,6 +58,7 @@ pub(super) fn output(
         *bits |= of_request::MAX_COMPLETION;
     } else {
         output.tokens_max = o.number("max_tokens")?;
+        *bits |= if output.tokens_max.is_some() { of_request::MAX_TOKENS } else { 0 };
     }
     if let Some(field) = o.take("stop")? {
         if field.kind() == JsonKind::String {
@@ -200,11 +201,8 @@ pub(super) fn write_output(
     let (output, own) = (&request.output, own(&request.extra));
     let notation = request.extra.notation(ME);
     write_format(o, request, capability, losses);
-    let newer = if own {
-        notation.has(of_request::MAX_COMPLETION)
-    } else {
-        capability.max_completion_tokens
-    };
+    let newer = notation.has(of_request::MAX_COMPLETION)
+        || (capability.max_completion_tokens && !notation.has(of_request::MAX_TOKENS));
     let cap = if newer { "max_completion_tokens" } else { "max_tokens" };
     o.opt_number(cap, output.tokens_max.as_ref());
     match output.stop.as_slice() {

@@ -67,13 +67,14 @@ impl<'a> Speaker<'a> {
     fn heard(&mut self, array: &mut ArrayWriter<'_>) {
         let parts = self.message.parts.iter().enumerate();
         let mut rest = Vec::new();
-        let mut results = 0;
+        let (mut results, mut others) = (0, 0);
         for (at, part) in parts {
             let PartKind::ToolResult(result) = &part.kind else {
                 rest.push((at, part));
+                others += 1;
                 continue;
             };
-            if !rest.is_empty() {
+            if others > 0 {
                 self.lose(at, "", LossReason::Reordered);
             }
             results += 1;
@@ -333,13 +334,14 @@ impl<'a> Speaker<'a> {
 fn write_call(o: &mut ObjectWriter<'_>, part: &Part, call: &ToolCall, own: bool) {
     let notation = part.extra.notation(ME);
     o.str("id", &call_id(&call.id, own));
-    let member = if call.custom { "custom" } else { "function" };
+    let custom = call.custom && !notation.has(of_part::SHOWN_AS_FUNCTION);
+    let member = if custom { "custom" } else { "function" };
     if !notation.has(of_part::NO_TYPE) {
         o.str("type", member);
     }
     let mut inner = o.object(member);
     inner.str("name", &call.name);
-    if call.custom {
+    if custom {
         inner.str("input", &call.arguments);
     } else if notation.has(of_part::RAW_ARGUMENTS) && is_json(&call.arguments) {
         inner.json("arguments", &call.arguments);

@@ -26,6 +26,8 @@ pub(crate) struct Decoder {
     started: bool,
     over: bool,
     id: Str,
+    /// What chunks said that came before the answer had a name.
+    early: Extra,
     candidates: Vec<Candidate>,
 }
 
@@ -107,7 +109,8 @@ impl Decoder {
         out: &mut Vec<Event>,
     ) -> Result<(), Corrupt> {
         if !self.started && (chunk.choices.is_some() || chunk.usage.is_some()) {
-            self.start(root, out)?;
+            let nothing_yet = chunk.choices.as_ref().is_some_and(|c| c.is_empty());
+            self.start(root, nothing_yet && chunk.usage.is_none(), out)?;
         }
         for (at, choice) in chunk.choices.into_iter().flatten().enumerate() {
             self.choice(choice, at, root, out)?;
@@ -123,7 +126,12 @@ impl Decoder {
         Ok(())
     }
 
-    fn start(&mut self, root: &Str, out: &mut Vec<Event>) -> Result<(), Corrupt> {
+    fn start(
+        &mut self,
+        root: &Str,
+        nothing_yet: bool,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Corrupt> {
         let mut o = Object::root(root)?;
         let text =
             |o: &mut Object<'_>, name| o.take_if(name, JsonKind::String).and_then(|f| f.str().ok());
@@ -135,6 +143,17 @@ impl Decoder {
         let mut extra = o.rest(ME);
         for known in ["usage", "error", "choices"] {
             extra.take(known);
+        }
+        for (name, value) in self.early.fields() {
+            if extra.get(name).is_none() {
+                extra.push(name.clone(), value.clone());
+            }
+        }
+        // Azure says what its filters found in a chunk without choices, id and model; the answer
+        // begins with the next one.
+        if nothing_yet && id.as_ref().is_none_or(|id| id.is_empty()) {
+            self.early = extra;
+            return Ok(());
         }
         self.started = true;
         self.id = id.clone().unwrap_or_default();
@@ -149,7 +168,7 @@ impl Decoder {
         root: &Str,
         out: &mut Vec<Event>,
     ) -> Result<(), Corrupt> {
-        let number = choice.index.and_then(|raw| whole(raw)).unwrap_or(at);
+        let number = choice.index.and_then(whole).unwrap_or(at);
         if number >= CANDIDATES_MAX {
             return Err(Corrupt::new("a choice has too large an index"));
         }

@@ -83,12 +83,15 @@ impl Details {
 fn written(item: Item) -> Option<Raw> {
     let mut out = BytesMut::new();
     let mut o = ObjectWriter::begin(&mut out);
+    if let Some(kind) = item.rest.get("type") {
+        o.raw("type", kind);
+    }
     for (grown, name) in item.grown.iter().zip(GROW) {
         if let Some(text) = grown {
             o.str(name, text);
         }
     }
-    others(&mut o, &item.rest, &[]);
+    others(&mut o, &item.rest, &["type"]);
     drop(o);
     Str::try_from(out.freeze()).ok().map(Raw::from_parsed)
 }

@@ -25,6 +25,8 @@ pub(crate) struct Encoder {
     /// `data: {"id":…,"object":…,"created":…,"model":…` without the comma that follows.
     prefix: BytesMut,
     over: bool,
+    /// The words come from this dialect, where calls of custom tools have a form of their own.
+    own: bool,
     choices: Vec<Choice>,
     usage: Option<Box<UsageReport>>,
     losses: Losses,
@@ -69,6 +71,7 @@ impl Encoder {
             cx: cx.clone(),
             prefix: BytesMut::new(),
             over: false,
+            own: false,
             choices: Vec::new(),
             usage: None,
             losses: Losses::default(),
@@ -92,6 +95,7 @@ impl Encoder {
         drop(o);
         out.truncate(out.len() - 1);
         self.prefix = out;
+        self.own = start.extra.origin() == Some(ME);
         start.extra.lose(ME, "", &mut self.losses);
     }
 
@@ -149,6 +153,7 @@ impl Encoder {
             PartHead::Reasoning => Growing::Thought { text: Vec::new(), state: None },
             PartHead::Audio { .. } => Growing::Audio { said: false },
             PartHead::ToolCall { id, name, custom } => {
+                let custom = &(*custom && self.own);
                 let choice = self.choice(part.candidate);
                 let number = choice.calls;
                 choice.calls += 1;

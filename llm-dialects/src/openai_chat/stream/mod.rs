@@ -1,5 +1,6 @@
 //! Streams of a conversation's next turn, both ways.
 
+mod calls;
 mod decode;
 mod details;
 mod encode;

@@ -11,20 +11,17 @@ use llm_core::prompt::{Opaque, Part, PartKind};
 use serde_json::value::RawValue;
 
 use super::super::notation::{ME, of_part};
-use super::super::reply::made_id;
-use super::super::request::signature_in;
 use super::super::{citations, content, logprobs, reasoning, wire};
-use super::decode::whole;
+use super::calls::Call;
 use super::details::Details;
 use crate::json::{Field, JsonKind};
-use crate::state::call_id;
 
 /// One choice of the stream.
 pub(super) struct Candidate {
-    number: u16,
+    pub(super) number: u16,
     parts: u16,
     live: Option<Live>,
-    calls: Vec<Call>,
+    pub(super) calls: Vec<Call>,
     details: Details,
     finish: Option<(Str, Extra)>,
 }
@@ -43,18 +40,6 @@ enum Kind {
     Refusal,
     Reasoning,
     Audio,
-}
-
-/// A tool call, open until the end.
-struct Call {
-    index: Option<usize>,
-    id: Option<Str>,
-    name: Option<Str>,
-    custom: bool,
-    legacy: bool,
-    part: Option<PartId>,
-    /// Arguments that came before the name did.
-    waiting: Vec<Str>,
 }
 
 impl Candidate {
@@ -124,24 +109,7 @@ impl Candidate {
             self.call(call, root, answer, out)?;
         }
         if let Some(function) = delta.function_call {
-            let call = wire::Call {
-                index: None,
-                id: None,
-                function: Some(function),
-                custom: None,
-                extra_content: None,
-            };
-            let at = match self.calls.iter().position(|c| c.legacy) {
-                Some(at) => at,
-                None => {
-                    let call = self.new_call(None);
-                    if let Some(call) = self.calls.get_mut(call) {
-                        call.legacy = true;
-                    }
-                    call
-                }
-            };
-            self.grow_call(at, call, root, answer, out)?;
+            self.old_call(function, root, answer, out)?;
         }
         Ok(())
     }
@@ -249,7 +217,7 @@ impl Candidate {
         Ok(id)
     }
 
-    fn close_live(&mut self, out: &mut Vec<Event>) {
+    pub(super) fn close_live(&mut self, out: &mut Vec<Event>) {
         let Some(live) = self.live.take() else { return };
         if live.kind == Kind::Reasoning {
             let state = self.details.take().or_else(|| reasoning::field_state(live.bits));
@@ -261,7 +229,7 @@ impl Candidate {
         out.push(Event::PartEnd { part: live.id, extra: live.extra.noted(live.bits) });
     }
 
-    fn next(&mut self) -> Result<PartId, Corrupt> {
+    pub(super) fn next(&mut self) -> Result<PartId, Corrupt> {
         let index = self.parts;
         self.parts =
             index.checked_add(1).ok_or_else(|| Corrupt::new("an answer has too many parts"))?;
@@ -360,128 +328,6 @@ impl Candidate {
         Ok(())
     }
 
-    fn call(
-        &mut self,
-        call: wire::Call<'_>,
-        root: &Str,
-        answer: &Str,
-        out: &mut Vec<Event>,
-    ) -> Result<(), Corrupt> {
-        let id = some(call.id).and_then(|raw| string(raw.get(), root)).filter(|id| !id.is_empty());
-        let index = call.index.and_then(whole);
-        let same = |c: &Call| c.id.is_none() || id.is_none() || c.id == id;
-        let found = match index {
-            // Gemini's OpenAI endpoint gives parallel calls one index and several ids.
-            Some(_) => self.calls.iter().rposition(|c| c.index == index).filter(|at| {
-                let named = call.function.as_ref().is_some_and(|f| some(f.name).is_some());
-                !named || self.calls.get(*at).is_some_and(same)
-            }),
-            None if id.is_some() => self.calls.iter().position(|c| c.id == id),
-            None => {
-                let named = call.function.as_ref().is_some_and(|f| some(f.name).is_some());
-                if named { None } else { self.calls.len().checked_sub(1) }
-            }
-        };
-        let at = match found {
-            Some(at) => at,
-            None => self.new_call(index),
-        };
-        if let Some(slot) = self.calls.get_mut(at)
-            && slot.id.is_none()
-        {
-            slot.id = id;
-        }
-        self.grow_call(at, call, root, answer, out)
-    }
-
-    fn new_call(&mut self, index: Option<usize>) -> usize {
-        self.calls.push(Call {
-            index,
-            id: None,
-            name: None,
-            custom: false,
-            legacy: false,
-            part: None,
-            waiting: Vec::new(),
-        });
-        self.calls.len() - 1
-    }
-
-    fn grow_call(
-        &mut self,
-        at: usize,
-        call: wire::Call<'_>,
-        root: &Str,
-        answer: &Str,
-        out: &mut Vec<Event>,
-    ) -> Result<(), Corrupt> {
-        let Some(slot) = self.calls.get_mut(at) else { return Ok(()) };
-        let (name, piece) = match (&call.function, &call.custom) {
-            (Some(f), _) => (f.name, f.arguments),
-            (None, Some(c)) => {
-                slot.custom = true;
-                (c.name, c.input)
-            }
-            (None, None) => (None, None),
-        };
-        if slot.name.is_none() {
-            slot.name = some(name).and_then(|raw| string(raw.get(), root));
-        }
-        // Some hosts write an object where the API has JSON text.
-        let piece = some(piece)
-            .map(|raw| string(raw.get(), root).unwrap_or_else(|| root.slice_ref(raw.get())));
-        let piece = piece.filter(|p| !p.is_empty());
-        if slot.name.is_some() {
-            let part = self.start_call(at, answer, out)?;
-            if let Some(piece) = piece {
-                out.push(Event::PartDelta { part, delta: Delta::Arguments(piece) });
-            }
-        } else if let Some(piece) = piece {
-            slot.waiting.push(piece);
-        }
-        if let Some(raw) = call.extra_content
-            && raw.get().starts_with('{')
-            && let Some(state) = signature_in(Field::root(&root.slice_ref(raw.get()))?)
-        {
-            let part = self.start_call(at, answer, out)?;
-            out.push(Event::PartDelta { part, delta: Delta::State(Box::new(state)) });
-        }
-        Ok(())
-    }
-
-    /// The part of a call, begun if it is none yet.
-    fn start_call(
-        &mut self,
-        at: usize,
-        answer: &Str,
-        out: &mut Vec<Event>,
-    ) -> Result<PartId, Corrupt> {
-        if let Some(part) = self.calls.get(at).and_then(|c| c.part) {
-            return Ok(part);
-        }
-        self.close_live(out);
-        let part = self.next()?;
-        let Some(slot) = self.calls.get_mut(at) else { return Ok(part) };
-        slot.part = Some(part);
-        let id = match &slot.id {
-            Some(id) => id.clone(),
-            None => made_id(answer, usize::from(self.number), at),
-        };
-        let (id, state) = call_id::split(&id);
-        let name = slot.name.clone().unwrap_or_default();
-        out.push(Event::PartStart {
-            part,
-            head: PartHead::ToolCall { id, name, custom: slot.custom },
-        });
-        for piece in slot.waiting.drain(..) {
-            out.push(Event::PartDelta { part, delta: Delta::Arguments(piece) });
-        }
-        if let Some(state) = state {
-            out.push(Event::PartDelta { part, delta: Delta::State(Box::new(state)) });
-        }
-        Ok(part)
-    }
-
     /// Ends everything that is open.
     pub(super) fn close_all(&mut self, answer: &Str, out: &mut Vec<Event>) {
         self.close_live(out);
@@ -507,7 +353,7 @@ impl Candidate {
 }
 
 /// A value that is neither `null` nor an empty string.
-fn some(raw: Option<&RawValue>) -> Option<&RawValue> {
+pub(super) fn some(raw: Option<&RawValue>) -> Option<&RawValue> {
     raw.filter(|r| !matches!(r.get(), "null" | "\"\""))
 }
 

@@ -10,13 +10,18 @@ use super::super::notation::{ME, noted, part as bit};
 use super::{DATA_BASE64, DATA_URL};
 use crate::json::{Bad, Field, JsonKind, Object};
 
-/// Reads a content list. Each piece is marked as standing inside something.
+/// Reads a content list. Each piece is marked as standing inside something, and all but the first
+/// as going on with it.
 pub(crate) fn list(field: Field<'_>) -> Result<Vec<Part>, Bad> {
-    field.array()?.into_iter().map(part).collect()
+    let mut parts = field.array()?.into_iter().map(part).collect::<Result<Vec<_>, _>>()?;
+    for part in parts.iter_mut().skip(1) {
+        part.extra = std::mem::take(&mut part.extra).noted(bit::GOES_ON);
+    }
+    Ok(parts)
 }
 
 /// Reads one piece.
-pub(crate) fn part(field: Field<'_>) -> Result<Part, Bad> {
+fn part(field: Field<'_>) -> Result<Part, Bad> {
     let mut o = field.object()?;
     let kind = o.need_str("type")?;
     match &*kind {
@@ -64,7 +69,8 @@ fn text(mut o: Object<'_>, spelling: u32) -> Result<Part, Bad> {
 fn cache(o: &mut Object<'_>) -> Result<Option<CacheMark>, Bad> {
     const NAME: &str = "prompt_cache_breakpoint";
     let Some(Ok(mut inner)) = o.see(NAME).map(|f| f.object()) else { return Ok(None) };
-    let explicit = inner.take_if("mode", JsonKind::String).is_some_and(|f| f.text() == "\"explicit\"");
+    let explicit =
+        inner.take_if("mode", JsonKind::String).is_some_and(|f| f.text() == "\"explicit\"");
     if !explicit || inner.names().next().is_some() {
         return Ok(None);
     }

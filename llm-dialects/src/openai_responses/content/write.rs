@@ -112,7 +112,10 @@ fn write_text(
     let mut o = list.object();
     o.str("type", kind).str("text", &text.text);
     let annotated = has(&part.extra, bit::ANNOTATIONS);
-    if annotated || (!said && side == Side::Output) || (side == Side::Output && !text.citations.is_empty()) {
+    if annotated
+        || (!said && side == Side::Output)
+        || (side == Side::Output && !text.citations.is_empty())
+    {
         let mut annotations = o.array("annotations");
         for (n, citation) in text.citations.iter().enumerate() {
             match annotation(citation) {
@@ -174,14 +177,22 @@ fn token_fields(o: &mut ObjectWriter<'_>, token: &TokenLogprob, complete: bool) 
     }
 }
 
-fn image(list: &mut ArrayWriter<'_>, part: &Part, media: &Media, place: Place, losses: &mut Losses) {
+fn image(
+    list: &mut ArrayWriter<'_>,
+    part: &Part,
+    media: &Media,
+    place: Place,
+    losses: &mut Losses,
+) {
     if let MediaSource::Text(_) = &media.source {
         return place.dropped("", losses);
     }
     let mut o = list.object();
     o.str("type", "input_image");
     match &media.source {
-        MediaSource::Base64(data) => o.str("image_url", &data_url(media.mime.as_ref(), "image/png", data)),
+        MediaSource::Base64(data) => {
+            o.str("image_url", &data_url(media.mime.as_ref(), "image/png", data))
+        }
         MediaSource::Url(url) => o.str("image_url", url),
         MediaSource::Id(id) => o.str("file_id", id),
         MediaSource::Text(_) => &mut o,

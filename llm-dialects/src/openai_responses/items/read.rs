@@ -1,7 +1,9 @@
 //! Reads items into parts.
 
 use llm_core::Str;
-use llm_core::prompt::{Media, MediaSource, Opaque, Part, PartKind, Role, Text, ToolCall, ToolResult};
+use llm_core::prompt::{
+    Media, MediaSource, Opaque, Part, PartKind, Role, Text, ToolCall, ToolResult,
+};
 
 use super::super::carry;
 use super::super::content;
@@ -69,12 +71,7 @@ fn opaque(item: Field<'_>, kind: Option<Str>) -> Part {
     Part { extra: noted(0), ..Part::new(kind) }
 }
 
-fn message(
-    item: Field<'_>,
-    mut o: Object<'_>,
-    bits: u32,
-    out: &mut Vec<Part>,
-) -> Result<(), Bad> {
+fn message(item: Field<'_>, mut o: Object<'_>, bits: u32, out: &mut Vec<Part>) -> Result<(), Bad> {
     let role = o.need("role")?;
     let from = out.len();
     let mut bits = bits;
@@ -89,16 +86,12 @@ fn message(
         Some(content) => out.extend(content::list(content)?),
         None => {}
     }
-    let Some((last, before)) = out.get_mut(from..).and_then(<[Part]>::split_last_mut) else {
+    let Some(last) = out.get_mut(from..).and_then(<[Part]>::last_mut) else {
         // A message without content has no part to stand for it.
         out.push(opaque(item, Some(Str::from_static(MESSAGE))));
         return Ok(());
     };
-    let several = !before.is_empty();
-    for part in before.iter_mut().skip(1) {
-        note(part, bit::GOES_ON);
-    }
-    note(last, if several { bits | bit::GOES_ON } else { bits });
+    note(last, bits);
     put_below(ITEM, &o.rest(ME), &mut last.extra);
     Ok(())
 }

@@ -7,7 +7,7 @@ use llm_core::prompt::{MediaSource, Part, PartKind, Role, ToolCall, ToolResult};
 use super::super::carry;
 use super::super::content::{self, Side};
 use super::super::notation::{
-    ITEM, ME, has, message as message_bit, own, part as bit, write_below, write_plain,
+    ITEM, ITEM_ID, ME, has, message as message_bit, own, part as bit, write_below, write_plain,
 };
 use super::super::place::Place;
 use super::{ENCRYPTED, MESSAGE};
@@ -109,11 +109,14 @@ impl<'a> Items<'a> {
         (at..).zip(run).for_each(|(n, p)| place.part(n).lose(&p.extra, self.losses));
         match self.to {
             // A provider refuses thoughts that it did not seal, or cannot find.
-            To::Upstream(_) if (state.is_none() && !said) || (state.is_some() && native.is_none()) => {
+            To::Upstream(_)
+                if (state.is_none() && !said) || (state.is_some() && native.is_none()) =>
+            {
                 (at..).zip(run).for_each(|(n, _)| place.part(n).dropped("", self.losses));
             }
             To::Upstream(_) | To::Caller(_) => {
-                let known = native.as_ref().and_then(|n| n.id.as_deref()).filter(|_| !said);
+                // The id that the bytes are bound to, whatever the item was called in between.
+                let known = native.as_ref().and_then(|n| n.id.as_deref());
                 let made = if known.is_some() { None } else { self.made_id("rs", run) };
                 let ident = Ident { id: known.or(made.as_deref()), status: None };
                 let sealed = match (&native, state) {
@@ -138,7 +141,13 @@ impl<'a> Items<'a> {
     }
 
     /// State of something that is no thought goes in a thought of its own, or nowhere.
-    fn state_of(&mut self, list: &mut ArrayWriter<'_>, part: &Part, call: Option<&str>, place: Place) {
+    fn state_of(
+        &mut self,
+        list: &mut ArrayWriter<'_>,
+        part: &Part,
+        call: Option<&str>,
+        place: Place,
+    ) {
         let Some(state) = &part.state else { return };
         match self.to {
             To::Upstream(_) => place.dropped("state", self.losses),
@@ -150,7 +159,13 @@ impl<'a> Items<'a> {
         }
     }
 
-    fn result(&mut self, list: &mut ArrayWriter<'_>, part: &Part, result: &ToolResult, place: Place) {
+    fn result(
+        &mut self,
+        list: &mut ArrayWriter<'_>,
+        part: &Part,
+        result: &ToolResult,
+        place: Place,
+    ) {
         let To::Upstream(custom) = self.to else { return place.dropped("", self.losses) };
         place.lose(&part.extra, self.losses);
         if result.is_error == Some(true) {
@@ -187,7 +202,13 @@ impl<'a> Items<'a> {
             content => {
                 let mut list = o.array("output");
                 for (n, piece) in content.iter().enumerate() {
-                    content::write_part(&mut list, piece, Side::Input, place.inside(n), self.losses);
+                    content::write_part(
+                        &mut list,
+                        piece,
+                        Side::Input,
+                        place.inside(n),
+                        self.losses,
+                    );
                 }
             }
         }
@@ -236,7 +257,8 @@ fn run(parts: &[Part], to: To<'_>) -> usize {
     let Some(first) = parts.first() else { return 0 };
     let thinks = |p: &Part| matches!(p.kind, PartKind::Reasoning(_));
     let goes_on = |before: &Part, p: &Part| {
-        let joined = if own(&p.extra) { has(&p.extra, bit::GOES_ON) } else { before.state.is_none() };
+        let joined =
+            if own(&p.extra) { has(&p.extra, bit::GOES_ON) } else { before.state.is_none() };
         joined && if thinks(first) { thinks(p) } else { is_content(p, to) }
     };
     if !thinks(first) && !is_content(first, to) {
@@ -369,7 +391,7 @@ pub(crate) fn reasoning_fields(
     if let Some(sealed) = sealed {
         o.str(ENCRYPTED, sealed);
     }
-    write_below(ITEM, "", last, o);
+    write_below(ITEM, if ident.id.is_some() { ITEM_ID } else { "" }, last, o);
 }
 
 fn has_text(part: &Part) -> bool {
@@ -396,7 +418,12 @@ fn texts<'p>(
 }
 
 /// The members of a call.
-pub(crate) fn call_fields(o: &mut ObjectWriter<'_>, part: &Part, call: &ToolCall, ident: Ident<'_>) {
+pub(crate) fn call_fields(
+    o: &mut ObjectWriter<'_>,
+    part: &Part,
+    call: &ToolCall,
+    ident: Ident<'_>,
+) {
     if let Some(id) = ident.id {
         o.str("id", id);
     }

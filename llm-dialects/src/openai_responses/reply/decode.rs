@@ -34,11 +34,14 @@ pub(crate) fn answer(operation: Operation, body: Body<'_>) -> Result<Answer, Cor
         items::model_item(item, false, &mut parts)?;
     }
     let outline = outline(o, &parts, body.bytes);
+    // One that has not begun has no candidate: nothing could tell it from none.
+    let begun = !parts.is_empty() || outline.finish.is_some();
+    let candidate = Candidate { parts, finish: outline.finish };
     Ok(Answer::Chat(Completion {
         id: outline.id,
         model: outline.model,
         created: outline.created,
-        candidates: vec![Candidate { parts, finish: outline.finish }],
+        candidates: if begun { vec![candidate] } else { Vec::new() },
         usage: outline.usage,
         ended: outline.ended && outline.failure.is_none(),
         failure: outline.failure,
@@ -84,10 +87,8 @@ pub(crate) fn outline(mut o: Object<'_>, parts: &[Part], body: &Bytes) -> Outlin
     if whole {
         o.take_if("created_at", JsonKind::Number);
     }
-    if o.see("object").is_some_and(|f| f.text() == "\"response\"") {
-        o.take_if("object", JsonKind::String);
-    }
-    let status = o.see("status").filter(|f| f.kind() == JsonKind::String).and_then(|f| f.str().ok());
+    let status =
+        o.see("status").filter(|f| f.kind() == JsonKind::String).and_then(|f| f.str().ok());
     let finish = status.as_ref().and_then(|s| finish(s, o.see("incomplete_details"), calls));
     let failed = status.as_deref() == Some("failed");
     if finish.is_some() {

@@ -45,7 +45,7 @@ fn response(completion: &Completion, cx: &RenderCx) -> Rendered {
         created: completion.created,
         extra: &completion.extra,
     };
-    let id = response_id(head.id, cx);
+    let id = response_id(&head, cx);
     let body = write::object(|o| {
         response_fields(o, &head, &id, cx);
         {
@@ -101,9 +101,11 @@ pub(crate) struct Ending<'a> {
 pub(crate) const RESPONSE_PREFIX: &str = "resp_";
 
 /// An id as clients of this dialect know it.
-pub(crate) fn response_id(id: Option<&Str>, cx: &RenderCx) -> Str {
-    match id.unwrap_or(&cx.id) {
-        id if id.starts_with(RESPONSE_PREFIX) => id.clone(),
+pub(crate) fn response_id(head: &Head<'_>, cx: &RenderCx) -> Str {
+    match head.id.unwrap_or(&cx.id) {
+        id if id.starts_with(RESPONSE_PREFIX) || (own(head.extra) && head.id.is_some()) => {
+            id.clone()
+        }
         id => format!("{RESPONSE_PREFIX}{id}").into(),
     }
 }
@@ -112,14 +114,14 @@ pub(crate) fn response_id(id: Option<&Str>, cx: &RenderCx) -> Str {
 /// to what others said is added what official clients require.
 pub(crate) fn response_fields(o: &mut ObjectWriter<'_>, head: &Head<'_>, id: &str, cx: &RenderCx) {
     let said = own(head.extra);
-    let missing = |name: &str| !said || head.extra.get(name).is_none();
     if !said || head.id.is_some() {
         o.str("id", id);
     }
-    if missing("object") {
+    if !said {
         o.str("object", "response");
     }
-    if missing("created_at") && (!said || head.created.is_some()) {
+    // A date with a fraction stays among the rest.
+    if !said || (head.created.is_some() && head.extra.get("created_at").is_none()) {
         o.u64("created_at", head.created.unwrap_or(cx.created));
     }
     match cx.model.as_ref().or(head.model) {
@@ -136,6 +138,20 @@ pub(crate) fn response_fields(o: &mut ObjectWriter<'_>, head: &Head<'_>, id: &st
     o.bool("parallel_tool_calls", true).null("temperature").null("top_p");
     o.str("tool_choice", "auto");
     o.array("tools");
+}
+
+/// The code of a failed response, of which the API has a closed list.
+fn failure_code(failure: &Error) -> &'static str {
+    match openai_error::code(failure) {
+        "rate_limit_exceeded" => "rate_limit_exceeded",
+        "invalid_image_url" => "invalid_image_url",
+        "invalid_image_format" => "invalid_image_format",
+        "image_parse_error" => "image_parse_error",
+        "content_policy_violation" | "context_length_exceeded" | "invalid_request" => {
+            "invalid_prompt"
+        }
+        _ => "server_error",
+    }
 }
 
 /// The ending of a response object.
@@ -170,6 +186,7 @@ pub(crate) fn tail(o: &mut ObjectWriter<'_>, extra: &Extra, ending: &Ending<'_>)
             };
             match kept("incomplete_details") {
                 Some(details) => o.raw("incomplete_details", details),
+                None if said => o,
                 None => o.null("incomplete_details"),
             };
         }
@@ -178,7 +195,10 @@ pub(crate) fn tail(o: &mut ObjectWriter<'_>, extra: &Extra, ending: &Ending<'_>)
         (Some(error), failure) if failure.is_none() || !error.is_null() => {
             o.raw("error", error);
         }
-        (_, Some(failure)) => openai_error::members_of(failure, &mut o.object("error")),
+        (_, Some(failure)) => {
+            let message = failure.message();
+            o.object("error").str("code", failure_code(failure)).str("message", message);
+        }
         (None, None) if said => {}
         (_, None) => {
             o.null("error");

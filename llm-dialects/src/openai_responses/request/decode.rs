@@ -2,8 +2,10 @@
 
 use llm_core::dialect::{BadRequest, Body};
 use llm_core::extra::Extra;
-use llm_core::prompt::{JsonSchema, Message, OutputFormat, Part, ReasoningSpec, Request, Role, Text};
 use llm_core::prompt::PartKind;
+use llm_core::prompt::{
+    JsonSchema, Message, OutputFormat, Part, ReasoningSpec, Request, Role, Text,
+};
 
 use super::super::content;
 use super::super::items::{self, Turn};
@@ -126,7 +128,10 @@ fn text(mut o: Object<'_>, request: &mut Request, below: &mut Extra) -> Result<(
     if let Some(format) = o.see("format") {
         let mut inner = match format.kind() {
             JsonKind::Object => format.object()?,
-            JsonKind::Null => return Ok(put_below(TEXT, &o.rest(ME), below)),
+            JsonKind::Null => {
+                put_below(TEXT, &o.rest(ME), below);
+                return Ok(());
+            }
             _ => return Err(format.bad("must be an object")),
         };
         let kind = inner.need_str("type")?;

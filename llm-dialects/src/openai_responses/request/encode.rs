@@ -175,7 +175,9 @@ fn sampling(o: &mut ObjectWriter<'_>, s: &Sampling, cx: &SendCx<'_>, losses: &mu
 fn output(o: &mut ObjectWriter<'_>, request: &Request, losses: &mut Losses) {
     let output = &request.output;
     match &output.tokens_max {
-        Some(max) if !own(&request.extra) && max.as_u64().is_some_and(|n| n < OUTPUT_TOKENS_MIN) => {
+        Some(max)
+            if !own(&request.extra) && max.as_u64().is_some_and(|n| n < OUTPUT_TOKENS_MIN) =>
+        {
             // Fewer are refused; a little more is nearer to what was meant than an error.
             losses.approximated("output.tokens_max");
             o.u64("max_output_tokens", OUTPUT_TOKENS_MIN);

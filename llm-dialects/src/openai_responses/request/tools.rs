@@ -1,8 +1,8 @@
 //! Tools and the choice among them, both ways.
 
+use llm_core::Str;
 use llm_core::extra::Losses;
 use llm_core::prompt::{Opaque, Request, Tool, ToolChoice, ToolKind};
-use llm_core::Str;
 
 use super::super::notation::{ME, has, own, request as bit, write_plain};
 use crate::json::{ArrayWriter, Bad, Field, JsonKind, Object, ObjectWriter};
@@ -11,11 +11,40 @@ use crate::schema::{self, Refs, Subset};
 /// What structured outputs understand in strict mode.
 pub(super) const STRICT: Subset = Subset {
     keywords: &[
-        "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf",
-        "description", "title", "$ref", "$defs", "definitions", "pattern", "format", "multipleOf",
-        "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minItems", "maxItems",
+        "type",
+        "properties",
+        "required",
+        "additionalProperties",
+        "items",
+        "enum",
+        "const",
+        "anyOf",
+        "description",
+        "title",
+        "$ref",
+        "$defs",
+        "definitions",
+        "pattern",
+        "format",
+        "multipleOf",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "minItems",
+        "maxItems",
     ],
-    formats: &["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"],
+    formats: &[
+        "date-time",
+        "time",
+        "date",
+        "duration",
+        "email",
+        "hostname",
+        "ipv4",
+        "ipv6",
+        "uuid",
+    ],
     refs: Refs::Any,
     closed: true,
     all_required: true,
@@ -26,7 +55,8 @@ pub(super) const STRICT: Subset = Subset {
 pub(super) fn read(field: Field<'_>) -> Result<Tool, Bad> {
     let mut o = field.object()?;
     let kind = o.need_str("type")?;
-    let tool = |name, description, kind, extra| Tool { name, description, kind, cache: None, extra };
+    let tool =
+        |name, description, kind, extra| Tool { name, description, kind, cache: None, extra };
     match &*kind {
         "function" => {
             let name = o.need_str("name")?;
@@ -67,7 +97,10 @@ pub(super) fn write(list: &mut ArrayWriter<'_>, request: &Request, losses: &mut 
                 o.opt_bool("strict", strict);
                 match schema {
                     Some(schema) if !said && strict == Some(true) => {
-                        o.raw("parameters", &schema::fit(schema, &STRICT, &place(".schema"), losses));
+                        o.raw(
+                            "parameters",
+                            &schema::fit(schema, &STRICT, &place(".schema"), losses),
+                        );
                     }
                     Some(schema) => {
                         o.raw("parameters", schema);

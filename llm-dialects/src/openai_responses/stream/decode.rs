@@ -38,10 +38,7 @@ impl StreamDecoder for Decoder {
                 let whole = serde_json::from_slice::<serde::de::IgnoredAny>(&frame.data).is_ok();
                 if whole { self.event(frame, out) } else { Ok(()) }
             }
-            FrameKind::Stray => {
-                self.stray(frame, out);
-                Ok(())
-            }
+            FrameKind::Stray => self.stray(frame, out),
             FrameKind::Padding => Ok(()),
         }
     }
@@ -56,8 +53,8 @@ impl Decoder {
         if self.over || frame.data.is_empty() || &*frame.data == b"[DONE]" {
             return Ok(());
         }
-        let text = Str::try_from(frame.data.clone())
-            .map_err(|_| Corrupt::new("an event is not UTF-8"))?;
+        let text =
+            Str::try_from(frame.data.clone()).map_err(|_| Corrupt::new("an event is not UTF-8"))?;
         let read: wire::Frame<'_> = serde_json::from_str(&text)
             .map_err(|e| Corrupt::new(format!("an event cannot be read: {e}")))?;
         let named = frame.event.as_deref().and_then(|name| str::from_utf8(name).ok());
@@ -91,25 +88,6 @@ impl Decoder {
                 self.start(None, out);
                 self.open.arguments(index, piece, out)
             }
-            "response.content_part.added" => self.piece(kind, frame, out),
-            "response.reasoning_summary_part.added" => {
-                let index = need(kind, "output_index", frame.output_index)?;
-                let at = need(kind, "summary_index", frame.summary_index)?;
-                self.start(None, out);
-                self.open.part(index, Grow::Summary(at), PartHead::Reasoning, out).map(drop)
-            }
-            "response.output_text.annotation.added" => self.annotation(kind, frame, text, out),
-            "response.output_item.added" => {
-                let (index, item) = item(kind, frame)?;
-                self.start(None, out);
-                self.open.added(index, field(item, text)?, out)
-            }
-            "response.output_item.done" => {
-                let (index, item) = item(kind, frame)?;
-                self.start(None, out);
-                let parts = read_item(field(item, text)?)?;
-                self.open.done(index, parts, out)
-            }
             "response.created" | "response.in_progress" | "response.queued" => {
                 if !self.started {
                     let outline = response(kind, frame, text, None)?;
@@ -117,30 +95,62 @@ impl Decoder {
                 }
                 Ok(())
             }
-            "response.completed" | "response.incomplete" | "response.failed"
+            "response.completed"
+            | "response.incomplete"
+            | "response.failed"
             | "response.cancelled" => self.end(kind, frame, text, out),
-            "error" => {
-                self.over = true;
-                out.push(Event::Failure(error::inside(Field::root(text)?, text.as_bytes())));
-                Ok(())
-            }
-            // Said again when the item ends, or nothing to tell.
-            "response.output_text.done" | "response.refusal.done" | "response.content_part.done"
-            | "response.reasoning_summary_text.done" | "response.reasoning_summary_part.done"
-            | "response.reasoning_text.done" | "response.function_call_arguments.done"
-            | "response.custom_tool_call_input.done" => Ok(()),
-            "keepalive" => {
+            "error" => self.error(text, out),
+            // A proxy in between that knows of no names.
+            "" if is_error(text) => self.error(text, out),
+            _ if is_told_elsewhere(kind) => Ok(()),
+            _ => {
                 self.start(None, out);
+                self.step(kind, frame, text, out)
+            }
+        }
+    }
+
+    /// The steps between the deltas.
+    fn step(
+        &mut self,
+        kind: &str,
+        frame: &wire::Frame<'_>,
+        text: &Str,
+        out: &mut Vec<Event>,
+    ) -> Result<(), Corrupt> {
+        match kind {
+            "response.content_part.added" => self.piece(kind, frame, out),
+            "response.reasoning_summary_part.added" => {
+                let index = need(kind, "output_index", frame.output_index)?;
+                let at = need(kind, "summary_index", frame.summary_index)?;
+                self.open.part(index, Grow::Summary(at), PartHead::Reasoning, out).map(drop)
+            }
+            "response.output_text.annotation.added" => self.annotation(kind, frame, text, out),
+            "response.output_item.added" => {
+                let (index, item) = item(kind, frame)?;
+                self.open.added(index, field(item, text)?, out)
+            }
+            "response.output_item.done" => {
+                let (index, item) = item(kind, frame)?;
+                let parts = read_item(field(item, text)?)?;
+                self.open.done(index, parts, out)
+            }
+            "keepalive" => {
                 out.push(Event::Notice(Notice::Ping));
                 Ok(())
             }
-            _ if is_progress(kind) => Ok(()),
             _ => {
-                self.start(None, out);
                 out.push(Event::Unmodelled(Raw::from_parsed(text.clone())));
                 Ok(())
             }
         }
+    }
+
+    fn error(&mut self, text: &Str, out: &mut Vec<Event>) -> Result<(), Corrupt> {
+        let failure = error::inside(Field::root(text)?, text.as_bytes());
+        self.over = true;
+        out.push(Event::Failure(failure));
+        Ok(())
     }
 
     /// A delta of a text. Its part may never have been announced.
@@ -193,7 +203,6 @@ impl Decoder {
             // Whatever it is, the end of the item has it whole.
             _ => return Ok(()),
         };
-        self.start(None, out);
         self.open.part(index, Grow::Content(at), head, out).map(drop)
     }
 
@@ -207,7 +216,6 @@ impl Decoder {
         let index = need(kind, "output_index", frame.output_index)?;
         let at = need(kind, "content_index", frame.content_index)?;
         let citation = content::citation(field(need(kind, "annotation", frame.annotation)?, text)?);
-        self.start(None, out);
         let part = self.open.part(index, Grow::Content(at), PartHead::Text, out)?;
         self.open.cited(index);
         out.push(Event::PartDelta { part, delta: Delta::Citation(Box::new(citation)) });
@@ -248,14 +256,9 @@ impl Decoder {
     }
 
     /// Text outside of the framing: an error, where it reads as one.
-    fn stray(&mut self, frame: &Frame, out: &mut Vec<Event>) {
-        let Ok(text) = Str::try_from(frame.data.clone()) else { return };
-        let Ok(field) = Field::root(&text) else { return };
-        let is_error = field.object().is_ok_and(|o| o.see("error").is_some_and(|e| !e.is_null()));
-        if is_error && !self.over {
-            self.over = true;
-            out.push(Event::Failure(error::inside(field, text.as_bytes())));
-        }
+    fn stray(&mut self, frame: &Frame, out: &mut Vec<Event>) -> Result<(), Corrupt> {
+        let Ok(text) = Str::try_from(frame.data.clone()) else { return Ok(()) };
+        if is_error(&text) && !self.over { self.error(&text, out) } else { Ok(()) }
     }
 
     fn start(&mut self, outline: Option<Outline>, out: &mut Vec<Event>) {
@@ -277,8 +280,19 @@ enum Place {
     Summary,
 }
 
-/// The kinds that tell how a tool of the provider's own is getting on.
-fn is_progress(kind: &str) -> bool {
+/// Whether the end of the item says everything that frames of this kind say: ends of pieces, and
+/// progress of the provider's own tools.
+fn is_told_elsewhere(kind: &str) -> bool {
+    const ENDS: [&str; 8] = [
+        "response.output_text.done",
+        "response.refusal.done",
+        "response.content_part.done",
+        "response.reasoning_summary_text.done",
+        "response.reasoning_summary_part.done",
+        "response.reasoning_text.done",
+        "response.function_call_arguments.done",
+        "response.custom_tool_call_input.done",
+    ];
     const TOOLS: [&str; 10] = [
         "response.web_search_call.",
         "response.file_search_call.",
@@ -291,7 +305,12 @@ fn is_progress(kind: &str) -> bool {
         "response.apply_patch_call",
         "response.tool_search",
     ];
-    TOOLS.iter().any(|t| kind.starts_with(t))
+    ENDS.contains(&kind) || TOOLS.iter().any(|t| kind.starts_with(t))
+}
+
+fn is_error(text: &Str) -> bool {
+    let object = Field::root(text).and_then(|f| f.object());
+    object.is_ok_and(|o| o.see("error").is_some_and(|e| !e.is_null()))
 }
 
 /// A finish whose reason knows of calls that came in deltas.
@@ -313,10 +332,7 @@ fn need<T>(kind: &str, name: &str, value: Option<T>) -> Result<T, Corrupt> {
 }
 
 /// An item with its place.
-fn item<'a>(
-    kind: &str,
-    frame: &wire::Frame<'a>,
-) -> Result<(u32, &'a RawValue), Corrupt> {
+fn item<'a>(kind: &str, frame: &wire::Frame<'a>) -> Result<(u32, &'a RawValue), Corrupt> {
     Ok((need(kind, "output_index", frame.output_index)?, need(kind, "item", frame.item)?))
 }
 
@@ -326,11 +342,7 @@ fn field<'a>(raw: &'a RawValue, text: &'a Str) -> Result<Field<'a>, Corrupt> {
 }
 
 /// A string of the frame; a slice of it unless it has escapes.
-fn string(
-    kind: &str,
-    raw: Option<&RawValue>,
-    text: &Str,
-) -> Result<Str, Corrupt> {
+fn string(kind: &str, raw: Option<&RawValue>, text: &Str) -> Result<Str, Corrupt> {
     let raw = need(kind, "delta", raw)?;
     Ok(field(raw, text)?.str()?)
 }

@@ -105,7 +105,7 @@ impl Encoder {
         if std::mem::replace(&mut self.started, true) {
             return;
         }
-        self.id = response_id(self.head.id.as_ref(), &self.cx);
+        self.id = response_id(&head_of(&self.head), &self.cx);
         for name in ["response.created", "response.in_progress"] {
             let (head, id, cx) = (&self.head, &self.id, &self.cx);
             self.frames.write(out, name, |o| {

@@ -10,7 +10,7 @@ use llm_core::prompt::{Opaque, Part, PartKind, Role, Text};
 use llm_core::raw::Raw;
 
 use super::super::items::{Ident, Items, To, call_fields, message_fields, reasoning_fields};
-use super::super::notation::ME;
+use super::super::notation::{ITEM_ID, ME};
 use super::super::place::Place;
 use super::super::reply::{Ending, RESPONSE_PREFIX, failed_by_word, response_fields, tail, word};
 use super::super::{carry, content};
@@ -24,7 +24,12 @@ const INCOMPLETE: &str = "incomplete";
 
 impl Encoder {
     /// The item a part of that shape goes into: the last one, if it can be joined, or a new one.
-    pub(super) fn item_for(&mut self, shape: Shape, growing: &Growing, out: &mut BytesMut) -> usize {
+    pub(super) fn item_for(
+        &mut self,
+        shape: Shape,
+        growing: &Growing,
+        out: &mut BytesMut,
+    ) -> usize {
         let joins = |i: &Item| !i.sealed && i.shape == shape && shape != Shape::Single;
         let count = self.items.list.len();
         if self.items.list.last().is_some_and(joins) {
@@ -354,7 +359,7 @@ fn complete(growing: Growing, extra: &Extra) -> Part {
     let text = Str::from(text);
     let mut extra = extra.clone();
     // Ids are ours in a stream, and so is the status.
-    for name in ["item.id", "item.status"] {
+    for name in [ITEM_ID, "item.status"] {
         extra.take(name);
     }
     let kind = match kind {

@@ -307,12 +307,15 @@ impl Live {
     /// part number `number`, from one on.
     fn usual(&self, number: usize) -> Extra {
         let goes_on = if number > 1 { bit::GOES_ON } else { 0 };
-        noted(goes_on | match (self.kind, self.grow) {
-            (Kind::Text, _) => bit::INSIDE | bit::OUTPUT_TEXT | bit::ANNOTATIONS,
-            (Kind::Refusal, _) => bit::INSIDE,
-            (Kind::Reasoning, Grow::Content(_)) => bit::THOUGHT,
-            (Kind::Reasoning | Kind::Call | Kind::Other, _) => 0,
-        })
+        noted(
+            goes_on
+                | match (self.kind, self.grow) {
+                    (Kind::Text, _) => bit::INSIDE | bit::OUTPUT_TEXT | bit::ANNOTATIONS,
+                    (Kind::Refusal, _) => bit::INSIDE,
+                    (Kind::Reasoning, Grow::Content(_)) => bit::THOUGHT,
+                    (Kind::Reasoning | Kind::Call | Kind::Other, _) => 0,
+                },
+        )
     }
 }
 

@@ -1,0 +1,140 @@
+//! What the model may call.
+
+use llm_core::dialect::DialectId;
+use llm_core::extra::{Extra, Losses};
+use llm_core::prompt::{Opaque, Request, Tool, ToolChoice, ToolKind};
+use llm_core::raw::Raw;
+
+use super::super::wire::{FUNCTION, ID, note};
+use crate::json::{Bad, Field, JsonKind, ObjectWriter, nested};
+use crate::schema::{self, Subset};
+
+/// The schema of a tool that takes nothing.
+const NOTHING: &str = r#"{"type":"object","properties":{}}"#;
+/// The schema of a tool that takes free text.
+const FREE_TEXT: &str =
+    r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#;
+
+/// Reads one tool.
+pub(super) fn read(field: Field<'_>) -> Result<Tool, Bad> {
+    let mut o = field.object()?;
+    let kind = o.see("type").map(|f| f.text());
+    let is_function = matches!(kind, None | Some("\"function\""));
+    if !is_function || o.see(FUNCTION).is_none_or(|f| f.kind() != JsonKind::Object) {
+        let name = o.see("type").and_then(|f| f.str().ok()).unwrap_or_default();
+        let native = Opaque { origin: ID, kind: name.clone(), value: field.raw() };
+        let kind = ToolKind::Native(native);
+        return Ok(Tool { name, description: None, kind, cache: None, extra: Extra::new(ID) });
+    }
+    o.take("type")?;
+    let mut function = o.need(FUNCTION)?.object()?;
+    let name = function.need_str("name")?;
+    let description = function.str("description")?;
+    let schema = match function.see("parameters").map(|f| f.kind()) {
+        Some(JsonKind::Object) => function.raw("parameters")?,
+        _ => None,
+    };
+    let bits = if kind.is_none() { note::TYPE_UNSAID } else { 0 };
+    let mut extra = nested::rest(o, ID, &[FUNCTION]).noted(bits);
+    nested::keep(&mut extra, FUNCTION, function, ID);
+    let kind = ToolKind::Function { schema, strict: None };
+    Ok(Tool { name, description, kind, cache: None, extra })
+}
+
+/// Writes the tools and the choice among them. Cohere can force a call, but not which: a narrower
+/// choice becomes a shorter list.
+pub(super) fn write(o: &mut ObjectWriter<'_>, request: &Request, losses: &mut Losses) {
+    let (word, offered): (_, &[_]) = match &request.tool_choice {
+        None | Some(ToolChoice::Auto) => (None, &[]),
+        Some(ToolChoice::Required) => (Some("REQUIRED"), &[]),
+        Some(ToolChoice::Never) => (Some("NONE"), &[]),
+        Some(ToolChoice::Named(name)) => (Some("REQUIRED"), std::slice::from_ref(name)),
+        Some(ToolChoice::Among { names, required }) => (required.then_some("REQUIRED"), names),
+    };
+    if !offered.is_empty() {
+        losses.approximated("tool_choice");
+    }
+    if let Some(word) = word {
+        o.str("tool_choice", word);
+    }
+    if request.parallel_tools == Some(false) {
+        losses.dropped("parallel_tools");
+    }
+    strict(o, request, losses);
+    let mut tools = (0..).zip(&request.tools);
+    let mut offered =
+        std::iter::from_fn(|| tools.find(|(_, t)| offered.is_empty() || offered.contains(&t.name)))
+            .peekable();
+    if offered.peek().is_none() {
+        if request.extra.notation(ID).has(note::NO_TOOLS) {
+            o.array("tools");
+        }
+        return;
+    }
+    let mut list = o.array("tools");
+    for (at, tool) in offered {
+        let path = format!("tools.{at}");
+        tool.extra.lose(ID, &path, losses);
+        if tool.cache.is_some() {
+            losses.dropped(format!("{path}.cache"));
+        }
+        match &tool.kind {
+            ToolKind::Native(native) if native.origin == ID => list.raw(&native.value),
+            ToolKind::Native(_) => losses.dropped(path),
+            ToolKind::Custom => {
+                losses.approximated(path);
+                write_function(&mut list.object(), tool, Some(FREE_TEXT));
+            }
+            ToolKind::Function { schema, .. } => {
+                let schema = schema.as_ref().map(|s| standard(s, tool, &path, losses));
+                let own = tool.extra.origin() == Some(ID);
+                let schema = schema.as_ref().map(|s| s.get());
+                let schema = schema.or(if own { None } else { Some(NOTHING) });
+                write_function(&mut list.object(), tool, schema);
+            }
+        }
+    }
+}
+
+/// Gemini spells its schemas in another way than the standard.
+fn standard(schema: &Raw, tool: &Tool, path: &str, losses: &mut Losses) -> Raw {
+    if tool.extra.origin() != Some(DialectId::Gemini) {
+        return schema.clone();
+    }
+    schema::fit(schema, &Subset::STANDARD, &format!("{path}.schema"), losses)
+}
+
+/// One flag for all: it is set when each tool wants it, for it refuses schemas that are fine
+/// without it.
+fn strict(o: &mut ObjectWriter<'_>, request: &Request, losses: &mut Losses) {
+    let wishes = || {
+        (0..).zip(&request.tools).filter_map(|(at, tool)| match &tool.kind {
+            ToolKind::Function { strict, .. } => Some((at, *strict == Some(true))),
+            ToolKind::Custom | ToolKind::Native(_) => None,
+        })
+    };
+    if !wishes().any(|(_, strict)| strict) {
+        return;
+    }
+    if wishes().all(|(_, strict)| strict) {
+        o.bool("strict_tools", true);
+        return;
+    }
+    for (at, _) in wishes().filter(|(_, strict)| *strict) {
+        let at: usize = at;
+        losses.dropped(format!("tools.{at}.strict"));
+    }
+}
+
+fn write_function(o: &mut ObjectWriter<'_>, tool: &Tool, schema: Option<&str>) {
+    if !tool.extra.notation(ID).has(note::TYPE_UNSAID) {
+        o.str("type", "function");
+    }
+    nested::write_outer(o, &tool.extra, ID, &[FUNCTION]);
+    let mut function = o.object(FUNCTION);
+    function.str("name", &tool.name).opt_str("description", tool.description.as_ref());
+    if let Some(schema) = schema {
+        function.json("parameters", schema);
+    }
+    nested::write_inner(&mut function, &tool.extra, ID, FUNCTION);
+}

@@ -1,0 +1,7 @@
+//! Streams: named events, in both directions.
+
+mod decode;
+mod encode;
+
+pub(super) use decode::Decoder;
+pub(super) use encode::Encoder;
