@@ -232,8 +232,11 @@ fn streamed(caller: &dyn CallerDialect, completion: &Completion) -> Result<Shown
     let mut out = Vec::new();
     driver.feed(text.into(), &mut out);
     driver.finish(&mut out);
-    laws::check(&out).map_err(|v| v.to_string())?;
-    Ok(shown(&collect(&out)))
+    match laws::check(&out) {
+        // Whether arguments are JSON is the model's doing, and here a recorded model's.
+        Ok(()) | Err(laws::Violation::Arguments(_)) => Ok(shown(&collect(&out))),
+        Err(violation) => Err(violation.to_string()),
+    }
 }
 
 /// What must survive in any dialect: the words of the first answer.
@@ -252,9 +255,9 @@ fn shown(completion: &Completion) -> Shown {
                 calls.push((call.name.to_string(), Value::Null));
             }
             PartKind::ToolCall(call) => {
-                let arguments = serde_json::from_str(&call.arguments)
-                    .unwrap_or_else(|_| Value::from(&*call.arguments));
-                let arguments = if arguments == "" { serde_json::json!({}) } else { arguments };
+                let text = if call.arguments.is_empty() { "{}" } else { &*call.arguments };
+                // So must arguments that were cut short.
+                let arguments = serde_json::from_str(text).unwrap_or(Value::Null);
                 calls.push((call.name.to_string(), arguments));
             }
             _ => {}
