@@ -1,6 +1,13 @@
 //! Every fixture in every other dialect, as snapshots a person can review: a dialect is reviewed by
 //! reading its folder.
 
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test says what is wrong by failing"
+)]
+
 use bytes::Bytes;
 use http::Method;
 use llm_core::answer::Answer;

@@ -16,8 +16,9 @@ pub(super) fn route(method: &Method, path: &str) -> Option<Route> {
     let (version, rest) = path.strip_prefix('/')?.split_once('/')?;
     let rest = below_publisher(rest)?;
     if *method == Method::GET {
-        // `/v1/models` is OpenAI's address, and one address has one dialect.
-        return if version == "v1" { None } else { list(version, rest) };
+        // `/v1/models` is OpenAI's and Anthropic's address as well: whoever serves several dialects
+        // tells them apart by the key's header.
+        return list(version, rest);
     }
     if *method != Method::POST || !is_version(version) {
         return None;

@@ -1,14 +1,17 @@
 //! Looks at frames as they pass.
 //!
 //! Every frame repeats what was used so far, so that a gate by substring would let each of them
-//! through. Instead the count is read where it stands, without the rest of the frame; only a frame
-//! that ends something is read as a whole.
+//! through. Instead the last frame that counts is kept, and read when somebody asks; only a frame
+//! that ends something is read at once.
 
+use std::cell::OnceCell;
 use std::sync::LazyLock;
 
+use bytes::Bytes;
 use llm_core::completion::FinishReason;
 use llm_core::dialect::{Frame, FrameKind, Keep, Observed, Tap};
 use llm_core::error::Error;
+use llm_core::usage::Usage;
 use memchr::memmem::{Finder, FinderRev};
 use serde::Deserialize;
 
@@ -41,8 +44,15 @@ static MARKS: LazyLock<Marks> = LazyLock::new(|| Marks {
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     observed: Observed,
+    /// The last frame that counts and has not been read.
+    unread: Option<Bytes>,
+    /// What was observed, with that frame read.
+    read: OnceCell<Observed>,
     called: bool,
 }
+
+/// An error stands alone in its frame, and so at its beginning.
+const ERROR_WITHIN: usize = 64;
 
 impl Tap for Watch {
     fn see(&mut self, frame: &Frame) -> Keep {
@@ -56,40 +66,52 @@ impl Tap for Watch {
             }
         }
         let marks = &*MARKS;
-        if marks.parts.find(data).is_some() {
+        let telling = if marks.parts.find(data).is_some() {
             self.observed.deltas = self.observed.deltas.saturating_add(1);
             let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
             self.observed.delta_bytes = self.observed.delta_bytes.saturating_add(bytes);
             self.called = self.called || marks.call.find(data).is_some();
-        }
-        let telling = [&marks.finish, &marks.block, &marks.error];
-        if telling.iter().any(|m| m.find(data).is_some()) {
+            marks.finish.find(data).is_some()
+        } else {
+            // What has no parts is rare, and may be anything.
+            let start = data.get(..ERROR_WITHIN).unwrap_or(data);
+            marks.error.find(start).is_some()
+                || marks.block.find(data).is_some()
+                || marks.finish.find(data).is_some()
+        };
+        if telling {
             self.read_whole(frame);
-        } else if let Some(at) = marks.usage.rfind(data) {
-            self.read_count(data.get(at + USAGE_KEY..).unwrap_or_default());
+        } else if marks.usage.rfind(data).is_some() {
+            self.unread = Some(frame.data.clone());
         }
+        self.read.take();
         Keep::Forward
     }
 
     fn observed(&self) -> &Observed {
-        &self.observed
+        match &self.unread {
+            None => &self.observed,
+            Some(frame) => self.read.get_or_init(|| Observed {
+                usage: counted(frame).or(self.observed.usage),
+                ..self.observed.clone()
+            }),
+        }
     }
 }
 
 /// Bytes of the key with its quotes.
 const USAGE_KEY: usize = "\"usageMetadata\"".len();
 
-impl Watch {
-    /// Reads the count that stands behind its key.
-    fn read_count(&mut self, rest: &[u8]) {
-        let Some(value) = rest.trim_ascii_start().strip_prefix(b":") else { return };
-        // Stops at the end of the object, wherever the frame goes on.
-        let mut reader = serde_json::Deserializer::from_slice(value);
-        if let Ok(counts) = Counts::deserialize(&mut reader) {
-            self.observed.usage = usage::usage(&counts).or(self.observed.usage);
-        }
-    }
+/// What was used, read where it stands, without the rest of the frame.
+fn counted(frame: &[u8]) -> Option<Usage> {
+    let at = MARKS.usage.rfind(frame)?;
+    let value = frame.get(at + USAGE_KEY..)?.trim_ascii_start().strip_prefix(b":")?;
+    // Stops at the end of the object, wherever the frame goes on.
+    let mut reader = serde_json::Deserializer::from_slice(value);
+    usage::usage(&Counts::deserialize(&mut reader).ok()?)
+}
 
+impl Watch {
     fn read_whole(&mut self, frame: &Frame) {
         let Ok(text) = object::text(&frame.data) else { return };
         let Ok(chunk) = serde_json::from_str::<Chunk<'_>>(&text) else { return };
@@ -100,9 +122,9 @@ impl Watch {
             }
             return;
         }
-        if let Some(usage) = chunk.usage_metadata.as_ref().and_then(usage::usage) {
-            self.observed.usage = Some(usage);
-        }
+        let before = self.unread.take().and_then(|frame| counted(&frame));
+        let now = chunk.usage_metadata.as_ref().and_then(usage::usage);
+        self.observed.usage = now.or(before).or(self.observed.usage);
         let words = chunk.candidates.iter().flatten().filter_map(|c| c.finish_reason.as_ref());
         for word in words {
             let reason = match word {

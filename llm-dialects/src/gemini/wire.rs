@@ -61,7 +61,7 @@ pub(super) struct Candidate<'a> {
 #[derive(Debug, Deserialize)]
 pub(super) struct Content<'a> {
     #[serde(borrow)]
-    pub(super) parts: Option<Vec<&'a RawValue>>,
+    pub(super) parts: Option<Vec<Piece<'a>>>,
 }
 
 /// Text, borrowed unless it has escapes. Behind an `Option` a bare `Cow` would always be copied.

@@ -1,6 +1,6 @@
 //! OpenAI responses: `POST /responses`, whole and streamed, and `POST /responses/input_tokens`.
 //!
-//! The conversation of this dialect is a flat list of items ([`items`]); a canonical turn of the
+//! The conversation of this dialect is a flat list of items (`items`); a canonical turn of the
 //! model's is a run of them. What the server remembers (`previous_response_id`, `conversation`,
 //! `background`) is carried to the same dialect and reported as lost by any other. Absent are the
 //! calls that ask after a stored response.

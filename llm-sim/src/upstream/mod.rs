@@ -1,7 +1,7 @@
-//! The five APIs: one [`Upstream`] each, on a socket ([`server`]) or in process
+//! The five APIs: one [`Upstream`] each, on a socket (`server`) or in process
 //! ([`SimTransport`](crate::SimTransport)).
 //!
-//! A request goes through [`exchange`]: recorded, matched against the script, let in, checked as
+//! A request goes through `exchange`: recorded, matched against the script, let in, checked as
 //! strictly as the real API checks it, read by the caller half of its dialect, answered by the
 //! model, written by the same half, spoiled as the script wants, and played.
 

@@ -163,8 +163,8 @@ impl Decoder {
             let slice = text.slice_ref(feedback.get());
             self.blocked = block_word(Field::root(&slice)?).or(self.blocked.take());
         }
-        for candidate in chunk.candidates.iter().flatten() {
-            self.candidate(text, candidate, out)?;
+        for (place, candidate) in chunk.candidates.iter().flatten().enumerate() {
+            self.candidate(text, place, candidate, out)?;
         }
         if let Some(usage) = chunk.usage_metadata.as_ref().and_then(usage::usage) {
             self.counted = Some(text.clone());
@@ -193,6 +193,7 @@ impl Decoder {
     fn candidate(
         &mut self,
         text: &Str,
+        place: usize,
         said: &Candidate<'_>,
         out: &mut Vec<Event>,
     ) -> Result<(), Corrupt> {
@@ -208,8 +209,16 @@ impl Decoder {
         let Self { candidates, calls, .. } = self;
         let Some(progress) = candidates.get_mut(at) else { return Ok(()) };
         let parts = said.content.as_ref().and_then(|c| c.parts.as_deref());
-        for part in parts.unwrap_or_default() {
-            progress.part(text, part, number, calls, out)?;
+        for (i, piece) in parts.unwrap_or_default().iter().enumerate() {
+            let bare = piece.text.is_none() && piece.signature.is_some();
+            if !piece.more && (piece.text.is_some() || bare) {
+                progress.piece(text, piece, number, out)?;
+            } else {
+                progress.close(out);
+                calls.at(at, usize::from(progress.parts));
+                let part = read_part(text, place, i, calls)?;
+                progress.whole(part, number, out)?;
+            }
         }
         progress.besides(text, said);
         if let Some(result) = said.logprobs_result
@@ -235,38 +244,17 @@ impl Decoder {
 }
 
 impl Progress {
-    fn part(
-        &mut self,
-        text: &Str,
-        said: &RawValue,
-        candidate: u16,
-        calls: &mut Calls,
-        out: &mut Vec<Event>,
-    ) -> Result<(), Corrupt> {
-        let piece: Piece<'_> = serde_json::from_str(said.get())
-            .map_err(|e| Corrupt::new(format!("a part cannot be read: {e}")))?;
-        let bare = piece.text.is_none() && piece.signature.is_some();
-        if !piece.more && (piece.text.is_some() || bare) {
-            let words = piece.text.as_ref().map(|t| shared(text, t)).unwrap_or_default();
-            let signature = piece.signature.filter(|s| s.get() != "null").map(|s| raw(text, s));
-            return self.piece(words, piece.thought, signature, candidate, out);
-        }
-        self.close(out);
-        let slice = text.slice_ref(said.get());
-        calls.at(usize::from(candidate), usize::from(self.parts));
-        let part = part::read(Field::root(&slice)?, calls)?;
-        self.whole(part, candidate, out)
-    }
-
     /// A piece of text or of a thought.
     fn piece(
         &mut self,
-        words: Str,
-        thought: bool,
-        signature: Option<Raw>,
+        text: &Str,
+        piece: &Piece<'_>,
         candidate: u16,
         out: &mut Vec<Event>,
     ) -> Result<(), Corrupt> {
+        let words = piece.text.as_ref().map(|t| shared(text, t)).unwrap_or_default();
+        let thought = piece.thought;
+        let signature = piece.signature.map(|s| raw(text, s));
         if words.is_empty() && signature.is_none() {
             return Ok(());
         }
@@ -389,6 +377,15 @@ impl Progress {
             },
         }
     }
+}
+
+/// Reads a part that is more than text: as in a whole answer, from where it stands in the frame.
+fn read_part(frame: &Str, place: usize, at: usize, calls: &mut Calls) -> Result<Part, Corrupt> {
+    let gone = || Corrupt::new("a part is not where it was");
+    let candidates = Object::root(frame)?.need("candidates")?.array()?;
+    let content = candidates.get(place).ok_or_else(gone)?.object()?.need("content")?;
+    let parts = content.object()?.need("parts")?.array()?;
+    Ok(part::read(*parts.get(at).ok_or_else(gone)?, calls)?)
 }
 
 /// Text as a slice of its frame, where it has no escapes.

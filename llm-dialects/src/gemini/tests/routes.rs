@@ -60,8 +60,6 @@ fn paths_of_others() {
     for (method, path) in [
         (Method::POST, "/v1/chat/completions"),
         (Method::POST, "/v1/messages"),
-        (Method::GET, "/v1/models"),
-        (Method::GET, "/v1/models/gpt-4o"),
         (Method::GET, "/v1beta/models/m:generateContent/x%ff"),
         (Method::POST, "/v1beta/models/m:predict"),
         (Method::POST, "/v1beta/models/:generateContent"),
