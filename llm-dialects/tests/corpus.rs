@@ -28,9 +28,13 @@ fn every_seed_keeps_the_laws() {
     assert!(seen > 0, "no seeds at {}", seeds.display());
 }
 
+/// How many places of a seed are changed. A whole request has thousands, and a fuzzer will find
+/// what stands between these.
+const PLACES_MAX: usize = 48;
+
 /// The seed cut short, and with one byte gone or another in its place: what a fuzzer does first.
 fn variants(seed: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    (0..seed.len()).flat_map(|at| {
+    (0..seed.len()).step_by(1 + seed.len() / PLACES_MAX).flat_map(|at| {
         let (before, after) = seed.split_at(at);
         let changed = |byte: &[u8]| [before, byte, &after[1..]].concat();
         [
