@@ -1,5 +1,7 @@
 //! Where a piece of text comes from: `annotations`, both ways.
 
+use std::ops::Range;
+
 use llm_core::Str;
 use llm_core::prompt::{Citation, Opaque};
 
@@ -25,25 +27,26 @@ fn members(mut o: Object<'_>) -> Citation {
     Citation { start, end, url, title, quote, wire: None }
 }
 
-/// Writes one annotation; false when it says nothing that this dialect has a word for.
-pub(super) fn write(array: &mut ArrayWriter<'_>, citation: &Citation) -> bool {
+/// Writes one annotation that [`can_say`] said yes to. `text` is where the piece of text stands
+/// that it belongs to, in characters of the whole: providers that do not count cite the piece.
+pub(super) fn write(array: &mut ArrayWriter<'_>, citation: &Citation, text: &Range<u64>) {
     if let Some(wire) = citation.wire.as_ref().filter(|w| w.origin == ME) {
         array.raw(&wire.value);
-        return true;
-    }
-    if !can_say(citation) {
-        return false;
+        return;
     }
     let mut o = array.object();
     o.str("type", "url_citation");
     let mut inner = o.object("url_citation");
-    // Required here, and not every provider counts.
-    inner.u64("start_index", u64::from(citation.start.unwrap_or(0)));
-    inner.u64("end_index", u64::from(citation.end.unwrap_or(0)));
+    inner.u64("start_index", citation.start.map_or(text.start, u64::from));
+    inner.u64("end_index", citation.end.map_or(text.end, u64::from));
     inner.str("url", citation.url.as_deref().unwrap_or_default());
     inner.str("title", citation.title.as_deref().unwrap_or_default());
     inner.opt_str("content", citation.quote.as_ref());
-    true
+}
+
+/// How many characters a text has.
+pub(super) fn chars(text: &str) -> u64 {
+    u64::try_from(text.chars().count()).unwrap_or(u64::MAX)
 }
 
 /// Whether there is anything to write: this dialect cites addresses only.

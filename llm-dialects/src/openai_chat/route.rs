@@ -160,7 +160,8 @@ fn form(body: &Bytes) -> Peek {
     found
 }
 
-/// The caller's bytes with at most two changes: the model's name, and the wish for usage.
+/// The caller's bytes with at most a few changes: the model's name, whether to stream, and the
+/// wish for usage.
 pub(super) fn relay(body: &Bytes, peek: &Peek, cx: &SendCx<'_>) -> Result<Chunks, BadRequest> {
     let mut edits = Vec::new();
     if cx.model != &*peek.model.value && !cx.model.is_empty() {
@@ -171,7 +172,18 @@ pub(super) fn relay(body: &Bytes, peek: &Peek, cx: &SendCx<'_>) -> Result<Chunks
             None => return Err(form_unchanged()),
         }
     }
-    if peek.stream && cx.usage_frame && cx.capability.stream_options {
+    if cx.stream != peek.stream && body.starts_with(b"{") {
+        let wanted = if cx.stream { "true" } else { "false" };
+        edits.push(match &peek.stream_span {
+            Some(span) => Edit::value(span.clone(), wanted),
+            None => Edit::first_members(peek, &[("stream", wanted)]),
+        });
+        // Refused where no stream is asked for.
+        if let (false, Some(option)) = (cx.stream, &peek.usage_option) {
+            edits.push(Edit::value(option.clone(), "null"));
+        }
+    }
+    if cx.stream && cx.usage_frame && cx.capability.stream_options {
         edits.extend(Edit::usage_frame(peek, body));
     }
     splice(body, &mut edits).map_err(|e| BadRequest::syntax(e.to_string()))

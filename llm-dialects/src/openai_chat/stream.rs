@@ -5,6 +5,7 @@ mod decode;
 mod details;
 mod encode;
 mod parts;
+mod sound;
 mod transcript;
 
 pub(super) use decode::Decoder;

@@ -137,11 +137,15 @@ fn message(
     let mut written = vec!["role", "content", "refusal"];
     o.str("role", "assistant");
     let (mut text, mut refusal, mut cited) = (String::new(), None::<String>, Vec::new());
+    let mut chars = 0;
     for part in parts {
         match &part.kind {
             PartKind::Text(t) => {
                 text.push_str(&t.text);
-                cited.extend(&t.citations);
+                let place = chars..chars + citations::chars(&t.text);
+                chars = place.end;
+                let said = t.citations.iter().filter(|c| citations::can_say(c));
+                cited.extend(said.map(|c| (c, place.clone())));
             }
             PartKind::Refusal(t) => refusal.get_or_insert_default().push_str(&t.text),
             _ => {}
@@ -155,10 +159,9 @@ fn message(
         None => {}
     }
     reasoning::show(o, parts);
-    let said: Vec<_> = cited.into_iter().filter(|c| citations::can_say(c)).collect();
-    if !said.is_empty() {
+    if !cited.is_empty() {
         let mut array = o.array("annotations");
-        said.into_iter().for_each(|c| _ = citations::write(&mut array, c));
+        cited.iter().for_each(|(c, place)| citations::write(&mut array, c, place));
         drop(array);
         written.push("annotations");
     }

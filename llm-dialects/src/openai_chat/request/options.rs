@@ -322,8 +322,11 @@ pub(super) fn write_reasoning(
         }
         return;
     }
-    if let Some(effort) = effort(spec, losses) {
+    if let Some(effort) = effort(spec, own(&request.extra), losses) {
         o.str("reasoning_effort", &effort);
+    }
+    if spec.visible == Some(true) {
+        losses.dropped("reasoning.visible");
     }
     // This API never shows thoughts, and hosts that do are not asked for them here.
     if spec.summary.is_some() {
@@ -331,13 +334,24 @@ pub(super) fn write_reasoning(
     }
 }
 
+/// Another dialect's word for an effort, or the nearest that this API has.
+fn known_effort(effort: &Str, losses: &mut Losses) -> Str {
+    match &**effort {
+        "none" | "minimal" | "low" | "medium" | "high" | "xhigh" => effort.clone(),
+        _ => {
+            losses.approximated("reasoning.effort");
+            Str::from_static(if effort == "max" { "xhigh" } else { "high" })
+        }
+    }
+}
+
 /// The only word this API has for it.
-fn effort(spec: &ReasoningSpec, losses: &mut Losses) -> Option<Str> {
+fn effort(spec: &ReasoningSpec, own: bool, losses: &mut Losses) -> Option<Str> {
     if let Some(effort) = &spec.effort {
         if spec.budget.is_some() {
             losses.dropped("reasoning.budget");
         }
-        return Some(effort.clone());
+        return Some(if own { effort.clone() } else { known_effort(effort, losses) });
     }
     if spec.enabled == Some(false) {
         return Some(Str::from_static("none"));

@@ -4,6 +4,8 @@
 //! delta of a choice, the finish once, usage in a chunk of its own behind it and only if asked for,
 //! `[DONE]` last. After a failure comes its event and nothing more.
 
+use std::ops::Range;
+
 use bytes::{BufMut, BytesMut};
 use llm_core::Str;
 use llm_core::answer::UsageReport;
@@ -39,6 +41,8 @@ struct Choice {
     calls: u64,
     details: u64,
     refusal: Option<u16>,
+    /// Where the text that grows now stands in all text of the choice, in characters.
+    text: Range<u64>,
     open: Vec<Open>,
 }
 
@@ -149,7 +153,11 @@ impl Encoder {
 
     fn part_start(&mut self, part: PartId, head: &PartHead, out: &mut BytesMut) {
         let what = match head {
-            PartHead::Text | PartHead::Refusal => return,
+            PartHead::Text | PartHead::Refusal => {
+                let text = &mut self.choice(part.candidate).text;
+                text.start = text.end;
+                return;
+            }
             PartHead::Reasoning => Growing::Thought { text: Vec::new(), state: None },
             PartHead::Audio { .. } => Growing::Audio { said: false },
             PartHead::ToolCall { id, name, custom } => {
@@ -220,6 +228,7 @@ impl Encoder {
                     self.chunk(out, candidate, |d| _ = d.str("reasoning_content", text));
                 } else {
                     let name = if self.is_refusal(part) { "refusal" } else { "content" };
+                    self.choice(candidate).text.end += citations::chars(text);
                     self.chunk(out, candidate, |d| _ = d.str(name, text));
                 }
             }
@@ -235,8 +244,9 @@ impl Encoder {
             Delta::Audio(data) => self.audio(part, "data", data, out),
             Delta::Transcript(words) => self.audio(part, "transcript", words, out),
             Delta::Citation(citation) if citations::can_say(citation) => {
+                let place = self.choice(candidate).text.clone();
                 self.chunk(out, candidate, |d| {
-                    citations::write(&mut d.array("annotations"), citation);
+                    citations::write(&mut d.array("annotations"), citation, &place);
                 });
             }
             Delta::Citation(_) => self.lose(part, ".citations"),

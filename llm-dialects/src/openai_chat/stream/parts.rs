@@ -14,6 +14,7 @@ use super::super::notation::{ME, of_part};
 use super::super::{citations, content, logprobs, reasoning, wire};
 use super::calls::Call;
 use super::details::Details;
+use super::sound::Sound;
 use crate::json::{Field, JsonKind};
 
 /// One choice of the stream.
@@ -23,6 +24,7 @@ pub(super) struct Candidate {
     live: Option<Live>,
     pub(super) calls: Vec<Call>,
     details: Details,
+    sound: Sound,
     finish: Option<(Str, Extra)>,
 }
 
@@ -50,6 +52,7 @@ impl Candidate {
             live: None,
             calls: Vec::new(),
             details: Details::default(),
+            sound: Sound::default(),
             finish: None,
         }
     }
@@ -219,6 +222,9 @@ impl Candidate {
 
     pub(super) fn close_live(&mut self, out: &mut Vec<Event>) {
         let Some(live) = self.live.take() else { return };
+        if let Some(rest) = self.sound.take() {
+            out.push(Event::PartDelta { part: live.id, delta: Delta::Audio(rest) });
+        }
         if live.kind == Kind::Reasoning {
             let state = self.details.take().or_else(|| reasoning::field_state(live.bits));
             if let Some(state) = state {
@@ -314,7 +320,10 @@ impl Candidate {
         let part = self.open(Kind::Audio, 0, out)?;
         let mut piece = |name| o.take_if(name, JsonKind::String).map(|f| f.str()).transpose();
         if let Some(data) = piece("data")?.filter(|d| !d.is_empty()) {
-            out.push(Event::PartDelta { part, delta: Delta::Audio(data) });
+            let data = self.sound.push(data);
+            if !data.is_empty() {
+                out.push(Event::PartDelta { part, delta: Delta::Audio(data) });
+            }
         }
         if let Some(words) = piece("transcript")?.filter(|t| !t.is_empty()) {
             out.push(Event::PartDelta { part, delta: Delta::Transcript(words) });

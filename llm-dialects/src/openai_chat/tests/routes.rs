@@ -71,5 +71,8 @@ fn a_relay_changes_the_model_and_asks_for_usage() {
     );
     let same = SendCx { model: "alias", usage_frame: false, ..cx };
     let sent = OpenaiChat.relay(&body, &found, &same).unwrap();
-    assert_eq!(sent.as_slice(), [body]);
+    assert_eq!(sent.as_slice(), std::slice::from_ref(&body));
+    let whole = SendCx { stream: false, ..same };
+    let sent = OpenaiChat.relay(&body, &found, &whole).unwrap().concat();
+    assert!(String::from_utf8(sent).unwrap().ends_with("\"stream\":false}"));
 }

@@ -250,7 +250,8 @@ fn pictures_sound_and_sources_are_read() {
             r#"{"images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,QUJD"}}]}"#,
         ),
         delta(r#"{"audio":{"id":"au","transcript":"t"}}"#),
-        delta(r#"{"audio":{"data":"QUJD"}}"#),
+        delta(r#"{"audio":{"data":"QQ=="}}"#),
+        delta(r#"{"audio":{"data":"QkNE"}}"#),
         delta(r#"{"audio":{"expires_at":5}}"#),
         stop("\"stop\""),
     ]);
@@ -259,6 +260,8 @@ fn pictures_sound_and_sources_are_read() {
     assert!(matches!(&parts[1].kind, PartKind::Image(_)));
     let PartKind::Audio(audio) = &parts[2].kind else { panic!() };
     assert_eq!(audio.transcript.as_deref(), Some("t"));
+    let want = llm_core::prompt::MediaSource::Base64("QUJDRA==".into());
+    assert_eq!(audio.media.source, want);
     let body = shown(&done, &cx());
     assert_eq!(body["choices"][0]["message"]["audio"]["id"], "au");
 }
