@@ -2,7 +2,10 @@
 //! and not figures.
 
 use allocation_counter::measure;
-use llm_core::dialect::Framing;
+use benches::streams::{DELTAS, all};
+use llm_core::call::Operation;
+use llm_core::dialect::{DialectId, Framing};
+use llm_dialects::drive::Driver;
 use llm_dialects::frame::Splitter;
 use llm_dialects::json::peek::peek;
 use llm_dialects::json::splice::{Edit, splice};
@@ -49,4 +52,36 @@ fn a_thousand_events_allocate_only_where_chunks_cut_them() {
     // The held beginning with room for the rest, and the count of its slices.
     let cut = chunks.len() as u64 - 1;
     assert!(count.count_total <= 2 * cut, "{count:?} for {cut} cuts");
+}
+
+#[test]
+fn a_delta_allocates_a_known_number_of_times() {
+    // The first and last frames of a stream included. One delta in five has an escape, and text
+    // that is unescaped is copied twice: that alone is 0.4. OpenAI's chunk holds a list of
+    // choices, Gemini's a list of candidates, a list of parts and a running usage.
+    let most = [
+        (DialectId::OpenaiChat, 1.7),
+        (DialectId::OpenaiResponses, 2.0),
+        (DialectId::Anthropic, 0.9),
+        (DialectId::Gemini, 3.9),
+        (DialectId::Cohere, 0.6),
+        (DialectId::Ollama, 0.6),
+    ];
+    for stream in all() {
+        let upstream = llm_dialects::upstream(stream.dialect).unwrap();
+        let mut out = Vec::with_capacity(16);
+        let count = measure(|| {
+            let decoder = upstream.stream_decoder(Operation::Chat);
+            let mut driver = Driver::new(stream.framing, decoder);
+            for piece in &stream.pieces {
+                driver.feed(piece.clone(), &mut out);
+                out.clear();
+            }
+            driver.finish(&mut out);
+        });
+        let each = count.count_total as f64 / DELTAS as f64;
+        println!("{}: {} allocations, {each:.2} a delta", stream.dialect, count.count_total);
+        let (_, most) = most.iter().find(|(id, _)| *id == stream.dialect).unwrap();
+        assert!(each <= *most, "{}: {each:.2} allocations a delta", stream.dialect);
+    }
 }
