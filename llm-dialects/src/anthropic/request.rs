@@ -81,16 +81,5 @@ pub(super) fn peek(route: &Route, body: &Bytes) -> Result<Peek, BadRequest> {
 
 /// The caller's bytes, under the upstream's name of the model.
 pub(super) fn relay(body: &Bytes, peek: &Peek, cx: &SendCx<'_>) -> Result<Chunks, BadRequest> {
-    let mut edits = Vec::new();
-    if peek.model.value != cx.model {
-        edits.extend(Edit::model(peek, cx.model));
-    }
-    if peek.stream != cx.stream && peek.model.span.is_some() {
-        let word = if cx.stream { "true" } else { "false" };
-        edits.push(match &peek.stream_span {
-            Some(span) => Edit::value(span.clone(), word),
-            None => Edit::first_members(peek, &[("stream", word)]),
-        });
-    }
-    splice(body, &mut edits).map_err(|e| BadRequest::syntax(e.to_string()))
+    Ok(splice(body, &mut Edit::relayed(peek, cx))?)
 }

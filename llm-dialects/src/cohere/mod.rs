@@ -182,16 +182,7 @@ impl UpstreamDialect for Cohere {
     }
 
     fn relay(&self, body: &Bytes, peek: &Peek, cx: &SendCx<'_>) -> Result<Chunks, BadRequest> {
-        let model = Edit::model(peek, cx.model).filter(|_| cx.model != &*peek.model.value);
-        let mut edits: Vec<Edit> = model.into_iter().collect();
-        if peek.stream != cx.stream {
-            let wanted = if cx.stream { "true" } else { "false" };
-            edits.push(match &peek.stream_span {
-                Some(span) => Edit::value(span.clone(), wanted),
-                None => Edit::first_members(peek, &[("stream", wanted)]),
-            });
-        }
-        splice(body, &mut edits).map_err(|e| BadRequest::syntax(e.to_string()))
+        Ok(splice(body, &mut Edit::relayed(peek, cx))?)
     }
 
     fn decode_answer(&self, operation: Operation, body: Body<'_>) -> Result<Answer, Corrupt> {

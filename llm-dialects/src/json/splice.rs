@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use llm_core::call::Peek;
-use llm_core::dialect::Chunks;
+use llm_core::dialect::{BadRequest, Chunks, SendCx};
 
 /// A range of the body, and what stands there instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,29 @@ pub fn splice(body: &Bytes, edits: &mut [Edit]) -> Result<Chunks, SpliceError> {
     Ok(out)
 }
 
+impl From<SpliceError> for BadRequest {
+    fn from(e: SpliceError) -> Self {
+        Self::syntax(e.to_string())
+    }
+}
+
 impl Edit {
+    /// What every relay changes where the upstream is asked for something else than the caller
+    /// asked us for: the model's name, and whether a stream comes. Bodies that are no objects (a
+    /// GET, a form) were not peeked into and stay as they are.
+    pub fn relayed(peek: &Peek, cx: &SendCx<'_>) -> Vec<Self> {
+        let model = Self::model(peek, cx.model).filter(|_| peek.model.value != cx.model);
+        let mut edits: Vec<Self> = model.into_iter().collect();
+        if peek.stream != cx.stream && peek.members_start > 0 {
+            let wanted = if cx.stream { "true" } else { "false" };
+            edits.push(match &peek.stream_span {
+                Some(span) => Self::value(span.clone(), wanted),
+                None => Self::first_members(peek, &[("stream", wanted)]),
+            });
+        }
+        edits
+    }
+
     /// Another value in place of the one at `span`. `json` is its JSON text.
     pub fn value(span: Range<usize>, json: impl Into<Bytes>) -> Self {
         Self { span, text: json.into() }

@@ -163,30 +163,20 @@ fn form(body: &Bytes) -> Peek {
 /// The caller's bytes with at most a few changes: the model's name, whether to stream, and the
 /// wish for usage.
 pub(super) fn relay(body: &Bytes, peek: &Peek, cx: &SendCx<'_>) -> Result<Chunks, BadRequest> {
-    let mut edits = Vec::new();
-    if cx.model != &*peek.model.value && !cx.model.is_empty() {
-        match Edit::model(peek, cx.model) {
-            Some(edit) => edits.push(edit),
-            // Named by the path, or by a form: the one is written anew by `endpoint`.
-            None if body.starts_with(b"{") || body.is_empty() => {}
-            None => return Err(form_unchanged()),
-        }
+    let renamed = cx.model != &*peek.model.value && !cx.model.is_empty();
+    // What the path names is written anew by `endpoint`; what a form names is not.
+    if renamed && peek.model.span.is_none() && !(body.starts_with(b"{") || body.is_empty()) {
+        return Err(form_unchanged());
     }
-    if cx.stream != peek.stream && body.starts_with(b"{") {
-        let wanted = if cx.stream { "true" } else { "false" };
-        edits.push(match &peek.stream_span {
-            Some(span) => Edit::value(span.clone(), wanted),
-            None => Edit::first_members(peek, &[("stream", wanted)]),
-        });
-        // Refused where no stream is asked for.
-        if let (false, Some(option)) = (cx.stream, &peek.usage_option) {
-            edits.push(Edit::value(option.clone(), "null"));
-        }
+    let mut edits = Edit::relayed(peek, cx);
+    // Refused where no stream is asked for.
+    if let (true, false, Some(option)) = (peek.stream, cx.stream, &peek.usage_option) {
+        edits.push(Edit::value(option.clone(), "null"));
     }
     if cx.stream && cx.usage_frame && cx.capability.stream_options {
         edits.extend(Edit::usage_frame(peek, body));
     }
-    splice(body, &mut edits).map_err(|e| BadRequest::syntax(e.to_string()))
+    Ok(splice(body, &mut edits)?)
 }
 
 fn form_unchanged() -> BadRequest {

@@ -19,7 +19,5 @@ pub(super) fn relay(body: &Bytes, peek: &Peek, cx: &SendCx<'_>) -> Result<Chunks
         let words = request::decode(Body::json(body))?;
         return Ok(Chunks::from_iter([request::encode(&words, cx, false).body]));
     }
-    let mut edits: Vec<Edit> =
-        Edit::model(peek, cx.model).filter(|_| peek.model.value != cx.model).into_iter().collect();
-    splice(body, &mut edits).map_err(|e| BadRequest::syntax(e.to_string()))
+    Ok(splice(body, &mut Edit::relayed(peek, cx))?)
 }
