@@ -15,6 +15,7 @@ pub mod classify;
 pub mod cohere;
 pub mod drive;
 pub mod frame;
+mod function_tool;
 pub mod gemini;
 pub mod json;
 pub mod multipart;
@@ -26,6 +27,7 @@ pub mod openai_responses;
 pub mod schema;
 pub mod sequential;
 pub mod state;
+mod turns;
 
 /// The half of a dialect that faces our callers; `None` when nobody can call us in it.
 pub fn caller(id: DialectId) -> Option<&'static dyn CallerDialect> {

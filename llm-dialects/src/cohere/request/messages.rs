@@ -1,8 +1,6 @@
 //! Writes a conversation. Cohere answers 422 to fields it does not know inside messages, so that
 //! nothing is written here for good measure: no name on a result, no index on a call.
 
-use std::fmt;
-
 use llm_core::dialect::SendCx;
 use llm_core::extra::Losses;
 use llm_core::prompt::{MediaSource, Message, Part, PartKind, Request, Role, ToolResult};
@@ -10,31 +8,7 @@ use llm_core::prompt::{MediaSource, Message, Part, PartKind, Request, Role, Tool
 use super::super::wire::{ID, note};
 use super::super::{citations, content, message};
 use crate::json::{ArrayWriter, ObjectWriter};
-
-/// Where a message stands, for losses.
-#[derive(Clone, Copy)]
-struct Place {
-    list: &'static str,
-    at: usize,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.list, self.at)
-    }
-}
-
-impl Place {
-    fn part(self, at: usize) -> String {
-        format!("{self}.parts.{at}")
-    }
-}
-
-fn all(request: &Request) -> impl Iterator<Item = (Place, &Message)> {
-    let placed = |list| move |(at, m)| (Place { list, at }, m);
-    let system = request.system.iter().enumerate().map(placed("system"));
-    system.chain(request.messages.iter().enumerate().map(placed("messages")))
-}
+use crate::turns::{Place, all};
 
 /// Every text of a conversation, for counting.
 pub(in crate::cohere) fn all_text(request: &Request) -> String {

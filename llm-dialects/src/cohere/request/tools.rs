@@ -1,44 +1,21 @@
 //! What the model may call.
 
 use llm_core::dialect::DialectId;
-use llm_core::extra::{Extra, Losses};
-use llm_core::prompt::{Opaque, Request, Tool, ToolChoice, ToolKind};
+use llm_core::extra::Losses;
+use llm_core::prompt::{Request, Tool, ToolChoice, ToolKind};
 use llm_core::raw::Raw;
 
-use super::super::wire::{FUNCTION, ID, note};
-use crate::json::{Bad, Field, JsonKind, ObjectWriter, nested};
+use super::super::wire::{ID, note};
+use crate::function_tool::{FREE_TEXT, NOTHING, Spelling};
+use crate::json::{Bad, Field, ObjectWriter};
 use crate::schema::{self, Subset};
 
-/// The schema of a tool that takes nothing.
-const NOTHING: &str = r#"{"type":"object","properties":{}}"#;
-/// The schema of a tool that takes free text.
-const FREE_TEXT: &str =
-    r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#;
+/// How a tool is spelled here.
+const TOOL: Spelling = Spelling { dialect: ID, type_unsaid: note::TYPE_UNSAID };
 
 /// Reads one tool.
 pub(super) fn read(field: Field<'_>) -> Result<Tool, Bad> {
-    let mut o = field.object()?;
-    let kind = o.see("type").map(|f| f.text());
-    let is_function = matches!(kind, None | Some("\"function\""));
-    if !is_function || o.see(FUNCTION).is_none_or(|f| f.kind() != JsonKind::Object) {
-        let name = o.see("type").and_then(|f| f.str().ok()).unwrap_or_default();
-        let native = Opaque { origin: ID, kind: name.clone(), value: field.raw() };
-        let kind = ToolKind::Native(native);
-        return Ok(Tool { name, description: None, kind, cache: None, extra: Extra::new(ID) });
-    }
-    o.take("type")?;
-    let mut function = o.need(FUNCTION)?.object()?;
-    let name = function.need_str("name")?;
-    let description = function.str("description")?;
-    let schema = match function.see("parameters").map(|f| f.kind()) {
-        Some(JsonKind::Object) => function.raw("parameters")?,
-        _ => None,
-    };
-    let bits = if kind.is_none() { note::TYPE_UNSAID } else { 0 };
-    let mut extra = nested::rest(o, ID, &[FUNCTION]).noted(bits);
-    nested::keep(&mut extra, FUNCTION, function, ID);
-    let kind = ToolKind::Function { schema, strict: None };
-    Ok(Tool { name, description, kind, cache: None, extra })
+    TOOL.read(field)
 }
 
 /// Writes the tools and the choice among them. Cohere can force a call, but not which: a narrower
@@ -83,14 +60,14 @@ pub(super) fn write(o: &mut ObjectWriter<'_>, request: &Request, losses: &mut Lo
             ToolKind::Native(_) => losses.dropped(path),
             ToolKind::Custom => {
                 losses.approximated(path);
-                write_function(&mut list.object(), tool, Some(FREE_TEXT));
+                TOOL.write(&mut list.object(), tool, Some(FREE_TEXT));
             }
             ToolKind::Function { schema, .. } => {
                 let schema = schema.as_ref().map(|s| standard(s, tool, &path, losses));
                 let own = tool.extra.origin() == Some(ID);
                 let schema = schema.as_ref().map(|s| s.get());
                 let schema = schema.or(if own { None } else { Some(NOTHING) });
-                write_function(&mut list.object(), tool, schema);
+                TOOL.write(&mut list.object(), tool, schema);
             }
         }
     }
@@ -124,17 +101,4 @@ fn strict(o: &mut ObjectWriter<'_>, request: &Request, losses: &mut Losses) {
         let at: usize = at;
         losses.dropped(format!("tools.{at}.strict"));
     }
-}
-
-fn write_function(o: &mut ObjectWriter<'_>, tool: &Tool, schema: Option<&str>) {
-    if !tool.extra.notation(ID).has(note::TYPE_UNSAID) {
-        o.str("type", "function");
-    }
-    nested::write_outer(o, &tool.extra, ID, &[FUNCTION]);
-    let mut function = o.object(FUNCTION);
-    function.str("name", &tool.name).opt_str("description", tool.description.as_ref());
-    if let Some(schema) = schema {
-        function.json("parameters", schema);
-    }
-    nested::write_inner(&mut function, &tool.extra, ID, FUNCTION);
 }

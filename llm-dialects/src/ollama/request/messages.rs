@@ -1,8 +1,6 @@
 //! Writes a conversation. Ollama's messages are flat: one text, with thinking, pictures and calls
 //! beside it; a tool's result is a message of its own.
 
-use std::fmt;
-
 use llm_core::Str;
 use llm_core::extra::Losses;
 use llm_core::prompt::{Message, Part, PartKind, Request, Role, ToolResult};
@@ -10,35 +8,10 @@ use llm_core::prompt::{Message, Part, PartKind, Request, Role, ToolResult};
 use super::super::message::{self, Fate, Words};
 use super::super::wire::{ID, note};
 use crate::json::{ArrayWriter, ObjectWriter};
+use crate::turns::{Place, all};
 
 /// Between two texts of a turn that had to become one.
 const BETWEEN: &str = "\n";
-
-/// Where a message stands, for losses.
-#[derive(Clone, Copy)]
-pub(super) struct Place {
-    list: &'static str,
-    at: usize,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.list, self.at)
-    }
-}
-
-impl Place {
-    fn part(self, at: usize) -> String {
-        format!("{self}.parts.{at}")
-    }
-}
-
-/// All messages, with their places.
-pub(super) fn all(request: &Request) -> impl Iterator<Item = (Place, &Message)> {
-    let placed = |list| move |(at, m)| (Place { list, at }, m);
-    let system = request.system.iter().enumerate().map(placed("system"));
-    system.chain(request.messages.iter().enumerate().map(placed("messages")))
-}
 
 /// Writes the conversation.
 pub(super) fn write(o: &mut ObjectWriter<'_>, request: &Request, losses: &mut Losses) {

@@ -5,8 +5,9 @@ use llm_core::prompt::{Message, PartKind, Request, Role};
 
 use super::super::message::Words;
 use super::super::wire::{ID, note};
-use super::messages::{all, gather, lose_around, one_text};
+use super::messages::{gather, lose_around, one_text};
 use crate::json::ObjectWriter;
+use crate::turns::all;
 
 /// Writes the prompt. What is more than one message of the user becomes a transcript: the format
 /// knows no turns.

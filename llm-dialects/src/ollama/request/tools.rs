@@ -1,42 +1,18 @@
 //! What the model may call.
 
 use llm_core::extra::Losses;
-use llm_core::prompt::{Opaque, Request, Tool, ToolChoice, ToolKind};
+use llm_core::prompt::{Request, Tool, ToolChoice, ToolKind};
 
-use super::super::wire::{FUNCTION, ID, note};
-use crate::json::{Bad, Field, JsonKind, ObjectWriter, nested};
+use super::super::wire::{ID, note};
+use crate::function_tool::{FREE_TEXT, NOTHING, Spelling};
+use crate::json::{Bad, Field, ObjectWriter};
 
-/// The schema of a tool that takes nothing.
-const NOTHING: &str = r#"{"type":"object","properties":{}}"#;
-/// The schema of a tool that takes free text.
-const FREE_TEXT: &str =
-    r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#;
+/// How a tool is spelled here.
+const TOOL: Spelling = Spelling { dialect: ID, type_unsaid: note::TYPE_UNSAID };
 
 /// Reads one tool.
 pub(super) fn read(field: Field<'_>) -> Result<Tool, Bad> {
-    let mut o = field.object()?;
-    let kind = o.see("type").map(|f| (f.kind(), f.text()));
-    let is_function = matches!(kind, None | Some((_, "\"function\"")));
-    if !is_function || o.see("function").is_none_or(|f| f.kind() != JsonKind::Object) {
-        let kind = o.see("type").and_then(|f| f.str().ok()).unwrap_or_default();
-        let native = Opaque { origin: ID, kind: kind.clone(), value: field.raw() };
-        let kind_ = ToolKind::Native(native);
-        let extra = llm_core::extra::Extra::new(ID);
-        return Ok(Tool { name: kind, description: None, kind: kind_, cache: None, extra });
-    }
-    o.take("type")?;
-    let mut function = o.need("function")?.object()?;
-    let name = function.need_str("name")?;
-    let description = function.str("description")?;
-    let schema = match function.see("parameters").map(|f| f.kind()) {
-        Some(JsonKind::Object) => function.raw("parameters")?,
-        _ => None,
-    };
-    let bits = if kind.is_none() { note::TYPE_UNSAID } else { 0 };
-    let mut extra = nested::rest(o, ID, &[FUNCTION]).noted(bits);
-    nested::keep(&mut extra, FUNCTION, function, ID);
-    let kind = ToolKind::Function { schema, strict: None };
-    Ok(Tool { name, description, kind, cache: None, extra })
+    TOOL.read(field)
 }
 
 /// Writes the tools. Ollama's models always choose freely, so a narrower choice becomes a shorter
@@ -76,7 +52,7 @@ pub(super) fn write(o: &mut ObjectWriter<'_>, request: &Request, losses: &mut Lo
             ToolKind::Native(_) => losses.dropped(path),
             ToolKind::Custom => {
                 losses.approximated(path);
-                write_function(&mut list.object(), tool, Some(FREE_TEXT));
+                TOOL.write(&mut list.object(), tool, Some(FREE_TEXT));
             }
             ToolKind::Function { schema, strict } => {
                 if *strict == Some(true) {
@@ -85,21 +61,8 @@ pub(super) fn write(o: &mut ObjectWriter<'_>, request: &Request, losses: &mut Lo
                 let own = tool.extra.origin() == Some(ID);
                 let schema = schema.as_ref().map(|s| s.get());
                 let schema = schema.or(if own { None } else { Some(NOTHING) });
-                write_function(&mut list.object(), tool, schema);
+                TOOL.write(&mut list.object(), tool, schema);
             }
         }
     }
-}
-
-fn write_function(o: &mut ObjectWriter<'_>, tool: &Tool, schema: Option<&str>) {
-    if !tool.extra.notation(ID).has(note::TYPE_UNSAID) {
-        o.str("type", "function");
-    }
-    nested::write_outer(o, &tool.extra, ID, &[FUNCTION]);
-    let mut function = o.object(FUNCTION);
-    function.str("name", &tool.name).opt_str("description", tool.description.as_ref());
-    if let Some(schema) = schema {
-        function.json("parameters", schema);
-    }
-    nested::write_inner(&mut function, &tool.extra, ID, FUNCTION);
 }
