@@ -27,6 +27,21 @@ pub enum Answer {
     ListModels(Models),
 }
 
+impl Answer {
+    /// What was used, where the answer says so.
+    pub fn usage(&self) -> Option<&Usage> {
+        let report = match self {
+            Self::Chat(completion) => &completion.usage,
+            Self::Embed(embeddings) => &embeddings.usage,
+            Self::Rerank(ranking) => &ranking.usage,
+            Self::Transcribe(transcript) => &transcript.usage,
+            Self::Image(images) => &images.usage,
+            Self::Moderate(_) | Self::CountTokens(_) | Self::ListModels(_) => &None,
+        };
+        report.as_ref().map(|r| &r.usage)
+    }
+}
+
 /// What was used, and how the provider said it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UsageReport {

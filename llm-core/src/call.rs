@@ -3,13 +3,13 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use crate::Str;
-use crate::dialect::{BadRequest, DialectId};
-use crate::principal::{FeatureId, Principal, Priority};
+use crate::dialect::{BadRequest, DialectId, Route};
+use crate::principal::{FeatureId, Grant, Priority};
 use crate::prompt::Prompt;
 
 /// One call, from acceptance to its single ending. Cheap to clone.
@@ -25,14 +25,49 @@ pub struct Call {
     pub payload: Payload,
     /// The few facts of it that a gateway must know.
     pub peek: Peek,
-    /// Who asks, and so who pays.
-    pub principal: Arc<Principal>,
+    /// Who asks, and so who pays, and what was sold to them.
+    pub grant: Arc<Grant>,
     /// For which purpose: selects the plan and the price tag.
     pub feature: FeatureId,
     /// Who waits when not all can be served.
     pub priority: Priority,
     /// When the caller stops caring. Every wait below is the lesser of its own limit and this.
     pub deadline: Deadline,
+    /// What the caller asked of the gateway itself.
+    pub controls: Controls,
+    /// Headers of the caller's that go upstream: an edge's allow-list decided which.
+    pub headers: http::HeaderMap,
+}
+
+/// What a caller asks of the gateway, beside what it asks of a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Controls {
+    /// How the cache may be used.
+    pub cache: CacheUse,
+    /// For how long an answer may be kept, where that is shorter than what the model allows.
+    pub cache_ttl: Option<Duration>,
+    /// Labels for the record and for forgetting cached answers.
+    pub tags: Vec<Str>,
+    /// Stay with the first tier.
+    pub no_fallback: bool,
+    /// Calls of one session go to the same target while it is well: providers keep prompt caches.
+    pub session: Option<Str>,
+    /// Go on elsewhere when a stream breaks; `None` leaves it to the model's settings.
+    pub resume: Option<bool>,
+}
+
+/// How the cache may be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CacheUse {
+    /// As the model's settings say.
+    #[default]
+    Use,
+    /// Do not answer from it, and do not keep the answer.
+    Off,
+    /// Answer from it, and keep nothing.
+    NoStore,
+    /// Do not answer from it, but keep the answer.
+    Refresh,
 }
 
 /// Names one call: 48 bits of milliseconds, then 80 of entropy, so that ids sort by time.
@@ -209,6 +244,8 @@ pub enum Payload {
         bytes: Bytes,
         /// Its `content-type`, which a multipart body needs to be read at all.
         content_type: Option<Str>,
+        /// What its path meant, which some dialects need to read it.
+        route: Route,
         /// The words, once somebody needed them.
         canonical: Arc<OnceLock<Result<Prompt, BadRequest>>>,
     },
@@ -218,8 +255,8 @@ pub enum Payload {
 
 impl Payload {
     /// A body as received.
-    pub fn raw(bytes: Bytes, content_type: Option<Str>) -> Self {
-        Self::Raw { bytes, content_type, canonical: Arc::default() }
+    pub fn raw(bytes: Bytes, content_type: Option<Str>, route: Route) -> Self {
+        Self::Raw { bytes, content_type, route, canonical: Arc::default() }
     }
 }
 

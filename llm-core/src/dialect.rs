@@ -192,6 +192,13 @@ pub trait UpstreamDialect: Dialect {
     /// Reads a whole answer.
     fn decode_answer(&self, operation: Operation, body: Body<'_>) -> Result<Answer, Corrupt>;
 
+    /// What a gateway must know of a whole answer that it passes on. Bytes that are no answer are
+    /// corrupt; an error inside an answer is a failure seen. Dialects that can do so read only what
+    /// they need.
+    fn glance(&self, operation: Operation, body: Body<'_>) -> Result<Observed, Corrupt> {
+        self.decode_answer(operation, body).map(|answer| Observed::of(&answer))
+    }
+
     /// How a stream of this content type is framed; `None` when it is no stream.
     fn framing(&self, content_type: &str) -> Option<Framing>;
 
@@ -371,8 +378,43 @@ pub struct Observed {
     pub deltas: u32,
     /// Bytes of the frames that carried something to read.
     pub delta_bytes: u64,
-    /// Whether the dialect's terminal event passed.
+    /// Bytes of the smallest of them: about what a frame weighs that says nothing.
+    pub delta_bytes_min: u64,
+    /// Whether the answer is complete. Some dialects say more after it (usage, `[DONE]`).
     pub ended: bool,
+    /// Whether the dialect's last event passed: nothing that matters follows.
+    pub closed: bool,
+}
+
+impl Observed {
+    /// A frame of so many bytes carried something to read.
+    pub fn delta(&mut self, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.delta_bytes_min =
+            if self.deltas == 0 { bytes } else { self.delta_bytes_min.min(bytes) };
+        self.deltas = self.deltas.saturating_add(1);
+        self.delta_bytes = self.delta_bytes.saturating_add(bytes);
+    }
+
+    /// The dialect's last event.
+    pub fn close(&mut self) {
+        self.ended = true;
+        self.closed = true;
+    }
+
+    /// What a whole answer says of itself.
+    pub fn of(answer: &Answer) -> Self {
+        let mut seen = Self { usage: answer.usage().copied(), ..Self::default() };
+        if let Answer::Chat(completion) = answer {
+            let finishes = completion.candidates.iter().filter_map(|c| c.finish.as_ref());
+            seen.finish = finishes.map(|f| f.reason.clone()).next();
+            seen.failure = completion.failure.clone();
+        }
+        if seen.failure.is_none() {
+            seen.close();
+        }
+        seen
+    }
 }
 
 /// A request that cannot be served as it stands.

@@ -290,6 +290,36 @@ fn advice_for(fault: &Fault) -> Advice {
 }
 
 impl Kind {
+    /// The word for it in metrics, logs and tests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad_request",
+            Self::Unsupported => "unsupported",
+            Self::TooLarge => "too_large",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::UnknownModel => "unknown_model",
+            Self::CreditExhausted => "credit_exhausted",
+            Self::QuotaExceeded => "quota_exceeded",
+            Self::RateLimited => "rate_limited",
+            Self::Busy => "busy",
+            Self::ContextOverflow => "context_overflow",
+            Self::ContentFiltered => "content_filtered",
+            Self::UpstreamKeyRejected => "upstream_key_rejected",
+            Self::UpstreamQuota => "upstream_quota",
+            Self::UpstreamRateLimited => "upstream_rate_limited",
+            Self::UpstreamOverloaded => "upstream_overloaded",
+            Self::UpstreamFailed => "upstream_failed",
+            Self::ConnectFailed => "connect_failed",
+            Self::Timeout => "timeout",
+            Self::BrokenStream => "broken_stream",
+            Self::CorruptReply => "corrupt_reply",
+            Self::Cancelled => "cancelled",
+            Self::DeadlinePassed => "deadline_passed",
+            Self::Internal => "internal",
+        }
+    }
+
     /// The status a caller sees.
     pub fn status(self) -> u16 {
         match self {

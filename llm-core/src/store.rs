@@ -18,8 +18,8 @@ use crate::ledger::book::ReserveError;
 use crate::ledger::rules::{Account, Refused, Violation};
 use crate::ledger::{AccountId, HoldId, HoldProof, Receipt, Settlement};
 use crate::money::{Money, Unit};
-use crate::principal::{KeyId, Principal, TenantId};
-use crate::quota::{Limit, Plan, Verdict};
+use crate::principal::{Grant, KeyId, TenantId};
+use crate::quota::{Limit, Verdict};
 use crate::seam::BoxFuture;
 
 pub use record::{CallRecord, Outcome};
@@ -84,23 +84,45 @@ impl<U: Unit> From<ReserveError<U>> for NotReserved<U> {
     }
 }
 
+/// One account of a path, and the limit it opens with: windows come into being with the first call
+/// that falls into them, and nobody sweeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line<U: Unit = Money> {
+    /// The account.
+    pub account: AccountId,
+    /// Its limit when it does not exist yet. `None` is without limit, declared so.
+    pub limit: Option<U>,
+}
+
 /// Accounts that pay. Every step is idempotent by the hold's id, so that whoever does not know
 /// whether a step happened repeats it.
+///
+/// Only a reservation may wait, for a lease of credit from a store far away. What follows is called
+/// where nobody can wait: between a frame and its last byte, or in a drop. Whoever keeps money over
+/// a network writes the steps to a [`HoldLog`] first and carries them on later.
 pub trait Ledger<U: Unit = Money>: Send + Sync + fmt::Debug + 'static {
     /// Sets an amount aside on every account of a path, or on none. The same hold again gives the
     /// same proof while it is open, and [`Violation::State`] once it has ended.
     fn reserve<'a>(
         &'a self,
         hold: HoldId,
-        path: &'a [AccountId],
+        path: &'a [Line<U>],
         amount: U,
     ) -> BoxFuture<'a, Result<HoldProof<U>, NotReserved<U>>>;
 
+    /// A call of this hold is about to be sent. Returns before anything is.
+    fn dispatch(&self, hold: HoldId) -> Result<(), StoreError>;
+
+    /// What has come so far costs this much, prompt included.
+    fn watermark(&self, hold: HoldId, cost: U) -> Result<(), StoreError>;
+
     /// Ends a hold. A hold that has ended answers with its first receipt.
-    fn settle(&self, settlement: Settlement<U>) -> Stored<'_, Receipt<U>>;
+    fn settle(&self, settlement: &Settlement<U>) -> Result<Receipt<U>, StoreError>;
 
     /// Gives a hold back whole.
-    fn release(&self, hold: HoldId) -> Stored<'_, Receipt<U>>;
+    fn release(&self, hold: HoldId) -> Result<Receipt<U>, StoreError> {
+        self.settle(&Settlement::void(hold))
+    }
 
     /// An account, with everything that was written before the question; `None` when there is no
     /// such account.
@@ -150,17 +172,6 @@ impl fmt::Debug for KeyHash {
         let [a, b, c, ..] = self.0;
         write!(f, "KeyHash({a:02x}{b:02x}{c:02x}…)")
     }
-}
-
-/// What a key gives whoever shows it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Grant {
-    /// Who that is.
-    pub principal: Arc<Principal>,
-    /// What was sold.
-    pub plan: Arc<Plan>,
-    /// Limits of the key itself, beside those of the plan.
-    pub limits: Vec<Limit>,
 }
 
 /// Who is who.

@@ -1,7 +1,15 @@
 //! The gateway as a library: providers, the pipeline's stages, the transport.
 //!
-//! Reading order: [`stage`] says what a stage is and in which order the stages stand.
+//! Reading order: [`stage`] says what a stage is and in which order the stages stand; [`reply`] is
+//! what comes back; [`edge`] reads it.
 
+pub mod edge;
+pub mod ledger;
+pub mod log;
+pub mod metrics;
+pub mod model;
 pub mod provider;
+pub mod reply;
 pub mod stage;
+pub mod target;
 pub mod transport;

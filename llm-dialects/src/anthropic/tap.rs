@@ -55,9 +55,7 @@ impl Tap for Passing {
         }
         match weight(frame) {
             Weight::Delta => {
-                self.observed.deltas = self.observed.deltas.saturating_add(1);
-                let bytes = frame.data.len() as u64;
-                self.observed.delta_bytes = self.observed.delta_bytes.saturating_add(bytes);
+                self.observed.delta(frame.data.len());
             }
             // What cannot be read is not ours to judge: the bytes pass as they are.
             Weight::Facts => _ = self.read(frame),
@@ -91,7 +89,7 @@ impl Passing {
                 Some(())
             }
             "message_stop" => {
-                self.observed.ended = true;
+                self.observed.close();
                 // A message that stops without a reason has stopped all the same.
                 self.observed.finish.get_or_insert(FinishReason::Stop);
                 Some(())

@@ -25,8 +25,7 @@ impl Tap for Watch {
         }
         let data = &frame.data;
         if DELTA.find(data).is_some() {
-            self.observed.deltas = self.observed.deltas.saturating_add(1);
-            self.observed.delta_bytes += data.len() as u64;
+            self.observed.delta(data.len());
         } else if END.find(data).is_some() || TYPE.find(data).is_none() {
             self.read(frame);
         }
@@ -50,7 +49,7 @@ impl Watch {
                 Event::Usage(report) => self.observed.usage = Some(report.usage),
                 Event::Finish { finish, .. } => self.observed.finish = Some(finish.reason),
                 Event::Failure(error) => self.observed.failure = Some(error),
-                Event::End => self.observed.ended = true,
+                Event::End => self.observed.close(),
                 Event::Start(_)
                 | Event::PartStart { .. }
                 | Event::PartDelta { .. }

@@ -67,9 +67,7 @@ impl Tap for Watch {
         }
         let marks = &*MARKS;
         let telling = if marks.parts.find(data).is_some() {
-            self.observed.deltas = self.observed.deltas.saturating_add(1);
-            let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
-            self.observed.delta_bytes = self.observed.delta_bytes.saturating_add(bytes);
+            self.observed.delta(data.len());
             self.called = self.called || marks.call.find(data).is_some();
             marks.finish.find(data).is_some()
         } else {

@@ -52,8 +52,7 @@ fn is_done(data: &[u8]) -> bool {
 
 impl Watch {
     fn count(&mut self, frame: &Frame) {
-        self.observed.deltas = self.observed.deltas.saturating_add(1);
-        self.observed.delta_bytes += frame.data.len() as u64;
+        self.observed.delta(frame.data.len());
     }
 
     /// A line that may matter is read as the decoder reads it.
@@ -68,7 +67,7 @@ impl Watch {
                 Event::Usage(report) => self.observed.usage = Some(report.usage),
                 Event::Finish { finish, .. } => self.observed.finish = Some(finish.reason),
                 Event::Failure(error) => self.observed.failure = Some(error),
-                Event::End => self.observed.ended = true,
+                Event::End => self.observed.close(),
                 Event::PartDelta { .. } => self.count(frame),
                 Event::Start(_)
                 | Event::PartStart { .. }

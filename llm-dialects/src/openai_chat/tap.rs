@@ -84,9 +84,7 @@ impl ChunkTap {
     }
 
     fn count(&mut self, frame: &Frame) {
-        self.seen.deltas = self.seen.deltas.saturating_add(1);
-        let bytes = u64::try_from(frame.data.len()).unwrap_or(u64::MAX);
-        self.seen.delta_bytes = self.seen.delta_bytes.saturating_add(bytes);
+        self.seen.delta(frame.data.len());
     }
 }
 
@@ -98,7 +96,7 @@ impl Tap for ChunkTap {
         }
         let data: &[u8] = &frame.data;
         if data.trim_ascii() == b"[DONE]" {
-            self.seen.ended = true;
+            self.seen.close();
             return Keep::Forward;
         }
         let find = &*FIND;

@@ -44,9 +44,7 @@ impl Watch {
         let head = frame.data.get(..HEAD_BYTES).unwrap_or(&frame.data);
         let named = frame.event.as_deref();
         if named.is_some_and(|n| n.ends_with(b".delta")) || DELTA.find(head).is_some() {
-            self.seen.deltas = self.seen.deltas.saturating_add(1);
-            let bytes = frame.data.len() as u64;
-            self.seen.delta_bytes = self.seen.delta_bytes.saturating_add(bytes);
+            self.seen.delta(frame.data.len());
             return;
         }
         let ends = named.is_none_or(|n| ENDS.contains(&n));
@@ -78,8 +76,10 @@ impl Watch {
                 Some(FinishReason::Stop) if calls => Some(FinishReason::ToolCalls),
                 reason => reason,
             };
-            self.seen.ended = outline.failure.is_none();
             self.seen.failure = self.seen.failure.take().or(outline.failure);
+            if self.seen.failure.is_none() {
+                self.seen.close();
+            }
         }
     }
 }

@@ -1,0 +1,229 @@
+//! Accounts in memory: what a program that embeds the gateway has until it brings a store.
+//!
+//! Exact while the process lives, and gone with it. The arithmetic is that of
+//! [`llm_core::ledger::rules`]; what is here is where the numbers stand. Deliberately absent: a
+//! journal. Balances of accounts are bounded by the accounts there are, while a journal grows with
+//! every call, and there is nobody here to read it.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+
+use llm_core::ledger::rules::{self, Account, Refused, Violation};
+use llm_core::ledger::{AccountId, HoldId, HoldProof, Receipt, Settlement};
+use llm_core::money::{Money, Unit};
+use llm_core::seam::BoxFuture;
+use llm_core::store::{Audit, Ledger, Line, NotReserved, StoreError, Stored};
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+
+/// Receipts that are remembered, so that whoever settles twice gets the first answer. A repetition
+/// comes within a call's life; a million calls later nobody asks any more.
+const RECEIPTS_MAX: usize = 1 << 16;
+/// Accounts of windows that have passed are forgotten beyond so many.
+const ACCOUNTS_MAX: usize = 1 << 20;
+
+/// The ledger.
+#[derive(Default)]
+pub struct MemoryLedger(Mutex<Table>);
+
+#[derive(Default)]
+struct Table {
+    accounts: HashMap<AccountId, Account<Money>>,
+    holds: HashMap<HoldId, Hold>,
+    receipts: HashMap<HoldId, Receipt>,
+    order: VecDeque<HoldId>,
+    /// What the operator lost.
+    loss: Money,
+}
+
+struct Hold {
+    proof: HoldProof,
+    path: SmallVec<[AccountId; 4]>,
+}
+
+impl MemoryLedger {
+    /// What the operator lost so far.
+    pub fn loss(&self) -> Money {
+        self.0.lock().loss
+    }
+
+    /// Holds that have not ended.
+    pub fn holds_open(&self) -> usize {
+        self.0.lock().holds.len()
+    }
+
+    /// All accounts, in order.
+    pub fn accounts(&self) -> Vec<(AccountId, Account<Money>)> {
+        let table = self.0.lock();
+        let mut all: Vec<_> = table.accounts.iter().map(|(id, a)| (id.clone(), *a)).collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+}
+
+impl Table {
+    fn reserve(
+        &mut self,
+        id: HoldId,
+        lines: &[Line],
+        amount: Money,
+    ) -> Result<HoldProof, NotReserved> {
+        if let Some(hold) = self.holds.get(&id) {
+            let same = hold.proof.amount() == amount
+                && hold.path.len() == lines.len()
+                && lines.iter().all(|l| hold.path.contains(&l.account));
+            let other = StoreError::from(Violation::OtherTerms);
+            return if same { Ok(hold.proof.clone()) } else { Err(other.into()) };
+        }
+        if self.receipts.contains_key(&id) {
+            return Err(StoreError::from(Violation::State).into());
+        }
+        self.make_room();
+        let mut rows: SmallVec<[(AccountId, Account<Money>); 4]> = SmallVec::new();
+        for line in lines {
+            // An account that stood twice would be asked once and pay twice.
+            if rows.iter().all(|(id, _)| *id != line.account) {
+                let fresh = || Account { limit: line.limit, ..Account::default() };
+                let row = self.accounts.get(&line.account).copied().unwrap_or_else(fresh);
+                rows.push((line.account.clone(), row));
+            }
+        }
+        let mut path: SmallVec<[_; 4]> = rows.iter_mut().map(|r| &mut r.1).collect();
+        let reserved = rules::reserve(&mut path, id, amount);
+        drop(path);
+        let proof = reserved.map_err(|why| {
+            let account = match why {
+                Refused::Exhausted { account, .. } => rows.get(account).map(|r| r.0.clone()),
+                Refused::Negative | Refused::NoAccount => None,
+            };
+            NotReserved::Refused { account, why }
+        })?;
+        let path = rows.iter().map(|r| r.0.clone()).collect();
+        self.accounts.extend(rows);
+        self.holds.insert(id, Hold { proof: proof.clone(), path });
+        Ok(proof)
+    }
+
+    fn settle(&mut self, settlement: &Settlement) -> Result<Receipt, StoreError> {
+        let id = settlement.hold;
+        if let Some(receipt) = self.receipts.get(&id) {
+            return Ok(*receipt);
+        }
+        let hold = self.holds.get(&id).ok_or(Violation::UnknownHold)?;
+        let held = hold.proof.amount();
+        if settlement.tenant.is_negative() || settlement.operator.is_negative() {
+            return Err(Violation::NegativeSettled.into());
+        }
+        // All rows are computed before any is written, so that an error leaves none half done.
+        let mut rows: SmallVec<[(AccountId, Account<Money>); 4]> = SmallVec::new();
+        for account in &hold.path {
+            let mut row = *self.accounts.get(account).ok_or(Violation::NotHeld)?;
+            row.settle(held, settlement.tenant)?;
+            rows.push((account.clone(), row));
+        }
+        self.accounts.extend(rows);
+        self.loss = self.loss.saturating_add(settlement.operator);
+        self.holds.remove(&id);
+        let receipt = Receipt {
+            hold: id,
+            posted: settlement.tenant,
+            released: held.saturating_sub(settlement.tenant),
+            loss: settlement.operator,
+            source: settlement.source,
+        };
+        self.receipts.insert(id, receipt);
+        self.order.push_back(id);
+        if self.order.len() > RECEIPTS_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.receipts.remove(&oldest);
+        }
+        debug_assert!(receipt.posted <= held && !receipt.released.is_negative());
+        Ok(receipt)
+    }
+
+    /// Forgets accounts of windows, oldest first, that nothing is set aside on.
+    fn make_room(&mut self) {
+        if self.accounts.len() < ACCOUNTS_MAX {
+            return;
+        }
+        let idle = |(id, a): (&AccountId, &Account<Money>)| {
+            (a.held == Money::ZERO).then_some(id.window?.end)
+        };
+        let mut ends: Vec<_> = self.accounts.iter().filter_map(idle).collect();
+        ends.sort_unstable();
+        let Some(cut) = ends.get(ends.len() / 2).copied() else { return };
+        self.accounts.retain(|id, a| {
+            a.held != Money::ZERO || id.window.is_none_or(|w| w.end > cut)
+        });
+    }
+
+    fn verify(&self) -> Audit {
+        let mut held: HashMap<&AccountId, Money> = HashMap::new();
+        for hold in self.holds.values() {
+            for account in &hold.path {
+                let sum = held.entry(account).or_default();
+                *sum = sum.saturating_add(hold.proof.amount());
+            }
+        }
+        let problem = |(id, account): (&AccountId, &Account<Money>)| {
+            let expected = held.get(id).copied().unwrap_or_default();
+            let broken = account.invariant().err();
+            let unequal = (expected != account.held).then_some(Violation::Journal);
+            broken.or(unequal).map(|violation| (id.clone(), violation))
+        };
+        Audit {
+            accounts: self.accounts.len() as u64,
+            holds_open: self.holds.len() as u64,
+            entries: 0,
+            problems: self.accounts.iter().filter_map(problem).collect(),
+        }
+    }
+}
+
+impl Ledger for MemoryLedger {
+    fn reserve<'a>(
+        &'a self,
+        hold: HoldId,
+        path: &'a [Line],
+        amount: Money,
+    ) -> BoxFuture<'a, Result<HoldProof, NotReserved>> {
+        let reserved = self.0.lock().reserve(hold, path, amount);
+        Box::pin(std::future::ready(reserved))
+    }
+
+    fn dispatch(&self, hold: HoldId) -> Result<(), StoreError> {
+        let known = self.0.lock().holds.contains_key(&hold);
+        if known { Ok(()) } else { Err(Violation::UnknownHold.into()) }
+    }
+
+    fn watermark(&self, _: HoldId, _: Money) -> Result<(), StoreError> {
+        // What a crash would leave of it is nothing.
+        Ok(())
+    }
+
+    fn settle(&self, settlement: &Settlement) -> Result<Receipt, StoreError> {
+        self.0.lock().settle(settlement)
+    }
+
+    fn balance<'a>(&'a self, account: &'a AccountId) -> Stored<'a, Option<Account<Money>>> {
+        let found = self.0.lock().accounts.get(account).copied();
+        Box::pin(std::future::ready(Ok(found)))
+    }
+
+    fn set_limit<'a>(&'a self, account: &'a AccountId, limit: Option<Money>) -> Stored<'a, ()> {
+        self.0.lock().accounts.entry(account.clone()).or_default().limit = limit;
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn verify(&self) -> Stored<'_, Audit> {
+        let audit = self.0.lock().verify();
+        Box::pin(std::future::ready(Ok(audit)))
+    }
+}
+
+impl fmt::Debug for MemoryLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MemoryLedger({} holds open)", self.holds_open())
+    }
+}

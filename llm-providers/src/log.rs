@@ -1,0 +1,50 @@
+//! The way of records to a request log: bounded, never waited for, and what it drops is counted.
+
+use std::sync::Arc;
+
+use llm_core::store::{CallLog, CallRecord};
+use prometheus::IntCounter;
+use tokio::sync::mpsc;
+
+/// Records that wait. A log that is behind by more has lost its use, and memory is the callers'.
+const QUEUE_MAX: usize = 8_192;
+/// Records that are appended at once.
+const BATCH_MAX: usize = 512;
+
+/// Where records are pushed.
+#[derive(Clone, Debug)]
+pub struct LogQueue {
+    send: mpsc::Sender<CallRecord>,
+    dropped: IntCounter,
+}
+
+impl LogQueue {
+    /// A queue in front of a log, and the task that empties it. Must be called within a runtime.
+    pub fn start(log: Arc<dyn CallLog>, dropped: IntCounter) -> Self {
+        let (send, receive) = mpsc::channel(QUEUE_MAX);
+        tokio::spawn(drain(log, receive, dropped.clone()));
+        Self { send, dropped }
+    }
+
+    /// Keeps a record, if there is room.
+    pub(crate) fn push(&self, record: CallRecord) {
+        if self.send.try_send(record).is_err() {
+            self.dropped.inc();
+        }
+    }
+}
+
+async fn drain(
+    log: Arc<dyn CallLog>,
+    mut receive: mpsc::Receiver<CallRecord>,
+    dropped: IntCounter,
+) {
+    let mut batch = Vec::with_capacity(BATCH_MAX);
+    while receive.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        if let Err(error) = log.append(&batch).await {
+            dropped.inc_by(batch.len() as u64);
+            tracing::warn!(%error, records = batch.len(), "the request log took nothing");
+        }
+        batch.clear();
+    }
+}

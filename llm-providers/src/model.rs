@@ -1,0 +1,168 @@
+//! What callers may ask for, resolved: names, and the tiers of targets behind them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use llm_core::Str;
+use llm_core::error::{Error, Kind};
+
+use crate::metrics::ModelMetrics;
+use crate::target::Target;
+
+/// Everything a call needs to know of the configuration. Built and checked as a whole, swapped as
+/// a whole; a call keeps the one it began with.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// By the name that callers send.
+    pub models: HashMap<Str, Arc<Model>>,
+    /// By vendor, for callers who name `vendor/model` themselves.
+    pub vendors: HashMap<Str, Arc<crate::target::Vendor>>,
+}
+
+/// A name that callers send, and what answers to it.
+#[derive(Debug)]
+pub struct Model {
+    /// The name.
+    pub name: Str,
+    /// Who answers: the first tier unless nobody in it can.
+    pub tiers: Vec<Vec<Choice>>,
+    /// How they are chosen and how long we try.
+    pub policy: Policy,
+    /// Counters of this model.
+    pub metrics: ModelMetrics,
+}
+
+/// A target of a tier.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// The target.
+    pub target: Arc<Target>,
+    /// Its share, against the others of its tier.
+    pub weight: u32,
+}
+
+/// How a model is served.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// How one is chosen of a tier.
+    pub balance: Balance,
+    /// Attempts of one call, all targets together.
+    pub attempts_max: u8,
+    /// A call without a deadline of its own gets this one.
+    pub total: Duration,
+    /// What may be lost in translation.
+    pub losses: LossPolicy,
+    /// Ask another target when a filter of the first one stepped in.
+    pub refiltered: bool,
+    /// Go on elsewhere when a stream breaks.
+    pub resume: bool,
+    /// Ask a second target when the first one is slower than usual.
+    pub hedge: bool,
+    /// Who pays for attempts that the caller never saw.
+    pub unseen: llm_core::ledger::charge::Payer,
+    /// Which answers are kept.
+    pub cache: Option<CachePolicy>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            balance: Balance::default(),
+            attempts_max: 4,
+            total: Duration::from_mins(10),
+            losses: LossPolicy::default(),
+            refiltered: false,
+            resume: false,
+            hedge: false,
+            unseen: llm_core::ledger::charge::Payer::default(),
+            cache: None,
+        }
+    }
+}
+
+/// How one target is chosen of a tier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Balance {
+    /// By weight, at random.
+    Weighted,
+    /// The faster of two.
+    #[default]
+    Latency,
+    /// The one with the fewest calls under way.
+    LeastBusy,
+    /// The one that asks least for this call.
+    Cheapest,
+}
+
+/// What to do with what a translation cannot say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LossPolicy {
+    /// Go on, and say what was lost.
+    #[default]
+    Allow,
+    /// Refuse.
+    Refuse,
+}
+
+/// Which answers are kept, and for whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CachePolicy {
+    /// For how long.
+    pub ttl: Duration,
+    /// For whom.
+    pub scope: CacheScope,
+    /// What a hit costs.
+    pub price: llm_core::money::Money,
+}
+
+impl Default for CachePolicy {
+    fn default() -> Self {
+        Self {
+            ttl: Duration::from_mins(30),
+            scope: CacheScope::default(),
+            price: llm_core::money::Money(0),
+        }
+    }
+}
+
+/// Who is answered from a recording: always within one tenant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CacheScope {
+    /// Calls of the same key.
+    #[default]
+    Key,
+    /// Calls of the same user.
+    User,
+    /// Calls of the same team.
+    Team,
+    /// All calls of the tenant.
+    Global,
+}
+
+impl Snapshot {
+    /// What answers to a name: a configured one, or any model of a configured vendor.
+    pub fn resolve(&self, name: &str) -> Result<Arc<Model>, Error> {
+        if let Some(model) = self.models.get(name) {
+            return Ok(Arc::clone(model));
+        }
+        let unknown = || {
+            Error::new(Kind::UnknownModel, format!("there is no model {name:?} here"))
+                .in_field("model")
+        };
+        let (vendor, model) = name.split_once('/').ok_or_else(unknown)?;
+        let vendor = self.vendors.get(vendor).ok_or_else(unknown)?;
+        if model.is_empty() || name.len() > NAME_BYTES_MAX {
+            return Err(unknown());
+        }
+        Ok(Arc::new(Model {
+            name: name.into(),
+            tiers: vec![vec![Choice { target: vendor.target(model), weight: 1 }]],
+            policy: Policy::default(),
+            metrics: vendor.metrics.unlisted.clone(),
+        }))
+    }
+}
+
+/// No vendor has longer names; a caller's does not become a key of our maps.
+const NAME_BYTES_MAX: usize = 256;

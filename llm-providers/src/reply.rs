@@ -1,0 +1,132 @@
+//! What comes back: a head, and a body that gives back what the call was lent.
+//!
+//! Nothing is released when a head arrives. Whatever was taken on the way down (slots, pace, money,
+//! a breaker's pass) rides as a [`Guard`] in the body, and each guard closes exactly once: when the
+//! body has ended, or when it is dropped. Closing is synchronous and does no I/O that waits.
+
+mod body;
+
+use std::fmt;
+use std::sync::Arc;
+
+use llm_core::Str;
+use llm_core::call::Operation;
+use llm_core::dialect::{DialectId, Framing, Observed};
+use llm_core::error::Error;
+use llm_core::extra::Losses;
+use llm_core::provider::TargetId;
+use smallvec::SmallVec;
+
+use crate::stage::record::Record;
+
+pub use body::{ReplyBody, Source, Step};
+
+/// An answer on its way back. It is committed: the first thing worth reading has been seen.
+#[derive(Debug)]
+pub struct Reply {
+    /// What is known before the body.
+    pub head: ReplyHead,
+    /// The answer in the upstream's bytes.
+    pub body: ReplyBody,
+    /// The record of the call; the stage that keeps it puts it here.
+    pub record: Option<Arc<Record>>,
+}
+
+/// What is known of an answer before its body.
+#[derive(Clone, Debug)]
+pub struct ReplyHead {
+    /// What was asked for.
+    pub operation: Operation,
+    /// What the body speaks.
+    pub dialect: DialectId,
+    /// How a stream is cut; `None` for a whole answer.
+    pub framing: Option<Framing>,
+    /// The body's type, as the upstream said it.
+    pub content_type: Str,
+    /// Who answered.
+    pub target: TargetId,
+    /// How many attempts it took.
+    pub attempts: u8,
+    /// How many of them were made because another target had failed.
+    pub fallbacks: u8,
+    /// What the cache had to do with it.
+    pub cache: CacheState,
+    /// What the question lost in translation.
+    pub losses: Losses,
+    /// Headers of the upstream that may be passed on.
+    pub headers: http::HeaderMap,
+}
+
+/// What the cache had to do with an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CacheState {
+    /// It was not asked.
+    #[default]
+    Bypass,
+    /// It had nothing.
+    Miss,
+    /// It answered, from a recording of that age.
+    Hit {
+        /// Seconds since it was recorded.
+        age_s: u64,
+    },
+    /// Another call with the same question was under way, and this one follows it.
+    Coalesced,
+}
+
+impl CacheState {
+    /// The word for it in headers and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bypass => "bypass",
+            Self::Miss => "miss",
+            Self::Hit { .. } => "hit",
+            Self::Coalesced => "coalesced",
+        }
+    }
+}
+
+/// How an answer ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ending {
+    /// Whole.
+    Complete,
+    /// The caller left.
+    CallerLeft,
+    /// It broke, for the reason the caller was told.
+    Broke(Error),
+}
+
+/// Something that was lent to a call and comes back when the call ends.
+pub trait Guard: Send {
+    /// The call has ended. Called exactly once.
+    fn close(self: Box<Self>, ending: &Ending, seen: &Observed);
+}
+
+/// All guards of a body, innermost first.
+#[derive(Default)]
+pub(crate) struct Guards(SmallVec<[Box<dyn Guard>; 5]>);
+
+impl Guards {
+    /// Adds one outside all others.
+    pub(crate) fn push(&mut self, guard: Box<dyn Guard>) {
+        debug_assert!(self.0.len() < GUARDS_MAX, "a guard a stage, and no more");
+        self.0.push(guard);
+    }
+
+    /// Closes all, innermost first: what an attempt cost must be known when the call is settled.
+    pub(crate) fn close(&mut self, ending: &Ending, seen: &Observed) {
+        for guard in self.0.drain(..) {
+            guard.close(ending, seen);
+        }
+    }
+}
+
+/// One for each stage, and one for each wrapper that a stage may put around a body.
+const GUARDS_MAX: usize = 16;
+
+impl fmt::Debug for Guards {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Guards({})", self.0.len())
+    }
+}

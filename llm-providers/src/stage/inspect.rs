@@ -1,0 +1,1 @@
+//! Optional content rules, on words.

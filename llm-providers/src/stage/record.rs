@@ -1,0 +1,129 @@
+//! Opens and closes the one record of a call.
+//!
+//! Outermost, so that it sees every ending: refusals of the stages below, a caller who leaves
+//! while we wait, a body that is dropped. Here a call learns which configuration it lives under,
+//! and keeps it.
+
+mod notes;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use llm_core::call::{Call, Deadline};
+use llm_core::dialect::Observed;
+use llm_core::error::Error;
+use llm_core::seam::Clock;
+
+use super::{Next, Stage};
+use crate::log::LogQueue;
+use crate::metrics::Metrics;
+use crate::model::{Model, Snapshot};
+use crate::reply::{Ending, Guard, Reply};
+
+pub use notes::{AttemptNote, Record};
+
+/// A call with a record, under a configuration.
+#[derive(Debug)]
+pub struct Opened {
+    /// The call.
+    pub call: Call,
+    /// What it asks for, resolved.
+    pub model: Arc<Model>,
+    /// The configuration it lives under.
+    pub snapshot: Arc<Snapshot>,
+    /// What is kept of it.
+    pub record: Arc<Record>,
+    /// Only this stage makes one.
+    _opened: (),
+}
+
+/// The stage.
+#[derive(Debug)]
+pub struct RecordStage {
+    current: Arc<ArcSwap<Snapshot>>,
+    desk: Arc<Desk>,
+}
+
+/// What closing a record needs.
+#[derive(Debug)]
+pub struct Desk {
+    /// Where records go; may drop, and counts what it dropped.
+    pub log: Option<LogQueue>,
+    /// Totals.
+    pub metrics: Arc<Metrics>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl RecordStage {
+    /// Over a configuration that may be swapped while calls run.
+    pub fn new(current: Arc<ArcSwap<Snapshot>>, desk: Desk) -> Self {
+        Self { current, desk: Arc::new(desk) }
+    }
+}
+
+impl Stage for RecordStage {
+    type In = Call;
+    type Out = Opened;
+
+    async fn run<N: Next<Opened>>(&self, mut call: Call, next: &N) -> Result<Reply, Error> {
+        let (id, clock) = (call.id, &self.desk.clock);
+        let snapshot = self.current.load_full();
+        let record = Record::open(&call, clock.now(), clock.wall());
+        let mut open =
+            Open { desk: Arc::clone(&self.desk), record: Arc::clone(&record), model: None };
+        let model = match snapshot.resolve(&call.peek.model.value) {
+            Ok(model) => model,
+            Err(error) => return Err(open.refused(error).of(id)),
+        };
+        call.deadline = Deadline(call.deadline.0.min(record.started() + model.policy.total));
+        model.metrics.in_flight.inc();
+        open.model = Some(Arc::clone(&model));
+        // From here on every way out passes through `open`: an answer takes it along, an error
+        // closes it, and so does a future that is dropped.
+        match next.run(Opened { call, model, snapshot, record, _opened: () }).await {
+            Ok(mut reply) => {
+                open.record.committed(&reply.head, clock.now());
+                reply.record = Some(Arc::clone(&open.record));
+                reply.body.lend(Box::new(open));
+                Ok(reply)
+            }
+            Err(error) => Err(open.refused(error).of(id)),
+        }
+    }
+}
+
+/// An open record. Dropped without an ending, the caller has left.
+struct Open {
+    desk: Arc<Desk>,
+    record: Arc<Record>,
+    model: Option<Arc<Model>>,
+}
+
+impl Open {
+    fn refused(&self, error: Error) -> Error {
+        self.record.close(&Ending::Broke(error.clone()), None);
+        error
+    }
+}
+
+impl Guard for Open {
+    fn close(self: Box<Self>, ending: &Ending, seen: &Observed) {
+        self.record.close(ending, Some(seen));
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        // Closing twice changes nothing: whoever was first has said how it ended.
+        self.record.close(&Ending::CallerLeft, None);
+        if let Some(model) = &self.model {
+            model.metrics.in_flight.dec();
+        }
+        let entry = self.record.entry(self.desk.clock.now());
+        self.desk.metrics.call(self.model.as_deref(), &entry);
+        if let Some(log) = &self.desk.log {
+            log.push(entry);
+        }
+    }
+}

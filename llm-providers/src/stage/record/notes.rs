@@ -1,0 +1,167 @@
+//! What is kept of a call while it runs.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use llm_core::Str;
+use llm_core::call::{Call, CallId, Operation};
+use llm_core::dialect::Observed;
+use llm_core::error::{Advice, Kind};
+use llm_core::ledger::Receipt;
+use llm_core::money::Money;
+use llm_core::principal::{FeatureId, Principal};
+use llm_core::provider::TargetId;
+use llm_core::store::{CallRecord, Outcome};
+use llm_core::usage::Usage;
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+
+use crate::reply::{CacheState, Ending, ReplyHead};
+
+/// The record of a call. Every stage may note what it knows; only the first ending counts.
+#[derive(Debug)]
+pub struct Record {
+    id: CallId,
+    started: Instant,
+    at: SystemTime,
+    principal: Arc<Principal>,
+    feature: FeatureId,
+    operation: Operation,
+    model: Str,
+    stream: bool,
+    tags: Vec<Str>,
+    notes: Mutex<Notes>,
+}
+
+#[derive(Debug, Default)]
+struct Notes {
+    attempts: SmallVec<[AttemptNote; 2]>,
+    target: Option<TargetId>,
+    cache: CacheState,
+    first_byte: Option<Duration>,
+    usage: Option<Usage>,
+    receipt: Option<Receipt>,
+    outcome: Option<Outcome>,
+}
+
+/// One attempt, as the record has it.
+#[derive(Clone, Debug)]
+pub struct AttemptNote {
+    /// Who was asked.
+    pub target: TargetId,
+    /// What went wrong; `None` while nothing has.
+    pub failed: Option<(Kind, Advice)>,
+}
+
+impl Record {
+    /// Begins one.
+    pub(crate) fn open(call: &Call, started: Instant, at: SystemTime) -> Arc<Self> {
+        Arc::new(Self {
+            id: call.id,
+            started,
+            at,
+            principal: Arc::clone(&call.grant.principal),
+            feature: call.feature.clone(),
+            operation: call.operation,
+            model: call.peek.model.value.clone(),
+            stream: call.peek.stream,
+            tags: call.controls.tags.clone(),
+            notes: Mutex::default(),
+        })
+    }
+
+    /// The call.
+    pub fn id(&self) -> CallId {
+        self.id
+    }
+
+    /// When it began.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Somebody is asked.
+    pub(crate) fn attempt(&self, target: &TargetId) {
+        let mut notes = self.notes.lock();
+        if notes.attempts.len() < ATTEMPTS_MAX {
+            notes.attempts.push(AttemptNote { target: target.clone(), failed: None });
+        }
+    }
+
+    /// The last attempt failed.
+    pub(crate) fn failed(&self, target: &TargetId, kind: Kind, advice: Advice) {
+        let mut notes = self.notes.lock();
+        let open = |a: &&mut AttemptNote| a.target == *target && a.failed.is_none();
+        if let Some(attempt) = notes.attempts.iter_mut().rev().find(open) {
+            attempt.failed = Some((kind, advice));
+        }
+    }
+
+    /// Attempts so far.
+    pub fn attempts(&self) -> SmallVec<[AttemptNote; 2]> {
+        self.notes.lock().attempts.clone()
+    }
+
+    /// An answer is on its way.
+    pub(crate) fn committed(&self, head: &ReplyHead, now: Instant) {
+        let mut notes = self.notes.lock();
+        notes.target = Some(head.target.clone());
+        notes.cache = head.cache;
+        notes.first_byte.get_or_insert(now.saturating_duration_since(self.started));
+    }
+
+    /// What was used, as it is charged.
+    pub(crate) fn used(&self, usage: Usage) {
+        self.notes.lock().usage = Some(usage);
+    }
+
+    /// What it cost.
+    pub(crate) fn charged(&self, receipt: Receipt) {
+        self.notes.lock().receipt = Some(receipt);
+    }
+
+    /// What it cost, once that is settled.
+    pub fn receipt(&self) -> Option<Receipt> {
+        self.notes.lock().receipt
+    }
+
+    /// How it ended. The first word counts.
+    pub(crate) fn close(&self, ending: &Ending, seen: Option<&Observed>) {
+        let mut notes = self.notes.lock();
+        if notes.usage.is_none() {
+            notes.usage = seen.and_then(|s| s.usage);
+        }
+        notes.outcome.get_or_insert(match ending {
+            Ending::Complete => Outcome::Done,
+            Ending::CallerLeft => Outcome::Left,
+            Ending::Broke(error) => Outcome::Failed(error.kind()),
+        });
+    }
+
+    /// The line for the request log.
+    pub(crate) fn entry(&self, now: Instant) -> CallRecord {
+        let notes = self.notes.lock();
+        CallRecord {
+            id: self.id,
+            at: self.at,
+            principal: Arc::clone(&self.principal),
+            feature: self.feature.clone(),
+            operation: self.operation,
+            model: self.model.clone(),
+            target: notes.target.clone(),
+            attempts: u8::try_from(notes.attempts.len()).unwrap_or(u8::MAX),
+            stream: self.stream,
+            cached: matches!(notes.cache, CacheState::Hit { .. } | CacheState::Coalesced),
+            usage: notes.usage.unwrap_or_default(),
+            charged: notes.receipt.map_or(Money(0), |r| r.posted),
+            loss: notes.receipt.map_or(Money(0), |r| r.loss),
+            outcome: notes.outcome.unwrap_or(Outcome::Left),
+            first_byte: notes.first_byte,
+            total: now.saturating_duration_since(self.started),
+            tags: self.tags.clone(),
+        }
+    }
+}
+
+/// More attempts than any policy allows: what lies beyond is a mistake of ours, not a record.
+const ATTEMPTS_MAX: usize = 16;

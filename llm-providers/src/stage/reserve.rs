@@ -1,0 +1,229 @@
+//! Sets money aside before anything is sent, and settles when the answer has ended.
+//!
+//! The only maker of a [`Funded`], and so the only door to an upstream. The hold covers the dearest
+//! way that the call can go; what the attempts cost is added up in a [`Bill`], and the one
+//! settlement of the call carries out the sum. Deliberately absent: waiting at the end. A hold is
+//! settled in the same breath in which the last byte is given away or the body is dropped.
+
+mod bill;
+mod bound;
+mod count;
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use llm_core::Str;
+use llm_core::dialect::Observed;
+use llm_core::error::{Error, Kind};
+use llm_core::ledger::rules::Refused;
+use llm_core::ledger::{HoldId, HoldProof, Receipt};
+use llm_core::money::{Bound, Money, cost_max};
+use llm_core::seam::Clock;
+use llm_core::store::{Ledger, Line, NotReserved, StoreError};
+use smallvec::SmallVec;
+
+use super::admit::Admitted;
+use super::record::Opened;
+use super::{Next, Stage};
+use crate::metrics::Metrics;
+use crate::model::Model;
+use crate::reply::{Ending, Guard, Reply};
+use crate::target::Target;
+
+pub use bill::{Bill, Metered};
+
+/// A call whose money is set aside. Cheap to clone: every attempt shares it.
+#[derive(Clone, Debug)]
+pub struct Funded(Arc<Inner>);
+
+struct Inner {
+    opened: Opened,
+    proof: HoldProof,
+    bound: Bound,
+    bill: Bill,
+    ledger: Arc<dyn Ledger>,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Funded").field("proof", &self.proof).finish_non_exhaustive()
+    }
+}
+
+impl Funded {
+    /// The call and what it lives under.
+    pub fn opened(&self) -> &Opened {
+        &self.0.opened
+    }
+
+    /// What is set aside.
+    pub fn proof(&self) -> &HoldProof {
+        &self.0.proof
+    }
+
+    /// What the attempts cost so far.
+    pub fn bill(&self) -> &Bill {
+        &self.0.bill
+    }
+
+    /// The most that the call may use at a target.
+    pub fn bound_at(&self, target: &Target) -> Bound {
+        bound::at(&self.0.bound, &target.capability)
+    }
+
+    /// Whether what is set aside covers the call at a target. One whose price nobody knows is
+    /// covered by nothing.
+    pub fn covers(&self, target: &Target) -> bool {
+        let price = target.price.as_ref();
+        price.is_some_and(|p| cost_max(&self.bound_at(target), p) <= self.0.proof.amount())
+    }
+
+    /// Says that a target is about to be asked: from here on somebody owes for it. Whoever sends
+    /// must show what this gives.
+    pub fn dispatch(&self, target: &Arc<Target>, number: u8) -> Result<Metered, Error> {
+        debug_assert!(self.covers(target), "a target dearer than the hold is not eligible");
+        self.0.ledger.dispatch(self.0.proof.id()).map_err(|e| unavailable(&e))?;
+        Ok(Metered::new(self.clone(), Arc::clone(target), number))
+    }
+
+    fn watermark(&self, cost: Money) {
+        // A watermark that cannot be written costs the operator a worse estimate after a crash,
+        // and the caller nothing.
+        if let Err(error) = self.0.ledger.watermark(self.0.proof.id(), cost) {
+            tracing::warn!(%error, hold = %self.0.proof.id(), "no watermark");
+        }
+    }
+
+    fn settle(&self) -> Result<Receipt, StoreError> {
+        let (hold, bill) = (&self.0.proof, &self.0.bill);
+        self.0.ledger.settle(&bill.settlement(hold))
+    }
+}
+
+/// The stage.
+pub struct ReserveStage {
+    /// Who keeps the accounts.
+    pub ledger: Arc<dyn Ledger>,
+    /// Time: windows are of the calendar.
+    pub clock: Arc<dyn Clock>,
+    /// Totals.
+    pub metrics: Arc<Metrics>,
+}
+
+impl fmt::Debug for ReserveStage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReserveStage").finish_non_exhaustive()
+    }
+}
+
+impl Stage for ReserveStage {
+    type In = Admitted;
+    type Out = Funded;
+
+    async fn run<N: Next<Funded>>(&self, admitted: Admitted, next: &N) -> Result<Reply, Error> {
+        let opened = admitted.into_opened();
+        let bound = bound::of(&opened.call)?;
+        let amount = dearest(&opened.model, &bound)?;
+        let id = HoldId::from(opened.call.id);
+        let now = Timestamp::try_from(self.clock.wall()).unwrap_or(Timestamp::UNIX_EPOCH);
+        let payers = &opened.call.grant.payers;
+        let lines: SmallVec<[Line; 4]> =
+            payers.iter().map(|p| Line { account: p.account(now), limit: p.limit }).collect();
+        let proof = self.ledger.reserve(id, &lines, amount).await.map_err(refused)?;
+        self.metrics.holds_open.inc();
+        let unseen = opened.model.policy.unseen;
+        let ledger = Arc::clone(&self.ledger);
+        let inner = Inner { opened, proof, bound, bill: Bill::new(unseen), ledger };
+        let funded = Funded(Arc::new(inner));
+        let hold =
+            HoldGuard { funded: Some(funded.clone()), metrics: Arc::clone(&self.metrics) };
+        let mut reply = next.run(funded).await?;
+        reply.body.lend(Box::new(hold));
+        Ok(reply)
+    }
+}
+
+/// What the dearest way costs that the call can go. Targets without a price are not on the way.
+fn dearest(model: &Model, bound: &Bound) -> Result<Money, Error> {
+    let targets = model.tiers.iter().flatten().map(|c| &c.target);
+    let costs = targets.filter_map(|t| {
+        Some(cost_max(&bound::at(bound, &t.capability), t.price.as_ref()?))
+    });
+    let most = costs.max().ok_or_else(|| {
+        let text = "no price is known for this model; whoever runs the gateway must set one";
+        Error::new(Kind::Unsupported, text).in_field("model")
+    })?;
+    // A resumed answer is bought twice over in the worst case: all of it here, and again there.
+    let times = if model.policy.resume { 2 } else { 1 };
+    Ok(Money(most.0.saturating_mul(times)))
+}
+
+fn refused(why: NotReserved) -> Error {
+    match why {
+        NotReserved::Refused { account, why } => exhausted(account.map(|a| a.rule), why),
+        NotReserved::Store(error) => unavailable(&error),
+    }
+}
+
+fn exhausted(rule: Option<Str>, why: Refused<Money>) -> Error {
+    match why {
+        Refused::Exhausted { limit, settled, held, asked, .. } => {
+            let rule = rule.filter(|r| !r.is_empty()).unwrap_or_else(|| "balance".into());
+            Error::new(
+                Kind::CreditExhausted,
+                format!(
+                    "not enough credit: this call may cost ${asked}, and of {rule} (${limit}) \
+                     ${settled} is used and ${held} reserved"
+                ),
+            )
+        }
+        Refused::NoAccount => Error::new(Kind::CreditExhausted, "no account pays for this call"),
+        Refused::Negative => Error::new(Kind::Internal, "a hold came out negative"),
+    }
+}
+
+fn unavailable(error: &StoreError) -> Error {
+    Error::new(Kind::Busy, "the ledger is not available").because(error.clone())
+}
+
+/// The obligation to settle. Whichever way the call ends, it ends here, once.
+struct HoldGuard {
+    funded: Option<Funded>,
+    metrics: Arc<Metrics>,
+}
+
+impl HoldGuard {
+    fn settle(&mut self) {
+        let Some(funded) = self.funded.take() else { return };
+        self.metrics.holds_open.dec();
+        let record = &funded.opened().record;
+        record.used(funded.bill().usage());
+        match funded.settle() {
+            Ok(receipt) => {
+                debug_assert!(receipt.posted <= funded.proof().amount());
+                record.charged(receipt);
+            }
+            Err(error) => {
+                self.metrics.settle_failed.inc();
+                tracing::error!(%error, hold = %funded.proof().id(), "a hold was not settled");
+            }
+        }
+    }
+}
+
+impl Guard for HoldGuard {
+    fn close(mut self: Box<Self>, _: &Ending, _: &Observed) {
+        self.settle();
+    }
+}
+
+impl Drop for HoldGuard {
+    fn drop(&mut self) {
+        self.settle();
+    }
+}
+
+
+#[cfg(test)]
+mod tests;

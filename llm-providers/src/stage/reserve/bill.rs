@@ -1,0 +1,261 @@
+//! What the attempts of a call cost, attempt by attempt, and the one settlement of their sum.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use llm_core::dialect::Observed;
+use llm_core::ledger::charge::{self, Alarm, Charge, Evidence, Payer, charge};
+use llm_core::ledger::{HoldProof, Settlement};
+use llm_core::money::{Money, Unit, cost};
+use llm_core::usage::{Unknown, Usage, UsageSource};
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+
+use super::{Funded, count};
+use crate::reply::Ending;
+use crate::stage::send;
+use crate::target::Target;
+
+/// What was spent so far.
+#[derive(Debug)]
+pub struct Bill {
+    items: Mutex<SmallVec<[Item; 2]>>,
+    /// Attempts, by number, that the caller will never see.
+    unseen: AtomicU32,
+    payer: Payer,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    charge: Charge<Money>,
+    usage: Usage,
+    seen: bool,
+}
+
+impl Bill {
+    pub(super) fn new(payer: Payer) -> Self {
+        Self { items: Mutex::default(), unseen: AtomicU32::new(0), payer }
+    }
+
+    /// The caller will never see this attempt: it lost against another one, and is about to be
+    /// dropped.
+    pub fn lost(&self, number: u8) {
+        self.unseen.fetch_or(1 << (number % 32), Ordering::Relaxed);
+    }
+
+    fn is_lost(&self, number: u8) -> bool {
+        self.unseen.load(Ordering::Relaxed) & (1 << (number % 32)) != 0
+    }
+
+    /// What the delivered attempts used.
+    pub fn usage(&self) -> Usage {
+        let items = self.items.lock();
+        let mut seen = items.iter().filter(|i| i.seen).map(|i| i.usage);
+        let first = seen.next().unwrap_or_default();
+        seen.fold(first, sum)
+    }
+
+    /// What should ring, over all attempts.
+    pub fn alarms(&self) -> SmallVec<[Alarm; 2]> {
+        self.items.lock().iter().filter_map(|i| i.charge.alarm).collect()
+    }
+
+    /// The settlement of everything. The tenant pays at most what was held, whatever the attempts
+    /// add up to.
+    pub(super) fn settlement(&self, hold: &HoldProof) -> Settlement {
+        let items = self.items.lock();
+        let mut all: Settlement = Settlement::void(hold.id());
+        for item in items.iter() {
+            all.tenant = all.tenant.saturating_add(item.charge.tenant);
+            all.operator = all.operator.saturating_add(item.charge.operator);
+            all.source = weaker(all.source, item.charge.source);
+        }
+        let over = all.tenant.saturating_sub(hold.amount()).max(Money::ZERO);
+        all.tenant = all.tenant.saturating_sub(over);
+        all.operator = all.operator.saturating_add(over);
+        debug_assert!(all.tenant <= hold.amount() && !all.tenant.is_negative());
+        debug_assert!(!all.operator.is_negative());
+        all
+    }
+}
+
+/// The less certain of two ways to know.
+fn weaker(a: UsageSource, b: UsageSource) -> UsageSource {
+    match (a, b) {
+        (UsageSource::Estimated, _) | (_, UsageSource::Estimated) => UsageSource::Estimated,
+        (UsageSource::Counted, _) | (_, UsageSource::Counted) => UsageSource::Counted,
+        (UsageSource::Reported, UsageSource::Reported) => UsageSource::Reported,
+    }
+}
+
+/// Both halves of a resumed answer.
+fn sum(a: Usage, b: Usage) -> Usage {
+    Usage {
+        input: a.input.saturating_add(b.input),
+        cache_read: a.cache_read.saturating_add(b.cache_read),
+        cache_write: a.cache_write.saturating_add(b.cache_write),
+        cache_write_1h: a.cache_write_1h.saturating_add(b.cache_write_1h),
+        output: a.output.saturating_add(b.output),
+        reasoning: a.reasoning.saturating_add(b.reasoning),
+        audio_in: a.audio_in.saturating_add(b.audio_in),
+        audio_out: a.audio_out.saturating_add(b.audio_out),
+        images: a.images.saturating_add(b.images),
+        calls: a.calls.saturating_add(b.calls),
+        audio_ms: a.audio_ms.saturating_add(b.audio_ms),
+        unknown: Unknown {
+            input: a.unknown.input || b.unknown.input,
+            output: a.unknown.output || b.unknown.output,
+        },
+        source: weaker(a.source, b.source),
+    }
+}
+
+/// One attempt that somebody will owe for. Ends once; dropped without an ending, it was under way
+/// when the caller left.
+#[derive(Debug)]
+pub struct Metered {
+    funded: Funded,
+    target: Arc<Target>,
+    number: u8,
+    marked: u32,
+    over: bool,
+}
+
+/// A watermark is written at the latest after so many frames: what a crash makes us guess is never
+/// more than that.
+const WATERMARK_DELTAS: u32 = 512;
+
+impl Metered {
+    pub(super) fn new(funded: Funded, target: Arc<Target>, number: u8) -> Self {
+        Self { funded, target, number, marked: 0, over: false }
+    }
+
+    /// The call that pays.
+    pub fn funded(&self) -> &Funded {
+        &self.funded
+    }
+
+    /// Who was asked.
+    pub fn target(&self) -> &Arc<Target> {
+        &self.target
+    }
+
+    /// A stream goes on: what has come is made durable now and then.
+    pub fn progress(&mut self, seen: &Observed) {
+        if seen.deltas.saturating_sub(self.marked) < WATERMARK_DELTAS {
+            return;
+        }
+        self.marked = seen.deltas;
+        if let Some(price) = &self.target.price {
+            self.funded.watermark(cost(&self.counted(seen), price));
+        }
+    }
+
+    /// The provider refused, or was never reached: nothing is owed, unless it says so.
+    pub fn refused(mut self) {
+        self.end(charge::Ending::Refused, &Observed::default(), true);
+    }
+
+    /// It broke before the caller saw anything.
+    pub fn failed(mut self) {
+        let payer = self.funded.bill().payer;
+        self.end(charge::Ending::Unseen(payer), &Observed::default(), true);
+    }
+
+    /// The answer ended.
+    pub fn ended(mut self, ending: &Ending, seen: &Observed, stopped: bool) {
+        let ending = match ending {
+            _ if stopped => charge::Ending::Stopped,
+            Ending::Complete => charge::Ending::Complete,
+            Ending::CallerLeft => charge::Ending::CallerLeft,
+            Ending::Broke(_) => charge::Ending::UpstreamBroke,
+        };
+        self.end(ending, seen, true);
+    }
+
+    fn end(&mut self, ending: charge::Ending<Money>, seen: &Observed, sent: bool) {
+        if std::mem::replace(&mut self.over, true) {
+            return;
+        }
+        let bill = &self.funded.0.bill;
+        let lost = bill.is_lost(self.number);
+        let ending = if lost { charge::Ending::Unseen(bill.payer) } else { ending };
+        let (charge, usage) = match ending {
+            // Nothing to count, and counting a prompt is not free.
+            charge::Ending::Refused => {
+                let none = Evidence::<Money> { sent, ..Evidence::default() };
+                (charge(ending, &none, self.funded.proof()), Usage::default())
+            }
+            _ => self.charge(ending, seen, sent),
+        };
+        let unseen = matches!(ending, charge::Ending::Unseen(_) | charge::Ending::Refused);
+        bill.items.lock().push(Item { charge, usage, seen: !unseen });
+    }
+
+    fn charge(
+        &self,
+        ending: charge::Ending<Money>,
+        seen: &Observed,
+        sent: bool,
+    ) -> (Charge<Money>, Usage) {
+        let Some(price) = &self.target.price else {
+            debug_assert!(false, "a target without a price was asked");
+            let none = Evidence::<Money>::default();
+            return (charge(charge::Ending::NotSent, &none, self.funded.proof()), Usage::default());
+        };
+        // A usage counts when the answer was complete; one that opens a stream is a beginning.
+        let whole = seen.usage.filter(|u| seen.ended && self.believes(u));
+        if let Some(usage) = whole.filter(|u| u.unknown == Unknown::default()) {
+            let reported = Some(cost(&usage, price));
+            let evidence = Evidence { sent, reported, ..Evidence::default() };
+            return (charge(ending, &evidence, self.funded.proof()), usage);
+        }
+        let usage = self.counted(seen);
+        let prompt = Usage { output: 0, reasoning: 0, audio_out: 0, ..usage };
+        let evidence = Evidence {
+            sent,
+            reported: None,
+            prompt: cost(&prompt, price),
+            counted: cost(&usage, price),
+            watermark: None,
+        };
+        (charge(ending, &evidence, self.funded.proof()), usage)
+    }
+
+    /// Our own count of what passed, with what the provider said of the prompt where it did.
+    fn counted(&self, seen: &Observed) -> Usage {
+        let mut usage = seen.usage.filter(|u| self.believes(u)).unwrap_or_default();
+        usage.source = UsageSource::Counted;
+        if usage.read_total() == 0 {
+            let words = send::words(&self.funded.opened().call);
+            let bound = self.funded.bound_at(&self.target).input_tokens_max;
+            usage.input = words.map_or(0, count::prompt).min(bound);
+        }
+        let written = count::written(seen);
+        usage.output = usage.output.max(written.saturating_sub(usage.reasoning));
+        usage.unknown = Unknown::default();
+        usage
+    }
+
+    /// Whether a usage can be true: an answer is not made of nothing, and no more was read or
+    /// written than the call could ask for, give or take what providers add of their own.
+    fn believes(&self, usage: &Usage) -> bool {
+        let bound = self.funded.bound_at(&self.target);
+        let within = |count: u64, most: u64| count <= most.saturating_mul(BEYOND_BELIEF);
+        !usage.is_zero()
+            && within(usage.read_total(), bound.input_tokens_max)
+            && within(usage.written_total(), bound.written_max().max(1))
+    }
+}
+
+/// How far a usage may lie beyond the bound before it is taken for a broken number, and not for a
+/// provider that bills more than we knew of.
+const BEYOND_BELIEF: u64 = 4;
+
+impl Drop for Metered {
+    fn drop(&mut self) {
+        if !self.over {
+            self.end(charge::Ending::CallerLeft, &Observed::default(), true);
+        }
+    }
+}

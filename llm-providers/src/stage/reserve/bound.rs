@@ -1,0 +1,111 @@
+//! The most that a call can use, read from its peek.
+//!
+//! A token is at least one byte of the body, and the JSON around a message is longer than what a
+//! chat template puts in its place, so that the body's length bounds what can be read. What does
+//! not stand in the body (a picture behind an address, a file, an earlier answer) is bounded by
+//! the model's context window alone.
+
+use llm_core::call::{Call, Has, Operation, Payload};
+use llm_core::capability::Capability;
+use llm_core::error::Error;
+use llm_core::money::{Bound, Kinds};
+use llm_core::prompt::Prompt;
+use llm_core::usage::TokenKind;
+use memchr::memmem;
+
+use crate::stage::send;
+
+/// Tools, schemas and a provider's own instructions around them.
+const OVERHEAD_TOKENS: u64 = 1024;
+/// A window that nobody told us: as large as the largest on the market.
+const WINDOW_TOKENS_UNKNOWN: u64 = 2_000_000;
+/// What a model writes at the most that nobody told us anything about.
+const OUTPUT_TOKENS_UNKNOWN: u64 = 131_072;
+/// Uses of a provider's own tools (searches) that one call may make and that are billed apiece.
+const TOOL_CALLS_MAX: u32 = 8;
+/// One unit of a rerank: so many documents, each of so many bytes at most before it counts double.
+const RERANK_DOCUMENTS: usize = 100;
+const RERANK_DOCUMENT_BYTES: usize = 500;
+/// The leanest speech codec in use writes so many bits a second.
+const AUDIO_BITS_PER_SECOND: u64 = 6_000;
+
+/// The bound of a call at a model that takes everything; [`at`] narrows it.
+pub(super) fn of(call: &Call) -> Result<Bound, Error> {
+    let peek = &call.peek;
+    let opaque = Has::IMAGES | Has::AUDIO | Has::FILES | Has::VIDEO | Has::SERVER_STATE;
+    let bytes = body_bytes(call);
+    let seen = bytes.saturating_add(OVERHEAD_TOKENS);
+    let input = if peek.has.0 & opaque == 0 { seen } else { seen.max(WINDOW_TOKENS_UNKNOWN) };
+    let writes = matches!(call.operation, Operation::Chat | Operation::Transcribe | Operation::Translate | Operation::Image);
+    let output = peek.output_tokens_max.map_or(u64::MAX, u64::from);
+    let mut kinds = Kinds::ALL;
+    if !peek.has.all(Has::AUDIO) {
+        kinds = kinds.without(TokenKind::AudioIn);
+    }
+    if !may_cache(call) {
+        kinds = kinds.without(TokenKind::CacheWrite).without(TokenKind::CacheWrite1h);
+    }
+    let hears = matches!(call.operation, Operation::Transcribe | Operation::Translate);
+    Ok(Bound {
+        input_tokens_max: input,
+        output_tokens_max: if writes { output } else { 0 },
+        candidates: peek.candidates,
+        images_max: if call.operation == Operation::Image { u32::from(peek.candidates.max(1)) } else { 0 },
+        calls_max: calls(call)?,
+        audio_ms_max: if hears { bytes.saturating_mul(8_000) / AUDIO_BITS_PER_SECOND } else { 0 },
+        kinds,
+    })
+}
+
+/// The bound at a model: it reads no more than its window, and writes no more than it can.
+pub(super) fn at(bound: &Bound, capability: &Capability) -> Bound {
+    let known = |tokens: u32| (tokens > 0).then_some(u64::from(tokens));
+    let window = known(capability.context_tokens_max);
+    let most = known(capability.output_tokens_max)
+        .or(window)
+        .unwrap_or(OUTPUT_TOKENS_UNKNOWN);
+    let mut kinds = bound.kinds;
+    if !capability.audio_out {
+        kinds = kinds.without(TokenKind::AudioOut);
+    }
+    Bound {
+        input_tokens_max: bound.input_tokens_max.min(window.unwrap_or(WINDOW_TOKENS_UNKNOWN)),
+        output_tokens_max: bound.output_tokens_max.min(most),
+        kinds,
+        ..*bound
+    }
+}
+
+fn body_bytes(call: &Call) -> u64 {
+    let bytes = match &call.payload {
+        Payload::Raw { bytes, .. } => bytes.len() as u64,
+        // Nobody has written them yet: a third of the bytes is what the peek of words says.
+        Payload::Typed(_) => u64::from(call.peek.input_tokens_estimate).saturating_mul(3),
+    };
+    bytes.max(1)
+}
+
+/// Whether the call may ask for a cache to be written, in any dialect's word for it.
+fn may_cache(call: &Call) -> bool {
+    match &call.payload {
+        Payload::Raw { bytes, .. } => memmem::find(bytes, b"cache").is_some(),
+        Payload::Typed(_) => true,
+    }
+}
+
+/// What is billed by the piece.
+fn calls(call: &Call) -> Result<u32, Error> {
+    if call.operation == Operation::Chat {
+        return Ok(if call.peek.has.all(Has::TOOLS) { TOOL_CALLS_MAX } else { 1 });
+    }
+    if call.operation != Operation::Rerank {
+        return Ok(1);
+    }
+    // Documents are counted only in words: a rerank is small and rare.
+    let Prompt::Rerank(rerank) = send::words(call)? else { return Ok(1) };
+    let pieces = rerank.documents.iter().map(|d| {
+        (rerank.query.len() + d.get().len()).div_ceil(RERANK_DOCUMENT_BYTES).max(1)
+    });
+    let units = pieces.fold(0usize, usize::saturating_add).div_ceil(RERANK_DOCUMENTS).max(1);
+    Ok(u32::try_from(units).unwrap_or(u32::MAX))
+}

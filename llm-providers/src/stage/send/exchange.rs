@@ -1,0 +1,199 @@
+//! One exchange with an upstream, until something worth reading has come.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use llm_core::Str;
+use llm_core::dialect::UpstreamDialect;
+use llm_core::error::{Error, Kind};
+use llm_core::fault::Fault;
+use llm_core::seam::{Clock, TransportError, TransportPhase, WireBody};
+
+use super::passing::Passing;
+use super::request::Built;
+use super::whole;
+use crate::reply::{CacheState, Reply, ReplyBody, ReplyHead};
+use crate::stage::gate::Armed;
+use crate::stage::reserve::Metered;
+use crate::stage::{Either, race};
+
+/// What an error answer may hold that is worth reading.
+const ERROR_BYTES_MAX: usize = 64 << 10;
+/// An error that is not there by then has nothing to say.
+const ERROR_WAIT: Duration = Duration::from_secs(2);
+
+/// When a wait ends, and what it then means.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    pub(super) at: Instant,
+    /// Whether it is the caller's own deadline.
+    pub(super) callers: bool,
+}
+
+impl Limit {
+    /// The lesser of an own limit and the caller's deadline.
+    pub(super) fn new(own: Instant, callers: Instant) -> Self {
+        Self { at: own.min(callers), callers: callers <= own }
+    }
+
+    pub(super) fn error(self, what: &'static str) -> Error {
+        if self.callers {
+            return Error::new(Kind::DeadlinePassed, "the deadline of the call has passed");
+        }
+        Error::new(Kind::Timeout, what)
+    }
+}
+
+/// Sends, and returns once the answer is committed.
+pub(super) async fn exchange(
+    clock: &Arc<dyn Clock>,
+    armed: Armed,
+    built: Built,
+) -> Result<Reply, Error> {
+    let Built { request, dialect, losses } = built;
+    let attempt = &armed.attempt;
+    let (funded, target) = (&attempt.funded, &attempt.target);
+    let (now, timeouts) = (clock.now(), &target.vendor.timeouts);
+    let opened = funded.opened();
+    let wait = if opened.call.peek.stream { timeouts.first_token } else { timeouts.total };
+    let limit = Limit::new(now + wait, opened.call.deadline.0);
+    opened.record.attempt(&target.id);
+    let metered = funded.dispatch(target, attempt.number)?;
+    let sent = target.vendor.transport.send(request);
+    let sleep = clock.sleep(limit.at.saturating_duration_since(now));
+    let response = match race(sent, sleep).await {
+        Either::First(Ok(response)) => response,
+        Either::First(Err(error)) => return Err(broken(metered, error)),
+        Either::Second(()) => {
+            metered.failed();
+            return Err(limit.error("the provider did not answer in time"));
+        }
+    };
+    let (parts, body) = response.into_parts();
+    if !parts.status.is_success() {
+        let fault = refusal(clock, &parts, body, dialect).await;
+        metered.refused();
+        return Err(Error::upstream(without(fault, &armed)));
+    }
+    if let Some(error) = encoded(&parts) {
+        metered.failed();
+        return Err(error);
+    }
+    let content_type = text(&parts.headers, http::header::CONTENT_TYPE);
+    let framing = dialect.framing(content_type.as_deref().unwrap_or_default());
+    let content_type = content_type.unwrap_or_else(|| Str::from_static("application/json"));
+    let head = ReplyHead {
+        operation: opened.call.operation,
+        dialect: dialect.id(),
+        framing,
+        content_type,
+        target: target.id.clone(),
+        attempts: attempt.number.saturating_add(1),
+        fallbacks: attempt.fallbacks,
+        cache: CacheState::Bypass,
+        losses,
+        headers: passed(&parts),
+    };
+    let body = match framing {
+        None => whole::read(clock, body, metered, &head, limit, dialect).await?,
+        Some(framing) => {
+            Passing::commit(clock, body, metered, framing, limit, dialect).await?
+        }
+    };
+    Ok(Reply { head, body: ReplyBody::new(body), record: None })
+}
+
+/// The exchange broke before a head came.
+fn broken(metered: Metered, error: TransportError) -> Error {
+    match error.phase {
+        TransportPhase::Connect => {
+            metered.refused();
+            Error::new(Kind::ConnectFailed, "no connection to the provider").because(error)
+        }
+        // The request may have arrived: somebody may bill it.
+        TransportPhase::Exchange | TransportPhase::Body => {
+            metered.failed();
+            Error::new(Kind::UpstreamFailed, "the provider broke the connection").because(error)
+        }
+    }
+}
+
+async fn refusal(
+    clock: &Arc<dyn Clock>,
+    parts: &http::response::Parts,
+    body: WireBody,
+    dialect: &'static dyn UpstreamDialect,
+) -> Fault {
+    let read = head_of(body);
+    let bytes = match race(read, clock.sleep(ERROR_WAIT)).await {
+        Either::First(bytes) => bytes,
+        Either::Second(()) => Bytes::new(),
+    };
+    if parts.status.is_redirection() {
+        let class = llm_core::fault::FaultClass::Server;
+        let text = "the provider answered with a redirect, which is not followed";
+        return Fault::new(parts.status.as_u16(), class, text);
+    }
+    dialect.decode_error(parts, &bytes)
+}
+
+/// The first bytes of a body.
+async fn head_of(mut body: WireBody) -> Bytes {
+    let mut bytes = BytesMut::new();
+    while let Some(Ok(chunk)) = body.next().await {
+        let room = ERROR_BYTES_MAX - bytes.len();
+        bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if bytes.len() == ERROR_BYTES_MAX {
+            break;
+        }
+    }
+    bytes.freeze()
+}
+
+/// The fault without the key that was used: providers quote keys, and this one we know exactly.
+fn without(mut fault: Fault, armed: &Armed) -> Fault {
+    let Some(key) = armed.key.key.as_ref().map(|k| k.expose().as_str()) else { return fault };
+    if key.len() < KEY_BYTES_MIN {
+        return fault;
+    }
+    if fault.message.contains(key) {
+        fault.message = Str::from(fault.message.replace(key, "…"));
+    }
+    if memchr::memmem::find(&fault.body, key.as_bytes()).is_some() {
+        fault.body = Bytes::new();
+    }
+    fault
+}
+
+/// A shorter key is a placeholder, and may be any word of the message.
+const KEY_BYTES_MIN: usize = 8;
+
+/// We ask for plain bytes. Whoever packs them all the same could unpack to anything.
+fn encoded(parts: &http::response::Parts) -> Option<Error> {
+    let encoding = parts.headers.get(http::header::CONTENT_ENCODING)?;
+    let plain = encoding.as_bytes().eq_ignore_ascii_case(b"identity");
+    (!plain).then(|| {
+        Error::new(Kind::CorruptReply, "the provider sent a content encoding that nobody asked for")
+    })
+}
+
+fn passed(parts: &http::response::Parts) -> http::HeaderMap {
+    let mut headers = http::HeaderMap::new();
+    for name in PASSED_HEADERS {
+        if let Some(value) = parts.headers.get(name) {
+            headers.insert(http::HeaderName::from_static(name), value.clone());
+        }
+    }
+    headers
+}
+
+/// What of an upstream's head may be passed on. Everything else stays behind: cookies, hop-by-hop
+/// headers, and whatever somebody may hide in one.
+const PASSED_HEADERS: [&str; 4] =
+    ["x-request-id", "request-id", "openai-processing-ms", "openai-version"];
+
+fn text(headers: &http::HeaderMap, name: http::HeaderName) -> Option<Str> {
+    headers.get(name).and_then(|v| v.to_str().ok()).map(Str::from)
+}

@@ -1,0 +1,379 @@
+//! A stream as it passes: cut into frames, watched, and given on as it came.
+//!
+//! The last words wait. From the frame on that completes the answer, bytes are held back until the
+//! upstream has said its very last (or has closed), so that the call is settled before anyone sees
+//! an end. An error inside the stream is not passed on as it came: it becomes an error of ours,
+//! which the edge writes in the caller's dialect.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use llm_core::dialect::{Frame, FrameKind, Framing, Keep, Observed, Tap, TapCx, UpstreamDialect};
+use llm_core::error::{Error, Kind};
+use llm_core::fault::{Fault, FaultClass};
+use llm_core::seam::{BoxFuture, Clock, TransportError, WireBody};
+use llm_dialects::frame::Splitter;
+use smallvec::SmallVec;
+
+use super::exchange::Limit;
+use crate::reply::{Ending, Source, Step};
+use crate::stage::reserve::Metered;
+
+/// What may pass before the first thing worth reading. A stream that says this much without saying
+/// anything is given on as it is.
+const UNREAD_BYTES_MAX: usize = 256 << 10;
+/// How far a stream may go beyond the cap that the call was reserved with, in frames.
+const SPARE_DELTAS: u64 = 16;
+
+/// A stream on its way.
+pub(super) struct Passing {
+    wire: WireBody,
+    splitter: Splitter,
+    tap: Box<dyn Tap>,
+    frames: Vec<Frame>,
+    /// Bytes that the splitter keeps, since their frame is not complete.
+    pending: usize,
+    /// What may be given away.
+    ready: Pieces,
+    /// What waits for the end.
+    held: Pieces,
+    metered: Option<Metered>,
+    deltas_max: u64,
+    timer: Timer,
+    stopped: bool,
+}
+
+impl Passing {
+    /// Reads until the answer is committed: until something worth reading has come.
+    pub(super) async fn commit(
+        clock: &Arc<dyn Clock>,
+        wire: WireBody,
+        metered: Metered,
+        framing: Framing,
+        limit: Limit,
+        dialect: &'static dyn UpstreamDialect,
+    ) -> Result<Box<dyn Source>, Error> {
+        let (funded, target) = (metered.funded(), metered.target());
+        let call = &funded.opened().call;
+        let hide_usage = !call.peek.wants_usage_frame;
+        let most = funded.bound_at(target).written_max();
+        let timer = Timer::new(
+            Arc::clone(clock),
+            limit,
+            target.vendor.timeouts.idle,
+            Limit::new(clock.now() + target.vendor.timeouts.total, call.deadline.0),
+        );
+        let mut this = Box::new(Self {
+            wire,
+            splitter: Splitter::new(framing),
+            tap: dialect.tap(TapCx { hide_usage }),
+            frames: Vec::new(),
+            pending: 0,
+            ready: Pieces::default(),
+            held: Pieces::default(),
+            deltas_max: most.saturating_add((most / 20).max(SPARE_DELTAS)),
+            metered: Some(metered),
+            timer,
+            stopped: false,
+        });
+        let first = std::future::poll_fn(|cx| this.poll_first(cx)).await;
+        match first {
+            Ok(()) => {
+                this.timer.committed();
+                Ok(this)
+            }
+            Err(error) => {
+                if let Some(metered) = this.metered.take() {
+                    metered.failed();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        loop {
+            let seen = self.tap.observed();
+            if let Some(failure) = &seen.failure {
+                return Poll::Ready(Err(failure.clone()));
+            }
+            if seen.deltas > 0 || seen.ended || self.ready.bytes > UNREAD_BYTES_MAX {
+                return Poll::Ready(Ok(()));
+            }
+            match ready!(self.poll_wire(cx)) {
+                Arrived::Bytes => {}
+                Arrived::Ended if self.tap.observed().ended => return Poll::Ready(Ok(())),
+                Arrived::Ended => return Poll::Ready(Err(truncated(None))),
+                Arrived::Broke(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    /// Takes what the network has, and looks at it.
+    fn poll_wire(&mut self, cx: &mut Context<'_>) -> Poll<Arrived> {
+        match self.wire.as_mut().poll_next(cx) {
+            Poll::Ready(Some(Ok(chunk))) => Poll::Ready(self.take(chunk)),
+            Poll::Ready(None) => {
+                self.splitter.finish(&mut self.frames);
+                self.look(None);
+                Poll::Ready(Arrived::Ended)
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Arrived::Broke(truncated(Some(error)))),
+            Poll::Pending => self.timer.poll(cx).map(Arrived::Broke),
+        }
+    }
+
+    fn take(&mut self, chunk: Bytes) -> Arrived {
+        if let Err(too_large) = self.splitter.feed(chunk.clone(), &mut self.frames) {
+            let fault = Fault::new(200, FaultClass::Corrupt, too_large.to_string());
+            return Arrived::Broke(Error::upstream(fault));
+        }
+        self.look(Some(&chunk));
+        let seen = self.tap.observed();
+        if u64::from(seen.deltas) > self.deltas_max {
+            self.stopped = true;
+            let text = "the provider wrote more than the call may cost";
+            return Arrived::Broke(Error::new(Kind::UpstreamFailed, text));
+        }
+        if let Some(metered) = &mut self.metered {
+            metered.progress(seen);
+        }
+        Arrived::Bytes
+    }
+
+    /// Looks at the frames that are there. `chunk` is what they came in.
+    fn look(&mut self, chunk: Option<&Bytes>) {
+        let mut frames = std::mem::take(&mut self.frames);
+        let all: usize = frames.iter().map(|f| f.raw.len()).sum();
+        let came = chunk.map_or(0, Bytes::len);
+        let within = self.pending == 0;
+        self.pending = (self.pending + came).saturating_sub(all);
+        // The usual case: every frame is to be given on. Then the chunk itself is, uncopied.
+        let mut plain = self.held.is_empty();
+        for (i, frame) in frames.iter().enumerate() {
+            let keep = self.tap.see(frame);
+            if is_alive(frame) {
+                self.timer.alive();
+            }
+            let seen = self.tap.observed();
+            let stays = seen.failure.is_none() && !seen.ended && keep == Keep::Forward;
+            if plain && stays {
+                continue;
+            }
+            if std::mem::take(&mut plain) {
+                frames[..i].iter().for_each(|f| self.ready.push(f.raw.clone()));
+            }
+            match (&seen.failure, seen.ended, keep) {
+                (Some(_), ..) => break,
+                (None, _, Keep::Hide) => {}
+                (None, true, Keep::Forward) => self.held.push(frame.raw.clone()),
+                (None, false, Keep::Forward) => {
+                    // Another candidate goes on behind the end of one.
+                    self.ready.append(&mut self.held);
+                    self.ready.push(frame.raw.clone());
+                }
+            }
+        }
+        if plain {
+            match chunk {
+                Some(chunk) if within && all > 0 => self.ready.push(chunk.slice(..all)),
+                _ => frames.iter().for_each(|f| self.ready.push(f.raw.clone())),
+            }
+        }
+        frames.clear();
+        self.frames = frames;
+    }
+
+    fn end(&mut self, ending: &Ending) {
+        if let Some(metered) = self.metered.take() {
+            metered.ended(ending, self.tap.observed(), self.stopped);
+        }
+    }
+
+    fn last(&mut self) -> Step {
+        self.end(&Ending::Complete);
+        self.ready.append(&mut self.held);
+        Step::Last(self.ready.take())
+    }
+
+    fn failed(&mut self, error: Error) -> Step {
+        let error = match &self.metered {
+            Some(metered) => error.at(metered.target().id.clone()),
+            None => error,
+        };
+        self.end(&Ending::Broke(error.clone()));
+        Step::Failed(error)
+    }
+}
+
+/// Bytes to be given on, joined only when there are several.
+#[derive(Default)]
+struct Pieces {
+    pieces: SmallVec<[Bytes; 2]>,
+    bytes: usize,
+}
+
+impl Pieces {
+    fn push(&mut self, piece: Bytes) {
+        self.bytes += piece.len();
+        self.pieces.push(piece);
+    }
+
+    fn append(&mut self, other: &mut Self) {
+        self.bytes += std::mem::take(&mut other.bytes);
+        self.pieces.extend(other.pieces.drain(..));
+    }
+
+    fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    fn take(&mut self) -> Bytes {
+        let bytes = std::mem::take(&mut self.bytes);
+        if self.pieces.len() == 1 {
+            return self.pieces.pop().unwrap_or_default();
+        }
+        let mut joined = BytesMut::with_capacity(bytes);
+        self.pieces.drain(..).for_each(|p| joined.extend_from_slice(&p));
+        joined.freeze()
+    }
+}
+
+/// What came of looking at the network.
+enum Arrived {
+    Bytes,
+    Ended,
+    Broke(Error),
+}
+
+impl Source for Passing {
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        loop {
+            if !self.ready.is_empty() && !self.tap.observed().closed {
+                return Poll::Ready(Step::Bytes(self.ready.take()));
+            }
+            if let Some(failure) = self.tap.observed().failure.clone() {
+                return Poll::Ready(self.failed(failure));
+            }
+            if self.tap.observed().closed {
+                return Poll::Ready(self.last());
+            }
+            match ready!(self.poll_wire(cx)) {
+                Arrived::Bytes => {}
+                // The answer was complete; what the network does after it changes nothing.
+                Arrived::Ended | Arrived::Broke(_) if self.tap.observed().ended && !self.stopped => {
+                    return Poll::Ready(self.last());
+                }
+                Arrived::Ended if self.tap.observed().failure.is_some() => {}
+                Arrived::Ended => {
+                    let error = truncated(None);
+                    return Poll::Ready(self.failed(error));
+                }
+                Arrived::Broke(error) => return Poll::Ready(self.failed(error)),
+            }
+        }
+    }
+
+    fn observed(&self) -> &Observed {
+        self.tap.observed()
+    }
+
+    fn leave(&mut self) -> Ending {
+        let ending =
+            if self.tap.observed().ended { Ending::Complete } else { Ending::CallerLeft };
+        self.end(&ending);
+        ending
+    }
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+fn truncated(error: Option<TransportError>) -> Error {
+    let text = "the provider's stream ended before its end";
+    let broken = Error::upstream(Fault::new(200, FaultClass::Truncated, text));
+    match error {
+        Some(error) => broken.because(error),
+        None => broken,
+    }
+}
+
+/// Whether a frame shows that the model is at work. A comment or a ping shows only that a server is.
+fn is_alive(frame: &Frame) -> bool {
+    match frame.kind {
+        FrameKind::Padding => false,
+        FrameKind::Event | FrameKind::Unfinished | FrameKind::Stray => {
+            frame.event.as_deref() != Some(b"ping")
+                && !(frame.data.len() < PING_BYTES_MAX
+                    && memchr::memmem::find(&frame.data, b"\"ping\"").is_some())
+        }
+    }
+}
+
+const PING_BYTES_MAX: usize = 64;
+
+/// One timer for all waits of a stream: the moment is moved with each sign of life, and a sleep that
+/// wakes too early goes to sleep again. So a frame costs a look at the clock and no allocation.
+struct Timer {
+    clock: Arc<dyn Clock>,
+    idle: Duration,
+    total: Limit,
+    until: Limit,
+    what: &'static str,
+    sleep: Option<BoxFuture<'static, ()>>,
+    waking: Option<Instant>,
+    committed: bool,
+}
+
+impl Timer {
+    fn new(clock: Arc<dyn Clock>, first: Limit, idle: Duration, total: Limit) -> Self {
+        let what = "the provider did not begin its answer in time";
+        Self { clock, idle, total, until: first, what, sleep: None, waking: None, committed: false }
+    }
+
+    /// The first event is there: from now on silence counts.
+    fn committed(&mut self) {
+        self.committed = true;
+        self.what = "the provider fell silent in the middle of its answer";
+        self.alive();
+    }
+
+    fn alive(&mut self) {
+        if self.committed {
+            let idle = self.clock.now() + self.idle;
+            self.until = if idle < self.total.at {
+                Limit { at: idle, callers: false }
+            } else {
+                self.total
+            };
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        loop {
+            // A moment that has come nearer needs a new sleep; one that moved away does not.
+            if self.waking.is_none_or(|w| self.until.at < w) {
+                self.sleep = None;
+            }
+            let now = self.clock.now();
+            if now >= self.until.at {
+                return Poll::Ready(self.until.error(self.what));
+            }
+            let until = self.until.at;
+            let clock = &self.clock;
+            let sleep = self.sleep.get_or_insert_with(|| {
+                self.waking = Some(until);
+                clock.sleep(until.saturating_duration_since(now))
+            });
+            ready!(Pin::as_mut(sleep).poll(cx));
+            self.sleep = None;
+            self.waking = None;
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! A whole answer: read to its end before anyone hears of it.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use llm_core::dialect::{Body, Observed, UpstreamDialect};
+use llm_core::error::{Error, Kind};
+use llm_core::fault::{Fault, FaultClass};
+use llm_core::seam::{Clock, WireBody};
+
+use super::exchange::Limit;
+use crate::reply::{Ending, ReplyHead, Source, Step};
+use crate::stage::reserve::Metered;
+use crate::stage::{Either, race};
+
+/// What an answer may hold: pictures come as base64, and vectors by the thousand.
+const REPLY_BYTES_MAX: usize = 32 << 20;
+
+/// Reads it, and sees whether it is an answer.
+pub(super) async fn read(
+    clock: &Arc<dyn Clock>,
+    body: WireBody,
+    metered: Metered,
+    head: &ReplyHead,
+    limit: Limit,
+    dialect: &'static dyn UpstreamDialect,
+) -> Result<Box<dyn Source>, Error> {
+    let sleep = clock.sleep(limit.at.saturating_duration_since(clock.now()));
+    let bytes = match race(all(body), sleep).await {
+        Either::First(Ok(bytes)) => bytes,
+        Either::First(Err(error)) => {
+            metered.failed();
+            return Err(error);
+        }
+        Either::Second(()) => {
+            metered.failed();
+            return Err(limit.error("the provider did not finish its answer in time"));
+        }
+    };
+    let content_type = Some(&*head.content_type);
+    match dialect.glance(head.operation, Body { bytes: &bytes, content_type }) {
+        Ok(Observed { failure: Some(error), .. }) => {
+            metered.refused();
+            Err(error)
+        }
+        Ok(seen) => Ok(Box::new(Told { bytes: Some(bytes), seen, metered: Some(metered) })),
+        Err(corrupt) => {
+            metered.failed();
+            Err(Error::upstream(Fault::new(200, FaultClass::Corrupt, corrupt.message)))
+        }
+    }
+}
+
+async fn all(mut body: WireBody) -> Result<Bytes, Error> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|error| {
+            Error::new(Kind::BrokenStream, "the provider broke off in its answer").because(error)
+        })?;
+        if first.len() + rest.len() + chunk.len() > REPLY_BYTES_MAX {
+            return Err(Error::new(Kind::CorruptReply, "the provider's answer is too large"));
+        }
+        // Most answers come in one piece, which then is the answer.
+        if first.is_empty() && rest.is_empty() {
+            first = chunk;
+        } else {
+            if rest.is_empty() {
+                rest.reserve(first.len() + chunk.len());
+                rest.extend_from_slice(&std::mem::take(&mut first));
+            }
+            rest.extend_from_slice(&chunk);
+        }
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+/// An answer that is all there.
+struct Told {
+    bytes: Option<Bytes>,
+    seen: Observed,
+    metered: Option<Metered>,
+}
+
+impl Told {
+    fn settle(&mut self) {
+        // It came whole, whoever is there to read it.
+        if let Some(metered) = self.metered.take() {
+            metered.ended(&Ending::Complete, &self.seen, false);
+        }
+    }
+}
+
+impl Source for Told {
+    fn poll_step(&mut self, _: &mut Context<'_>) -> Poll<Step> {
+        self.settle();
+        Poll::Ready(Step::Last(self.bytes.take().unwrap_or_default()))
+    }
+
+    fn observed(&self) -> &Observed {
+        &self.seen
+    }
+
+    fn leave(&mut self) -> Ending {
+        self.settle();
+        Ending::Complete
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.settle();
+    }
+}

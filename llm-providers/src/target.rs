@@ -1,0 +1,151 @@
+//! Vendors and targets as they are used: a description, the way there, and what is known of how
+//! they are doing.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use llm_core::Str;
+use llm_core::capability::Capability;
+use llm_core::catalog::Catalog;
+use llm_core::money::Price;
+use llm_core::provider::{Provider, TargetId};
+use llm_core::seam::Transport;
+use parking_lot::Mutex;
+
+use crate::metrics::{Metrics, ModelMetrics, TargetMetrics};
+use crate::stage::gate::{Health, Keys};
+
+/// A vendor as configured: description, keys, the way there.
+pub struct Vendor {
+    /// Its name in configuration.
+    pub name: Str,
+    /// The kind under which the catalogue knows its models.
+    pub kind: Str,
+    /// What it is.
+    pub provider: Arc<dyn Provider>,
+    /// The way there.
+    pub transport: Arc<dyn Transport>,
+    /// Its keys.
+    pub keys: Arc<Keys>,
+    /// How long it may take.
+    pub timeouts: Timeouts,
+    /// Attempts at one of its targets beyond the first, within one call.
+    pub retries: u8,
+    /// Whether its description changes words: then nothing is relayed as it came.
+    pub adjusts: bool,
+    /// What is known of its models.
+    pub catalog: Arc<Catalog>,
+    /// Counters.
+    pub metrics: VendorMetrics,
+    /// Targets that no configuration names.
+    pub(crate) unlisted: Mutex<HashMap<Str, Arc<Target>>>,
+}
+
+/// Counters of a vendor's models that no configuration names: one series for all.
+#[derive(Clone, Debug)]
+pub struct VendorMetrics {
+    pub(crate) unlisted: ModelMetrics,
+    pub(crate) target: TargetMetrics,
+}
+
+impl VendorMetrics {
+    /// Resolves the handles.
+    pub fn new(metrics: &Metrics, vendor: &str) -> Self {
+        Self { unlisted: metrics.model("other"), target: metrics.target(vendor, "other") }
+    }
+}
+
+/// How long a vendor may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To accept a connection.
+    pub connect: Duration,
+    /// To begin a stream.
+    pub first_token: Duration,
+    /// Between two signs of life of a stream.
+    pub idle: Duration,
+    /// For everything.
+    pub total: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            first_token: Duration::from_secs(30),
+            idle: Duration::from_secs(30),
+            total: Duration::from_mins(10),
+        }
+    }
+}
+
+/// One way to get one model.
+pub struct Target {
+    /// Its name: `vendor/model`.
+    pub id: TargetId,
+    /// The vendor.
+    pub vendor: Arc<Vendor>,
+    /// The vendor's own name of the model.
+    pub model: Str,
+    /// What the model takes.
+    pub capability: Capability,
+    /// What it costs; `None` is unknown, and then nobody may use it.
+    pub price: Option<Price>,
+    /// How it is doing. Outlives configurations.
+    pub health: Arc<Health>,
+    /// Counters.
+    pub metrics: TargetMetrics,
+}
+
+impl Vendor {
+    /// A target of a model that a configuration names.
+    pub fn listed(self: &Arc<Self>, model: &str, metrics: &Metrics, health: Arc<Health>) -> Target {
+        let handles = metrics.target(&self.name, model);
+        self.describe(model, handles, health)
+    }
+
+    /// The target of a model that only a caller names.
+    pub(crate) fn target(self: &Arc<Self>, model: &str) -> Arc<Target> {
+        let mut known = self.unlisted.lock();
+        if let Some(target) = known.get(model) {
+            return Arc::clone(target);
+        }
+        let handles = self.metrics.target.clone();
+        let target = Arc::new(self.describe(model, handles, Arc::default()));
+        if known.len() >= UNLISTED_MAX {
+            known.clear();
+        }
+        known.insert(target.model.clone(), Arc::clone(&target));
+        target
+    }
+
+    fn describe(self: &Arc<Self>, model: &str, metrics: TargetMetrics, health: Arc<Health>) -> Target {
+        let entry = self.catalog.lookup(&self.kind, model);
+        Target {
+            id: TargetId(Str::from(format!("{}/{model}", self.name))),
+            vendor: Arc::clone(self),
+            model: model.into(),
+            capability: self.provider.capability(model),
+            price: entry.and_then(|e| e.price.clone()),
+            health,
+            metrics,
+        }
+    }
+}
+
+/// A caller who makes names up costs us this many entries and no more.
+const UNLISTED_MAX: usize = 1_024;
+
+impl fmt::Debug for Vendor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vendor").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Target").field(&self.id).finish()
+    }
+}
