@@ -153,9 +153,8 @@ impl Table {
         let mut ends: Vec<_> = self.accounts.iter().filter_map(idle).collect();
         ends.sort_unstable();
         let Some(cut) = ends.get(ends.len() / 2).copied() else { return };
-        self.accounts.retain(|id, a| {
-            a.held != Money::ZERO || id.window.is_none_or(|w| w.end > cut)
-        });
+        self.accounts
+            .retain(|id, a| a.held != Money::ZERO || id.window.is_none_or(|w| w.end > cut));
     }
 
     fn verify(&self) -> Audit {

@@ -3,13 +3,21 @@
 //! Reading order: [`stage`] says what a stage is and in which order the stages stand; [`reply`] is
 //! what comes back; [`edge`] reads it.
 
+pub mod asking;
+pub mod builder;
 pub mod edge;
+pub mod gateway;
 pub mod ledger;
 pub mod log;
 pub mod metrics;
 pub mod model;
 pub mod provider;
 pub mod reply;
+pub mod seam;
+pub mod settings;
 pub mod stage;
 pub mod target;
 pub mod transport;
+mod typed;
+
+pub use gateway::Gateway;

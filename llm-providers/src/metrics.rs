@@ -240,7 +240,9 @@ impl Metrics {
             }
         }
         handles.duration.observe(seconds(&record.total));
-        if record.operation == Operation::Chat && let Some(first) = &record.first_byte {
+        if record.operation == Operation::Chat
+            && let Some(first) = &record.first_byte
+        {
             handles.first_event.observe(seconds(first));
         }
     }

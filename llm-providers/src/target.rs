@@ -121,7 +121,12 @@ impl Vendor {
         target
     }
 
-    fn describe(self: &Arc<Self>, model: &str, metrics: TargetMetrics, health: Arc<Health>) -> Target {
+    fn describe(
+        self: &Arc<Self>,
+        model: &str,
+        metrics: TargetMetrics,
+        health: Arc<Health>,
+    ) -> Target {
         let entry = self.catalog.lookup(&self.kind, model);
         Target {
             id: TargetId(Str::from(format!("{}/{model}", self.name))),

@@ -80,13 +80,11 @@ impl EventStream {
     fn finish(&mut self) {
         match std::mem::replace(&mut self.reading, Reading::Over) {
             Reading::Frames(mut driver) => driver.finish(&mut self.fresh),
-            Reading::Whole(dialect, all) => {
-                match read(dialect, &self.head, &all.freeze()) {
-                    Ok(Answer::Chat(completion)) => self.fresh = completion.explode(),
-                    Ok(_) => self.fresh.push(Event::Failure(no_conversation())),
-                    Err(error) => self.fresh.push(Event::Failure(error)),
-                }
-            }
+            Reading::Whole(dialect, all) => match read(dialect, &self.head, &all.freeze()) {
+                Ok(Answer::Chat(completion)) => self.fresh = completion.explode(),
+                Ok(_) => self.fresh.push(Event::Failure(no_conversation())),
+                Err(error) => self.fresh.push(Event::Failure(error)),
+            },
             Reading::Over => {}
         }
         self.body = None;

@@ -136,8 +136,7 @@ impl Stage for ReserveStage {
         let ledger = Arc::clone(&self.ledger);
         let inner = Inner { opened, proof, bound, bill: Bill::new(unseen), ledger };
         let funded = Funded(Arc::new(inner));
-        let hold =
-            HoldGuard { funded: Some(funded.clone()), metrics: Arc::clone(&self.metrics) };
+        let hold = HoldGuard { funded: Some(funded.clone()), metrics: Arc::clone(&self.metrics) };
         let mut reply = next.run(funded).await?;
         reply.body.lend(Box::new(hold));
         Ok(reply)
@@ -147,9 +146,8 @@ impl Stage for ReserveStage {
 /// What the dearest way costs that the call can go. Targets without a price are not on the way.
 fn dearest(model: &Model, bound: &Bound) -> Result<Money, Error> {
     let targets = model.tiers.iter().flatten().map(|c| &c.target);
-    let costs = targets.filter_map(|t| {
-        Some(cost_max(&bound::at(bound, &t.capability), t.price.as_ref()?))
-    });
+    let costs =
+        targets.filter_map(|t| Some(cost_max(&bound::at(bound, &t.capability), t.price.as_ref()?)));
     let most = costs.max().ok_or_else(|| {
         let text = "no price is known for this model; whoever runs the gateway must set one";
         Error::new(Kind::Unsupported, text).in_field("model")
@@ -223,7 +221,3 @@ impl Drop for HoldGuard {
         self.settle();
     }
 }
-
-
-#[cfg(test)]
-mod tests;

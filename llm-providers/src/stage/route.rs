@@ -50,7 +50,13 @@ impl Stage for RouteStage {
             if !funded.covers(&choice.target) {
                 continue;
             }
-            let attempt = Attempt { funded: funded.clone(), target: Arc::clone(&choice.target), number: i as u8, fallbacks: i as u8, prefix: None };
+            let attempt = Attempt {
+                funded: funded.clone(),
+                target: Arc::clone(&choice.target),
+                number: i as u8,
+                fallbacks: i as u8,
+                prefix: None,
+            };
             match next.run(attempt).await {
                 Ok(reply) => return Ok(reply),
                 Err(error) => last = Some(error),

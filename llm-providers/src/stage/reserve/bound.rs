@@ -36,7 +36,10 @@ pub(super) fn of(call: &Call) -> Result<Bound, Error> {
     let bytes = body_bytes(call);
     let seen = bytes.saturating_add(OVERHEAD_TOKENS);
     let input = if peek.has.0 & opaque == 0 { seen } else { seen.max(WINDOW_TOKENS_UNKNOWN) };
-    let writes = matches!(call.operation, Operation::Chat | Operation::Transcribe | Operation::Translate | Operation::Image);
+    let writes = matches!(
+        call.operation,
+        Operation::Chat | Operation::Transcribe | Operation::Translate | Operation::Image
+    );
     let output = peek.output_tokens_max.map_or(u64::MAX, u64::from);
     let mut kinds = Kinds::ALL;
     if !peek.has.all(Has::AUDIO) {
@@ -50,7 +53,11 @@ pub(super) fn of(call: &Call) -> Result<Bound, Error> {
         input_tokens_max: input,
         output_tokens_max: if writes { output } else { 0 },
         candidates: peek.candidates,
-        images_max: if call.operation == Operation::Image { u32::from(peek.candidates.max(1)) } else { 0 },
+        images_max: if call.operation == Operation::Image {
+            u32::from(peek.candidates.max(1))
+        } else {
+            0
+        },
         calls_max: calls(call)?,
         audio_ms_max: if hears { bytes.saturating_mul(8_000) / AUDIO_BITS_PER_SECOND } else { 0 },
         kinds,
@@ -61,9 +68,7 @@ pub(super) fn of(call: &Call) -> Result<Bound, Error> {
 pub(super) fn at(bound: &Bound, capability: &Capability) -> Bound {
     let known = |tokens: u32| (tokens > 0).then_some(u64::from(tokens));
     let window = known(capability.context_tokens_max);
-    let most = known(capability.output_tokens_max)
-        .or(window)
-        .unwrap_or(OUTPUT_TOKENS_UNKNOWN);
+    let most = known(capability.output_tokens_max).or(window).unwrap_or(OUTPUT_TOKENS_UNKNOWN);
     let mut kinds = bound.kinds;
     if !capability.audio_out {
         kinds = kinds.without(TokenKind::AudioOut);
@@ -103,9 +108,10 @@ fn calls(call: &Call) -> Result<u32, Error> {
     }
     // Documents are counted only in words: a rerank is small and rare.
     let Prompt::Rerank(rerank) = send::words(call)? else { return Ok(1) };
-    let pieces = rerank.documents.iter().map(|d| {
-        (rerank.query.len() + d.get().len()).div_ceil(RERANK_DOCUMENT_BYTES).max(1)
-    });
+    let pieces = rerank
+        .documents
+        .iter()
+        .map(|d| (rerank.query.len() + d.get().len()).div_ceil(RERANK_DOCUMENT_BYTES).max(1));
     let units = pieces.fold(0usize, usize::saturating_add).div_ceil(RERANK_DOCUMENTS).max(1);
     Ok(u32::try_from(units).unwrap_or(u32::MAX))
 }

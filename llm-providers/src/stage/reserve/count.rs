@@ -86,5 +86,9 @@ pub(super) fn written(seen: &Observed) -> u64 {
     let deltas = u64::from(seen.deltas);
     let empty = seen.delta_bytes_min.saturating_sub(1);
     let said = seen.delta_bytes.saturating_sub(deltas.saturating_mul(empty));
-    if said <= deltas.saturating_mul(TOKEN_BYTES_MAX) { deltas } else { deltas.max(said / TOKEN_BYTES) }
+    if said <= deltas.saturating_mul(TOKEN_BYTES_MAX) {
+        deltas
+    } else {
+        deltas.max(said / TOKEN_BYTES)
+    }
 }

@@ -98,9 +98,7 @@ pub(super) async fn exchange(
     };
     let body = match framing {
         None => whole::read(clock, body, metered, &head, limit, dialect).await?,
-        Some(framing) => {
-            Passing::commit(clock, body, metered, framing, limit, dialect).await?
-        }
+        Some(framing) => Passing::commit(clock, body, metered, framing, limit, dialect).await?,
     };
     Ok(Reply { head, body: ReplyBody::new(body), record: None })
 }

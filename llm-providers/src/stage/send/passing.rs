@@ -264,7 +264,9 @@ impl Source for Passing {
             match ready!(self.poll_wire(cx)) {
                 Arrived::Bytes => {}
                 // The answer was complete; what the network does after it changes nothing.
-                Arrived::Ended | Arrived::Broke(_) if self.tap.observed().ended && !self.stopped => {
+                Arrived::Ended | Arrived::Broke(_)
+                    if self.tap.observed().ended && !self.stopped =>
+                {
                     return Poll::Ready(self.last());
                 }
                 Arrived::Ended if self.tap.observed().failure.is_some() => {}
@@ -282,8 +284,7 @@ impl Source for Passing {
     }
 
     fn leave(&mut self) -> Ending {
-        let ending =
-            if self.tap.observed().ended { Ending::Complete } else { Ending::CallerLeft };
+        let ending = if self.tap.observed().ended { Ending::Complete } else { Ending::CallerLeft };
         self.end(&ending);
         ending
     }
@@ -347,11 +348,8 @@ impl Timer {
     fn alive(&mut self) {
         if self.committed {
             let idle = self.clock.now() + self.idle;
-            self.until = if idle < self.total.at {
-                Limit { at: idle, callers: false }
-            } else {
-                self.total
-            };
+            self.until =
+                if idle < self.total.at { Limit { at: idle, callers: false } } else { self.total };
         }
     }
 

@@ -43,9 +43,9 @@ pub(super) fn build(armed: &Armed, now: SystemTime) -> Result<Built, Error> {
     // A tap reads what passes; what the caller can decode is our edge's business.
     headers.insert(http::header::ACCEPT_ENCODING, IDENTITY);
     let (mut parts, chunks) = request.into_parts();
-    provider
-        .sign(&mut parts, &chunks, &armed.key, now)
-        .map_err(|e| Error::new(Kind::UpstreamKeyRejected, "the request cannot be signed").because(e))?;
+    provider.sign(&mut parts, &chunks, &armed.key, now).map_err(|e| {
+        Error::new(Kind::UpstreamKeyRejected, "the request cannot be signed").because(e)
+    })?;
     if losses.is_empty() || attempt.funded.opened().model.policy.losses == LossPolicy::Allow {
         return Ok(Built { request: http::Request::from_parts(parts, chunks), dialect, losses });
     }

@@ -1,0 +1,165 @@
+//! From a description to a gateway.
+
+use std::sync::Arc;
+
+use llm_core::Str;
+use llm_core::catalog::Override;
+use llm_core::principal::Grant;
+use llm_core::seam::{Clock, Entropy};
+use llm_core::store::{CallLog, Ledger};
+use parking_lot::Mutex;
+use prometheus::Registry;
+
+use crate::gateway::{Gateway, Stages};
+use crate::ledger::MemoryLedger;
+use crate::log::LogQueue;
+use crate::metrics::Metrics;
+use crate::model::Policy;
+use crate::settings::{ModelSettings, Problem, Settings, VendorSettings, Workshop};
+use crate::stage::Maybe;
+use crate::stage::admit::AdmitStage;
+use crate::stage::cache::CacheStage;
+use crate::stage::gate::GateStage;
+use crate::stage::record::{Desk, RecordStage};
+use crate::stage::reserve::ReserveStage;
+use crate::stage::route::RouteStage;
+use crate::stage::send::Upstream;
+
+/// Describes a gateway. What is not said is as small as it can be: accounts in memory, no limits,
+/// no cache, no log.
+#[derive(Default)]
+pub struct GatewayBuilder {
+    settings: Settings,
+    clock: Option<Arc<dyn Clock>>,
+    entropy: Option<Arc<dyn Entropy>>,
+    ledger: Option<Arc<dyn Ledger>>,
+    log: Option<Arc<dyn CallLog>>,
+    registry: Option<Registry>,
+    embedded: Option<Arc<Grant>>,
+}
+
+impl GatewayBuilder {
+    /// Adds somebody who can be asked.
+    #[must_use]
+    pub fn vendor(mut self, vendor: VendorSettings) -> Self {
+        self.settings.vendors.push(vendor);
+        self
+    }
+
+    /// Adds a name that callers may ask for, and who answers: tiers of `vendor/model`, the first
+    /// choice first.
+    #[must_use]
+    pub fn model<T, I>(self, name: impl Into<Str>, tiers: T) -> Self
+    where
+        T: IntoIterator<Item = I>,
+        I: IntoIterator<Item = &'static str>,
+    {
+        self.model_with(name, tiers, Policy::default())
+    }
+
+    /// The same, served otherwise than usual.
+    #[must_use]
+    pub fn model_with<T, I>(mut self, name: impl Into<Str>, tiers: T, policy: Policy) -> Self
+    where
+        T: IntoIterator<Item = I>,
+        I: IntoIterator<Item = &'static str>,
+    {
+        let tier = |tier: I| tier.into_iter().map(|t| (Str::from_static(t), 1)).collect();
+        let tiers = tiers.into_iter().map(tier).collect();
+        self.settings.models.push(ModelSettings { name: name.into(), tiers, policy });
+        self
+    }
+
+    /// Lays a price or an ability over the built-in table.
+    #[must_use]
+    pub fn price(mut self, entry: Override) -> Self {
+        self.settings.overrides.push(entry);
+        self
+    }
+
+    /// Everything that may change later, at once; adds to what was said before.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings.vendors.extend(settings.vendors);
+        self.settings.models.extend(settings.models);
+        self.settings.overrides.extend(settings.overrides);
+        self
+    }
+
+    /// Who keeps the accounts.
+    #[must_use]
+    pub fn ledger(mut self, ledger: Arc<dyn Ledger>) -> Self {
+        self.ledger = Some(ledger);
+        self
+    }
+
+    /// Where records of calls go. The gateway must then be built within a runtime.
+    #[must_use]
+    pub fn log(mut self, log: Arc<dyn CallLog>) -> Self {
+        self.log = Some(log);
+        self
+    }
+
+    /// Where metrics are registered.
+    #[must_use]
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = Some(registry);
+        self
+    }
+
+    /// Who pays for calls that are made on nobody's behalf. Unless said: an account without limit
+    /// that only counts.
+    #[must_use]
+    pub fn embedded(mut self, grant: Arc<Grant>) -> Self {
+        self.embedded = Some(grant);
+        self
+    }
+
+    /// Time and randomness of one's own, for tests that want to repeat themselves.
+    #[must_use]
+    pub fn seams(mut self, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        self.clock = Some(clock);
+        self.entropy = Some(entropy);
+        self
+    }
+
+    /// Checks everything and builds. All problems are named, not the first.
+    pub fn build(self) -> Result<Gateway, Vec<Problem>> {
+        let metrics = Metrics::new(&self.registry.unwrap_or_default())
+            .map_err(|e| vec![Problem::new("registry", e.to_string())])?;
+        let metrics = Arc::new(metrics);
+        let workshop = Workshop {
+            clock: self.clock.unwrap_or_else(crate::seam::clock),
+            entropy: self.entropy.unwrap_or_else(crate::seam::entropy),
+            ledger: self.ledger.unwrap_or_else(|| Arc::new(MemoryLedger::default())),
+            embedded: self.embedded.unwrap_or_else(|| Arc::new(Grant::embedded())),
+            health: Mutex::default(),
+            metrics,
+        };
+        let snapshot = workshop.snapshot(self.settings)?;
+        let log = self.log.map(|log| LogQueue::start(log, workshop.metrics.log_dropped.clone()));
+        Ok(Gateway::assemble(workshop, snapshot, |w, current| Stages {
+            record: RecordStage::new(
+                current,
+                Desk { log, metrics: Arc::clone(&w.metrics), clock: Arc::clone(&w.clock) },
+            ),
+            admit: AdmitStage,
+            reserve: ReserveStage {
+                ledger: Arc::clone(&w.ledger),
+                clock: Arc::clone(&w.clock),
+                metrics: Arc::clone(&w.metrics),
+            },
+            inspect: Maybe(None),
+            cache: CacheStage,
+            route: RouteStage,
+            gate: GateStage,
+            send: Upstream::new(Arc::clone(&w.clock)),
+        }))
+    }
+}
+
+impl std::fmt::Debug for GatewayBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GatewayBuilder").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,167 @@
+//! The gateway: the stack on one screen, and what a program calls.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use arc_swap::ArcSwap;
+use llm_core::call::Call;
+use llm_core::error::Error;
+use llm_core::principal::Grant;
+use llm_core::seam::{BoxFuture, Clock, Entropy};
+use llm_core::store::Ledger;
+use tower::Service;
+
+use crate::asking::Asking;
+use crate::metrics::Metrics;
+use crate::model::Snapshot;
+use crate::reply::Reply;
+use crate::settings::{Problem, Settings, Workshop};
+use crate::stage::admit::AdmitStage;
+use crate::stage::cache::CacheStage;
+use crate::stage::gate::GateStage;
+use crate::stage::inspect::InspectStage;
+use crate::stage::record::{Desk, RecordStage};
+use crate::stage::reserve::ReserveStage;
+use crate::stage::route::RouteStage;
+use crate::stage::send::Upstream;
+use crate::stage::{Maybe, Next, Staged};
+
+/// The stages, outermost first.
+pub(crate) struct Stages {
+    /// Outermost: sees every ending, including refusals below and drops by the caller.
+    pub(crate) record: RecordStage,
+    /// Before money: refusing early must not touch the ledger. Waits here, and only here.
+    pub(crate) admit: AdmitStage,
+    /// Before the cache: a caller who cannot fund the miss is refused even if there is a hit.
+    pub(crate) reserve: ReserveStage,
+    /// Content rules, if any. They need words, and so give up the relay.
+    pub(crate) inspect: Maybe<InspectStage>,
+    /// Above routing: one recording answers callers whatever target produced it.
+    pub(crate) cache: CacheStage,
+    /// Chooses, tries, tries elsewhere. Below here everything is about one target.
+    pub(crate) route: RouteStage,
+    /// Per target: breaker, key, pace, slot.
+    pub(crate) gate: GateStage,
+    /// The leaf: words to wire, sign, send, look at the first event.
+    pub(crate) send: Upstream,
+}
+
+type Stack = Staged<
+    RecordStage,
+    Staged<
+        AdmitStage,
+        Staged<
+            ReserveStage,
+            Staged<
+                Maybe<InspectStage>,
+                Staged<CacheStage, Staged<RouteStage, Staged<GateStage, Upstream>>>,
+            >,
+        >,
+    >,
+>;
+
+fn stack(s: Stages) -> Stack {
+    let below = Staged::new(s.route, Staged::new(s.gate, s.send));
+    let funded = Staged::new(s.inspect, Staged::new(s.cache, below));
+    Staged::new(s.record, Staged::new(s.admit, Staged::new(s.reserve, funded)))
+}
+
+/// The gateway. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Gateway(Arc<Inner>);
+
+struct Inner {
+    stack: Stack,
+    current: Arc<ArcSwap<Snapshot>>,
+    workshop: Workshop,
+}
+
+impl Gateway {
+    /// Begins to describe one.
+    pub fn builder() -> crate::builder::GatewayBuilder {
+        crate::builder::GatewayBuilder::default()
+    }
+
+    pub(crate) fn assemble(
+        workshop: Workshop,
+        snapshot: Snapshot,
+        stages: impl FnOnce(&Workshop, Arc<ArcSwap<Snapshot>>) -> Stages,
+    ) -> Self {
+        let current = Arc::new(ArcSwap::from_pointee(snapshot));
+        let stack = stack(stages(&workshop, Arc::clone(&current)));
+        Self(Arc::new(Inner { stack, current, workshop }))
+    }
+
+    /// One call through the whole pipeline: what the proxy uses, and what everything else here is
+    /// made of.
+    pub async fn send(&self, call: Call) -> Result<Reply, Error> {
+        // One allocation for the nested futures of all stages, so that callers' futures stay small.
+        Box::pin(self.0.stack.run(call)).await
+    }
+
+    /// Puts another configuration in place of the one there is. Calls under way keep theirs; what
+    /// is known of targets that stay is kept. Nothing changes when there is any problem.
+    pub fn reload(&self, settings: Settings) -> Result<(), Vec<Problem>> {
+        let snapshot = self.0.workshop.snapshot(settings)?;
+        self.0.current.store(Arc::new(snapshot));
+        Ok(())
+    }
+
+    /// The configuration as it is now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.0.current.load_full()
+    }
+
+    /// Asks on behalf of somebody, or otherwise than usual.
+    pub fn asking(&self) -> Asking<'_> {
+        Asking::new(self)
+    }
+
+    /// Time, as the gateway has it.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.workshop.clock
+    }
+
+    /// Randomness, as the gateway has it.
+    pub fn entropy(&self) -> &Arc<dyn Entropy> {
+        &self.0.workshop.entropy
+    }
+
+    pub(crate) fn embedded(&self) -> Arc<Grant> {
+        Arc::clone(&self.0.workshop.embedded)
+    }
+
+    /// Who keeps the accounts.
+    pub fn ledger(&self) -> &Arc<dyn Ledger> {
+        &self.0.workshop.ledger
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.0.workshop.metrics
+    }
+}
+
+/// So that any tower layer can stand on top.
+impl Service<Call> for Gateway {
+    type Response = Reply;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Reply, Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        // Waiting has its place inside, in the admit stage.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, call: Call) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move { this.0.stack.run(call).await })
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").finish_non_exhaustive()
+    }
+}

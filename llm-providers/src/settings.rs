@@ -1,0 +1,216 @@
+//! What a gateway is told, checked as a whole and turned into what calls live under.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use llm_core::Str;
+use llm_core::catalog::{Catalog, Override};
+use llm_core::principal::Grant;
+use llm_core::provider::{Provider, TargetId};
+use llm_core::seam::{Clock, Entropy, Transport};
+use llm_core::store::Ledger;
+use parking_lot::Mutex;
+
+use crate::metrics::Metrics;
+use crate::model::{Choice, Model, Policy, Snapshot};
+use crate::stage::gate::{Health, Keys};
+use crate::target::{Target, Timeouts, Vendor, VendorMetrics};
+
+/// Everything that may change while calls run.
+#[derive(Debug, Default)]
+pub struct Settings {
+    /// Who can be asked.
+    pub vendors: Vec<VendorSettings>,
+    /// What callers may ask for.
+    pub models: Vec<ModelSettings>,
+    /// Prices and abilities laid over the built-in table.
+    pub overrides: Vec<Override>,
+}
+
+/// A vendor: its description, the way there, its keys.
+pub struct VendorSettings {
+    /// Its name, the part before the slash in `vendor/model`.
+    pub name: Str,
+    /// The kind under which the table of models knows it.
+    pub kind: Str,
+    /// What it is.
+    pub provider: Arc<dyn Provider>,
+    /// The way there.
+    pub transport: Arc<dyn Transport>,
+    /// Its keys.
+    pub keys: Keys,
+    /// How long it may take.
+    pub timeouts: Timeouts,
+    /// Attempts at one of its targets beyond the first, within one call.
+    pub retries: u8,
+    /// Whether its description changes words.
+    pub adjusts: bool,
+}
+
+/// A name that callers send.
+#[derive(Clone, Debug, Default)]
+pub struct ModelSettings {
+    /// The name.
+    pub name: Str,
+    /// Tiers of `vendor/model` with their weights, first choice first.
+    pub tiers: Vec<Vec<(Str, u32)>>,
+    /// How it is served.
+    pub policy: Policy,
+}
+
+/// Something that cannot work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where: `models.smart.tiers.1.0`.
+    pub place: Str,
+    /// What is wrong there, and what would be right.
+    pub text: Str,
+}
+
+impl Problem {
+    /// A problem at a place.
+    pub fn new(place: impl Into<Str>, text: impl Into<Str>) -> Self {
+        Self { place: place.into(), text: text.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.text)
+    }
+}
+
+/// What outlasts every configuration.
+pub(crate) struct Workshop {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Who pays for calls that are made on nobody's behalf.
+    pub(crate) embedded: Arc<Grant>,
+    /// How targets are doing, by name: a configuration that keeps a target keeps this.
+    pub(crate) health: Mutex<HashMap<TargetId, Arc<Health>>>,
+}
+
+impl Workshop {
+    /// Checks settings and resolves them. All problems are named, not the first.
+    pub(crate) fn snapshot(&self, settings: Settings) -> Result<Snapshot, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let catalog = Arc::new(Catalog::builtin().clone().override_with(settings.overrides));
+        let mut vendors = HashMap::new();
+        for vendor in settings.vendors {
+            let name = vendor.name.clone();
+            if name.is_empty() || name.contains('/') {
+                let text = "a vendor's name is not empty and has no slash";
+                problems.push(Problem::new(format!("providers.{name}"), text));
+            }
+            let built = Arc::new(self.vendor(vendor, &catalog));
+            if vendors.insert(name.clone(), built).is_some() {
+                let text = "two vendors have this name";
+                problems.push(Problem::new(format!("providers.{name}"), text));
+            }
+        }
+        let mut targets = BTreeMap::new();
+        let mut models = HashMap::new();
+        for model in settings.models {
+            let place = format!("models.{}", model.name);
+            let built = self.model(model, &vendors, &mut targets, &mut problems);
+            if models.insert(built.name.clone(), Arc::new(built)).is_some() {
+                problems.push(Problem::new(place, "two models have this name"));
+            }
+        }
+        // What no configuration names any more is forgotten, so that this map cannot grow.
+        let kept = targets.into_iter().map(|(id, t): (_, Arc<Target>)| (id, Arc::clone(&t.health)));
+        let kept = kept.collect();
+        if problems.is_empty() {
+            *self.health.lock() = kept;
+            return Ok(Snapshot { models, vendors });
+        }
+        Err(problems)
+    }
+
+    fn vendor(&self, vendor: VendorSettings, catalog: &Arc<Catalog>) -> Vendor {
+        Vendor {
+            metrics: VendorMetrics::new(&self.metrics, &vendor.name),
+            name: vendor.name,
+            kind: vendor.kind,
+            provider: vendor.provider,
+            transport: vendor.transport,
+            keys: Arc::new(vendor.keys),
+            timeouts: vendor.timeouts,
+            retries: vendor.retries,
+            adjusts: vendor.adjusts,
+            catalog: Arc::clone(catalog),
+            unlisted: Mutex::default(),
+        }
+    }
+
+    fn model(
+        &self,
+        model: ModelSettings,
+        vendors: &HashMap<Str, Arc<Vendor>>,
+        targets: &mut BTreeMap<TargetId, Arc<Target>>,
+        problems: &mut Vec<Problem>,
+    ) -> Model {
+        let name = model.name;
+        let mut tiers = Vec::with_capacity(model.tiers.len());
+        for (t, tier) in model.tiers.into_iter().enumerate() {
+            let mut choices = Vec::with_capacity(tier.len());
+            for (i, (target, weight)) in tier.into_iter().enumerate() {
+                let mut problem = |text: String| {
+                    let place = format!("models.{name}.tiers.{t}.{i}");
+                    problems.push(Problem::new(place, text));
+                };
+                let parts = target.split_once('/').filter(|(v, m)| !v.is_empty() && !m.is_empty());
+                let Some((vendor, of)) = parts else {
+                    problem(format!("{target:?} is no target: write \"vendor/model\""));
+                    continue;
+                };
+                let Some(vendor) = vendors.get(vendor) else {
+                    problem(format!("there is no provider {vendor:?}"));
+                    continue;
+                };
+                if weight == 0 {
+                    problem("a weight of 0 would never be chosen".to_owned());
+                }
+                let found = self.target(vendor, of, &target, targets);
+                if found.price.is_none() {
+                    problem(format!(
+                        "no price is known for {target:?}: set one under prices, \"0\" if it is free"
+                    ));
+                }
+                choices.push(Choice { target: found, weight });
+            }
+            tiers.push(choices);
+        }
+        if tiers.iter().all(Vec::is_empty) {
+            problems.push(Problem::new(format!("models.{name}.tiers"), "nobody answers to this"));
+        }
+        let metrics = self.metrics.model(&name);
+        Model { name, tiers, policy: model.policy, metrics }
+    }
+
+    fn target(
+        &self,
+        vendor: &Arc<Vendor>,
+        model: &str,
+        name: &Str,
+        targets: &mut BTreeMap<TargetId, Arc<Target>>,
+    ) -> Arc<Target> {
+        let id = TargetId(name.clone());
+        if let Some(known) = targets.get(&id) {
+            return Arc::clone(known);
+        }
+        let health = self.health.lock().get(&id).cloned().unwrap_or_default();
+        let target = Arc::new(vendor.listed(model, &self.metrics, health));
+        targets.insert(id, Arc::clone(&target));
+        target
+    }
+}
+
+impl fmt::Debug for VendorSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VendorSettings").field("name", &self.name).finish_non_exhaustive()
+    }
+}
