@@ -1,0 +1,4 @@
+//! The pipeline against the simulated providers, in process and in virtual time.
+
+mod endings;
+mod world;
