@@ -171,7 +171,13 @@ impl Error {
     pub fn upstream(fault: Fault) -> Self {
         let kind = Kind::of_fault(fault.class);
         let advice = advice_for(&fault);
-        let message = redact(&fault.message).into_owned();
+        let message = match redact(&fault.message) {
+            // Proxies in between answer with a status and nothing else; no caller can use that.
+            said if said.trim().is_empty() => {
+                format!("the provider answered with status {} and no words", fault.status)
+            }
+            said => said.into_owned(),
+        };
         let param = fault.param.as_ref().map(|param| match redact(param) {
             Cow::Borrowed(_) => param.clone(),
             Cow::Owned(param) => param.into(),

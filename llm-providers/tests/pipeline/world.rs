@@ -47,7 +47,8 @@ impl Provider for Described {
 
     fn uri(&self, operation: Operation, model: &str, stream: bool) -> Option<http::Uri> {
         let endpoint = self.dialect(operation, model)?.endpoint(operation, model, stream)?;
-        let base = SimTransport::base_url(self.vendor);
+        let version = if self.vendor == Vendor::Gemini { "/v1beta" } else { "" };
+        let base = SimTransport::base_url(self.vendor) + version;
         format!("{base}{}", endpoint.path).parse().ok()
     }
 
@@ -98,6 +99,22 @@ impl Small {
             .build()
             .unwrap();
         Self { gateway, sim, ledger }
+    }
+
+    /// One vendor, one model of it, under the name `faulty`.
+    pub fn with_one(vendor: Vendor) -> Self {
+        let sim = SimTransport::new(&Options::default());
+        let ledger = Arc::new(MemoryLedger::default());
+        let target = match vendor {
+            Vendor::OpenAi => "openai/gpt-4o-mini",
+            Vendor::Anthropic => "anthropic/claude-haiku-4-5",
+            Vendor::Gemini => "gemini/gemini-2.5-flash",
+            Vendor::Cohere => "cohere/command-a-03-2025",
+            Vendor::Ollama => "ollama/llama3.2",
+        };
+        let builder = Gateway::builder().ledger(Arc::clone(&ledger) as _);
+        let builder = builder.vendor(settings(vendor, &sim)).model("faulty", [[target]]);
+        Self { gateway: builder.build().unwrap(), sim, ledger }
     }
 
     pub fn upstream(&self, vendor: Vendor) -> &Arc<Upstream> {

@@ -2,6 +2,7 @@
 //!
 //! Behind a feature, because an application that only wants simulated providers has no use for it.
 
+pub mod client;
 pub mod corpus;
 pub mod fixtures;
 pub mod reading;
