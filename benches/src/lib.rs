@@ -4,6 +4,7 @@ use bytes::Bytes;
 use llm_core::call::Has;
 use llm_dialects::json::peek::{Layout, Member};
 
+pub mod pipeline;
 pub mod streams;
 
 /// The shape of an OpenAI chat request, as far as a gateway must know it.
@@ -64,6 +65,37 @@ pub fn event_stream(events: usize) -> Bytes {
     let event = |n| format!("{head}{n}{tail}\n\n");
     let stream: String = (1..events).map(event).collect();
     Bytes::from(stream + "data: [DONE]\n\n")
+}
+
+/// A stream as OpenAI ends it: with a reason, with what was used, and with its last word.
+pub fn chat_stream(events: usize) -> Bytes {
+    let stream = event_stream(events);
+    let text = stream.strip_suffix(b"data: [DONE]\n\n").unwrap_or(&stream);
+    let mut all = Vec::from(text);
+    all.extend_from_slice(br#"data: {"id":"chatcmpl-B1x","object":"chat.completion.chunk","created":1740000000,"model":"gpt-4o-mini-2024-07-18","choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}],"usage":null}
+
+data: {"id":"chatcmpl-B1x","object":"chat.completion.chunk","created":1740000000,"model":"gpt-4o-mini-2024-07-18","choices":[],"usage":{"prompt_tokens":1900,"completion_tokens":200,"total_tokens":2100}}
+
+data: [DONE]
+
+"#);
+    all.into()
+}
+
+/// A whole answer of a bit more than a kilobyte.
+pub fn chat_answer() -> Bytes {
+    let text = "The sea is wide, and its tides follow the moon. ".repeat(14);
+    let head = r#""id":"chatcmpl-B1x","object":"chat.completion","created":1740000000"#;
+    let message =
+        format!(r#"{{"role":"assistant","content":"{text}","refusal":null,"annotations":[]}}"#);
+    let usage = r#"{"prompt_tokens":1900,"completion_tokens":160,"total_tokens":2060,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0}}"#;
+    format!(r#"{{{head},"model":"gpt-4o-mini-2024-07-18","choices":[{{"index":0,"message":{message},"logprobs":null,"finish_reason":"stop"}}],"usage":{usage},"service_tier":"default","system_fingerprint":"fp_06737a9306"}}"#).into()
+}
+
+/// The same chat, to be answered whole.
+pub fn whole_request() -> Bytes {
+    let text = String::from_utf8_lossy(&chat_request()).replace("\"stream\":true,", "");
+    text.into()
 }
 
 /// The chunks in which a network brings a stream: some of them end inside a frame.

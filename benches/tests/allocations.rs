@@ -2,7 +2,9 @@
 //! and not figures.
 
 use allocation_counter::measure;
+use benches::pipeline::{Canned, call, gateway, grant};
 use benches::streams::{DELTAS, all};
+use futures_util::StreamExt;
 use llm_core::call::Operation;
 use llm_core::dialect::{DialectId, Framing};
 use llm_dialects::drive::Driver;
@@ -83,5 +85,31 @@ fn a_delta_allocates_a_known_number_of_times() {
         println!("{}: {} allocations, {each:.2} a delta", stream.dialect, count.count_total);
         let (_, most) = most.iter().find(|(id, _)| *id == stream.dialect).unwrap();
         assert!(each <= *most, "{}: {each:.2} allocations a delta", stream.dialect);
+    }
+}
+
+/// The whole stack, limits, account and metrics included, on the relay path.
+#[test]
+fn a_call_allocates_a_known_number_of_times() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let forms = [
+        ("whole", benches::whole_request(), Canned::whole(), 60),
+        ("stream of 200", benches::chat_request(), Canned::stream(200), 130),
+    ];
+    for (name, body, canned, most) in forms {
+        let (gateway, grant) = (gateway(canned), grant());
+        let once = |number| {
+            runtime.block_on(async {
+                let call = call(&gateway, &grant, &body, number).unwrap();
+                let mut reply = gateway.send(call).await.unwrap();
+                while let Some(piece) = reply.body.next().await {
+                    piece.unwrap();
+                }
+            });
+        };
+        once(1);
+        let count = measure(|| once(2));
+        println!("{name}: {} allocations, {} bytes", count.count_total, count.bytes_total);
+        assert!(count.count_total <= most, "{name}: {count:?}");
     }
 }

@@ -12,7 +12,7 @@ use llm_core::answer::Answer;
 use llm_core::call::{Operation, Peek};
 use llm_core::dialect::{
     BadRequest, Body, CallerDialect, Chunks, Corrupt, Dialect, DialectId, Encoded, Endpoint,
-    Framing, RenderCx, Rendered, Route, SendCx, StreamDecoder, StreamEncoder, Tap, TapCx,
+    Framing, Observed, RenderCx, Rendered, Route, SendCx, StreamDecoder, StreamEncoder, Tap, TapCx,
     UpstreamDialect,
 };
 use llm_core::error::Error;
@@ -27,6 +27,7 @@ mod citations;
 mod content;
 mod embed;
 mod error;
+mod glance;
 mod image;
 mod logprobs;
 mod models;
@@ -157,6 +158,13 @@ impl UpstreamDialect for OpenaiChat {
             Operation::Image => image::read(body.bytes).map(Answer::Image),
             Operation::ListModels => models::read(body.bytes).map(Answer::ListModels),
             _ => Err(Corrupt::new(format!("no answers to {} here", operation.name()))),
+        }
+    }
+
+    fn glance(&self, operation: Operation, body: Body<'_>) -> Result<Observed, Corrupt> {
+        match operation {
+            Operation::Chat => glance::completion(body.bytes),
+            _ => self.decode_answer(operation, body).map(|answer| Observed::of(&answer)),
         }
     }
 

@@ -149,8 +149,8 @@ impl Passing {
         let mut frames = std::mem::take(&mut self.frames);
         let all: usize = frames.iter().map(|f| f.raw.len()).sum();
         let came = chunk.map_or(0, Bytes::len);
-        let within = self.pending == 0;
-        self.pending = (self.pending + came).saturating_sub(all);
+        let before = std::mem::replace(&mut self.pending, 0);
+        self.pending = (before + came).saturating_sub(all);
         // The usual case: every frame is to be given on. Then the chunk itself is, uncopied.
         let mut plain = self.held.is_empty();
         for (i, frame) in frames.iter().enumerate() {
@@ -178,13 +178,25 @@ impl Passing {
             }
         }
         if plain {
-            match chunk {
-                Some(chunk) if within && all > 0 => self.ready.push(chunk.slice(..all)),
-                _ => frames.iter().for_each(|f| self.ready.push(f.raw.clone())),
-            }
+            self.pass(&frames, chunk, before, all);
         }
         frames.clear();
         self.frames = frames;
+    }
+
+    /// Gives frames on in the chunk that they came in. Only the first can have begun before it.
+    fn pass(&mut self, frames: &[Frame], chunk: Option<&Bytes>, before: usize, all: usize) {
+        let (Some(chunk), Some(first)) = (chunk, frames.first()) else {
+            frames.iter().for_each(|f| self.ready.push(f.raw.clone()));
+            return;
+        };
+        let begun = if before == 0 { 0 } else { first.raw.len() };
+        if begun > 0 {
+            self.ready.push(first.raw.clone());
+        }
+        if all > begun {
+            self.ready.push(chunk.slice(begun.saturating_sub(before)..all - before));
+        }
     }
 
     fn end(&mut self, ending: &Ending) {
@@ -231,6 +243,17 @@ impl Pieces {
         self.pieces.is_empty()
     }
 
+    /// The first piece.
+    fn next(&mut self) -> Bytes {
+        if self.pieces.is_empty() {
+            return Bytes::new();
+        }
+        let piece = self.pieces.remove(0);
+        self.bytes -= piece.len();
+        piece
+    }
+
+    /// All pieces in one.
     fn take(&mut self) -> Bytes {
         let bytes = std::mem::take(&mut self.bytes);
         if self.pieces.len() == 1 {
@@ -253,7 +276,7 @@ impl Source for Passing {
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         loop {
             if !self.ready.is_empty() && !self.tap.observed().closed {
-                return Poll::Ready(Step::Bytes(self.ready.take()));
+                return Poll::Ready(Step::Bytes(self.ready.next()));
             }
             if let Some(failure) = self.tap.observed().failure.clone() {
                 return Poll::Ready(self.failed(failure));
