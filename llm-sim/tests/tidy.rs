@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("llm-dialects", &["llm-core"]),
     ("llm-providers", &["llm-core", "llm-dialects"]),
     ("llm-store", &["llm-core"]),
-    ("llm-sim", &["llm-core", "llm-dialects"]),
+    ("llm-sim", &["llm-core", "llm-dialects", "llm-providers"]),
     ("llm-proxy", &["llm-core", "llm-dialects", "llm-providers", "llm-store", "llm-sim"]),
 ];
 

@@ -14,6 +14,14 @@ use crate::reply::Reply;
 pub struct Health;
 
 pub struct Keys(pub Vec<Arc<Credential>>);
+
+impl Keys {
+    /// A pool.
+    pub fn new(keys: Vec<Arc<Credential>>) -> Self {
+        Self(keys)
+    }
+}
+
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Keys")

@@ -7,3 +7,5 @@ pub mod corpus;
 pub mod fixtures;
 pub mod reading;
 pub mod rendering;
+pub mod vendor;
+pub mod world;
