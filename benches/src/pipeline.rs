@@ -102,7 +102,7 @@ pub fn gateway(canned: Canned) -> Gateway {
             key: http::HeaderValue::from_static("Bearer sk-bench"),
         }),
         transport: Arc::new(canned),
-        keys: Keys(vec![Arc::new(key)]),
+        keys: Keys::new([Arc::new(key)]),
         timeouts: Timeouts::default(),
         retries: 2,
         adjusts: false,

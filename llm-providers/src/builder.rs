@@ -22,7 +22,7 @@ use crate::stage::cache::CacheStage;
 use crate::stage::gate::GateStage;
 use crate::stage::record::{Desk, RecordStage};
 use crate::stage::reserve::ReserveStage;
-use crate::stage::route::RouteStage;
+use crate::stage::route::{Hedges, RouteStage};
 use crate::stage::send::Upstream;
 
 /// Describes a gateway. What is not said is as small as it can be: accounts in memory, no limits,
@@ -151,8 +151,13 @@ impl GatewayBuilder {
             },
             inspect: Maybe(None),
             cache: CacheStage,
-            route: RouteStage,
-            gate: GateStage,
+            route: RouteStage {
+                clock: Arc::clone(&w.clock),
+                entropy: Arc::clone(&w.entropy),
+                metrics: Arc::clone(&w.metrics),
+                hedges: Hedges::default(),
+            },
+            gate: GateStage { clock: Arc::clone(&w.clock), entropy: Arc::clone(&w.entropy) },
             send: Upstream::new(Arc::clone(&w.clock)),
         }))
     }

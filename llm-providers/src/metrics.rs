@@ -79,9 +79,15 @@ pub struct TargetMetrics {
     attempts: IntCounterVec,
     provider: Arc<str>,
     model: Arc<str>,
+    name: Arc<str>,
 }
 
 impl TargetMetrics {
+    /// `provider/model`, as labels have it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// An attempt failed.
     pub(crate) fn failed(&self, kind: Kind) {
         // A failure may look its series up; the set of kinds is closed.
@@ -112,7 +118,6 @@ fn histograms(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<His
     HistogramVec::new(HistogramOpts::new(name, help).buckets(SECONDS.to_vec()), labels)
 }
 
-const OPERATION: &str = "gen_ai_operation_name";
 const PROVIDER: &str = "gen_ai_provider_name";
 const MODEL: &str = "gen_ai_request_model";
 
@@ -214,6 +219,7 @@ impl Metrics {
             breaker: self.breaker.with_label_values(&[&format!("{provider}/{model}")]),
             tokens,
             attempts: self.attempts.clone(),
+            name: format!("{provider}/{model}").into(),
             provider: provider.into(),
             model: model.into(),
         }

@@ -99,6 +99,13 @@ pub struct Target {
     pub metrics: TargetMetrics,
 }
 
+impl Target {
+    /// Its name in metrics: configured targets by their own, all others by one.
+    pub(crate) fn label(&self) -> &str {
+        self.metrics.name()
+    }
+}
+
 impl Vendor {
     /// A target of a model that a configuration names.
     pub fn listed(self: &Arc<Self>, model: &str, metrics: &Metrics, health: Arc<Health>) -> Target {

@@ -1,32 +1,29 @@
-//! Everything about one target before it is asked: breaker, key, slot, pace.
+//! Everything about one target before it is asked, and what its answer says of it: the breaker's
+//! pass, a key, the count of calls under way.
+//!
+//! Nothing waits here. A target that cannot be asked now is refused at once, and route goes
+//! elsewhere.
 
-use std::fmt;
+pub mod breaker;
+pub mod health;
+pub mod keys;
+
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use llm_core::error::Error;
+use llm_core::dialect::Observed;
+use llm_core::error::{Advice, Error, Kind};
 use llm_core::provider::Credential;
+use llm_core::seam::{Clock, Entropy};
 
 use super::route::Attempt;
 use super::{Next, Stage};
-use crate::reply::Reply;
+use crate::reply::{Ending, Guard, Reply};
+use crate::target::Target;
 
-#[derive(Debug, Default)]
-pub struct Health;
-
-pub struct Keys(pub Vec<Arc<Credential>>);
-
-impl Keys {
-    /// A pool.
-    pub fn new(keys: Vec<Arc<Credential>>) -> Self {
-        Self(keys)
-    }
-}
-
-impl fmt::Debug for Keys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Keys")
-    }
-}
+use breaker::{Outcome, Pass};
+pub use health::Health;
+pub use keys::{Keys, Lent, Tried};
 
 /// An attempt with a key in hand.
 #[derive(Debug)]
@@ -41,14 +38,141 @@ pub struct Armed {
 
 /// The stage.
 #[derive(Debug)]
-pub struct GateStage;
+pub struct GateStage {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Jitter.
+    pub entropy: Arc<dyn Entropy>,
+}
 
 impl Stage for GateStage {
     type In = Attempt;
     type Out = Armed;
 
     async fn run<N: Next<Armed>>(&self, attempt: Attempt, next: &N) -> Result<Reply, Error> {
-        let key = Arc::clone(&attempt.target.vendor.keys.0[0]);
-        next.run(Armed { attempt, key, _armed: () }).await
+        let (target, now) = (Arc::clone(&attempt.target), self.clock.now());
+        let keys = &target.vendor.keys;
+        let lent = keys.lend(attempt.tried, now).map_err(|until| keyless(&target, until, now))?;
+        let visit = self.enter(&target, attempt.forced, now)?;
+        if let Some(note) = &attempt.key_note {
+            note.set(&lent);
+        }
+        let key = Arc::clone(&lent.credential);
+        match next.run(Armed { attempt, key, _armed: () }).await {
+            Ok(mut reply) => {
+                keys.accepted(&lent);
+                visit.answered();
+                reply.body.lend(Box::new(visit));
+                Ok(reply)
+            }
+            Err(error) => {
+                if let Advice::OtherKey { rest } = error.advice() {
+                    keys.rest(&lent, rest, self.clock.now());
+                }
+                visit.failed(&error);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl GateStage {
+    fn enter(&self, target: &Arc<Target>, forced: bool, now: Instant) -> Result<Visit, Error> {
+        let pass = {
+            let mut breaker = target.health.breaker.lock();
+            let pass = if forced { Ok(breaker.force(now)) } else { breaker.admit(now) };
+            target.metrics.breaker.set(breaker.level());
+            pass
+        };
+        let pass = pass.map_err(|_| shut(target))?;
+        target.health.enter();
+        Ok(Visit {
+            target: Arc::clone(target),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+            began: now,
+            pass: Some(pass),
+        })
+    }
+}
+
+/// All keys rest, or were tried.
+fn keyless(target: &Target, until: Option<Instant>, now: Instant) -> Error {
+    let rest = until.map_or(Duration::ZERO, |u| u.saturating_duration_since(now));
+    Error::new(Kind::UpstreamQuota, "no key of this provider can be used at the moment")
+        .advise(Advice::Elsewhere { rest })
+        .at(target.id.clone())
+}
+
+fn shut(target: &Target) -> Error {
+    Error::new(Kind::UpstreamOverloaded, "this provider is left alone for a moment")
+        .advise(Advice::Elsewhere { rest: Duration::ZERO })
+        .at(target.id.clone())
+}
+
+/// A call at a target: from the moment it may be asked until its answer has ended.
+struct Visit {
+    target: Arc<Target>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    began: Instant,
+    pass: Option<Pass>,
+}
+
+impl Visit {
+    /// The first event came: that is what health is about. How it ends is told by the guard.
+    fn answered(&self) {
+        let now = self.clock.now();
+        let took = now.saturating_duration_since(self.began);
+        self.target.health.pace.lock().add(took, now);
+        self.target.metrics.first_event.observe(took.as_secs_f64());
+        self.target.metrics.answered.inc();
+    }
+
+    fn failed(mut self, error: &Error) {
+        self.target.metrics.failed(error.kind());
+        if let Advice::Elsewhere { rest } = error.advice() {
+            let limited = error.kind() == Kind::UpstreamRateLimited;
+            let told = error.fault().is_some_and(|f| f.retry_after.is_some());
+            // A rest that the provider asked for. What is broken is the breaker's to judge.
+            if limited || told {
+                self.target.health.breaker.lock().rest(rest, self.clock.now());
+            }
+        }
+        self.report(health::outcome(error));
+    }
+
+    fn report(&mut self, outcome: Outcome) {
+        if let Some(pass) = self.pass.take() {
+            let mut breaker = self.target.health.breaker.lock();
+            breaker.report(pass, outcome, self.clock.now(), self.entropy.next_u64());
+            self.target.metrics.breaker.set(breaker.level());
+        }
+    }
+}
+
+impl Guard for Visit {
+    fn close(mut self: Box<Self>, ending: &Ending, seen: &Observed) {
+        self.report(match ending {
+            Ending::Complete => Outcome::Well,
+            // It had begun to answer, and so it was well.
+            Ending::CallerLeft => Outcome::Well,
+            Ending::Broke(error) => health::outcome(error),
+        });
+        if let Some(usage) = &seen.usage {
+            self.target.metrics.used(usage);
+        }
+        let written = u32::try_from(seen.usage.map_or(0, |u| u.written_total())).unwrap_or(0);
+        if ending.is_complete() && written > 1 && seen.deltas > 1 {
+            let took = self.clock.now().saturating_duration_since(self.began);
+            self.target.metrics.per_token.observe(took.as_secs_f64() / f64::from(written));
+        }
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.report(Outcome::Unknown);
+        self.target.health.leave();
     }
 }

@@ -144,7 +144,7 @@ fn settings(vendor: Vendor, sim: &SimTransport) -> VendorSettings {
         kind: vendor.name().into(),
         provider: Arc::new(Described { id: ProviderId(vendor.name().into()), vendor }),
         transport: Arc::new(sim.clone()),
-        keys: Keys(vec![Arc::new(key)]),
+        keys: Keys::new([Arc::new(key)]),
         timeouts: Timeouts::default(),
         retries: 2,
         adjusts: false,

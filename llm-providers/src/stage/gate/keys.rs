@@ -1,0 +1,157 @@
+//! A vendor's keys: used in turn, and left alone when the vendor says so.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use llm_core::provider::Credential;
+use parking_lot::Mutex;
+
+/// More keys than anyone has; a call remembers in a word which of them it has tried.
+pub const KEYS_MAX: usize = 64;
+/// A key that was refused is tried again after an hour at the latest: somebody may have mended it.
+const REST_MAX: Duration = Duration::from_hours(1);
+
+/// A pool.
+pub struct Keys {
+    keys: Vec<Key>,
+    turn: AtomicUsize,
+}
+
+struct Key {
+    credential: Arc<Credential>,
+    rest_until: Mutex<Option<Instant>>,
+}
+
+/// Keys that a call has tried, by their number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tried(u64);
+
+/// A key on loan.
+#[derive(Clone, Debug)]
+pub struct Lent {
+    /// The key.
+    pub credential: Arc<Credential>,
+    number: usize,
+}
+
+impl Keys {
+    /// A pool of keys; those beyond [`KEYS_MAX`] are left out.
+    pub fn new(keys: impl IntoIterator<Item = Arc<Credential>>) -> Self {
+        let key = |credential| Key { credential, rest_until: Mutex::new(None) };
+        let keys = keys.into_iter().take(KEYS_MAX).map(key).collect();
+        Self { keys, turn: AtomicUsize::new(0) }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The next key that neither rests nor was tried; else the instant at which the first rest
+    /// ends (`None` when every key was tried).
+    pub fn lend(&self, tried: Tried, now: Instant) -> Result<Lent, Option<Instant>> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let mut first: Option<Instant> = None;
+        for step in 0..self.keys.len() {
+            let number = (turn + step) % self.keys.len();
+            if tried.has(number) {
+                continue;
+            }
+            let key = &self.keys[number];
+            match *key.rest_until.lock() {
+                Some(until) if now < until => first = Some(first.map_or(until, |f| f.min(until))),
+                _ => return Ok(Lent { credential: Arc::clone(&key.credential), number }),
+            }
+        }
+        Err(first)
+    }
+
+    /// A key is done for a while. A longer rest is never cut short.
+    pub fn rest(&self, lent: &Lent, rest: Duration, now: Instant) {
+        if let Some(key) = self.keys.get(lent.number).filter(|_| !rest.is_zero()) {
+            let mut until = key.rest_until.lock();
+            *until = (*until).max(Some(now + rest.min(REST_MAX)));
+        }
+    }
+
+    /// A key was accepted: whatever was held against it is past.
+    pub fn accepted(&self, lent: &Lent) {
+        if let Some(key) = self.keys.get(lent.number) {
+            *key.rest_until.lock() = None;
+        }
+    }
+}
+
+impl Tried {
+    fn has(self, number: usize) -> bool {
+        self.0 & (1 << (number % KEYS_MAX)) != 0
+    }
+
+    /// With one more.
+    #[must_use]
+    pub fn with(self, lent: &Lent) -> Self {
+        Self(self.0 | 1 << (lent.number % KEYS_MAX))
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keys({})", self.keys.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "a test needs some instant to count from")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    fn pool(count: usize) -> Keys {
+        let key = |n| Arc::new(Credential { id: format!("key {n}").into(), key: None });
+        Keys::new((0..count).map(key))
+    }
+
+    #[test]
+    fn keys_take_turns_and_resting_ones_are_left_out() {
+        let (keys, now) = (pool(3), start());
+        let names = || keys.lend(Tried::default(), now).unwrap().credential.id.to_string();
+        assert_eq!([names(), names(), names(), names()], ["key 0", "key 1", "key 2", "key 0"]);
+        let second = keys.lend(Tried::default(), now).unwrap();
+        keys.rest(&second, Duration::from_secs(60), now);
+        keys.rest(&second, Duration::from_secs(1), now);
+        assert!((0..9).all(|_| names() != "key 1"));
+        let later = now + Duration::from_secs(61);
+        assert!(
+            (0..3).any(|_| {
+                &*keys.lend(Tried::default(), later).unwrap().credential.id == "key 1"
+            })
+        );
+    }
+
+    #[test]
+    fn who_has_tried_all_gets_none_and_who_waits_learns_for_how_long() {
+        let (keys, now) = (pool(2), start());
+        let mut tried = Tried::default();
+        for _ in 0..2 {
+            let lent = keys.lend(tried, now).unwrap();
+            tried = tried.with(&lent);
+        }
+        assert_eq!(keys.lend(tried, now).unwrap_err(), None);
+        for rest in [30, 20] {
+            let lent = keys.lend(Tried::default(), now).unwrap();
+            keys.rest(&lent, Duration::from_secs(rest), now);
+        }
+        let first = keys.lend(Tried::default(), now).unwrap_err();
+        assert_eq!(first, Some(now + Duration::from_secs(20)));
+    }
+}
