@@ -1,1 +1,4 @@
 //! To come.
+
+pub mod flight;
+pub mod gcra;
