@@ -1,4 +1,7 @@
 //! To come.
 
+pub mod fair;
 pub mod flight;
 pub mod gcra;
+pub mod limits;
+pub mod meter;
