@@ -1,1 +1,4 @@
 //! To come.
+
+pub mod adaptive;
+pub mod slots;

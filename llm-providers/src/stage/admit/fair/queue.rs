@@ -14,7 +14,7 @@ use super::class::Class;
 pub struct Bounds {
     /// Calls that run at once.
     pub slots: u32,
-    /// Calls that wait; more than [`WAITING_MAX`] is not more.
+    /// Calls that wait; more than 16384 is not more.
     pub waiting_max: usize,
     /// Bytes of the bodies of those that wait.
     pub waiting_bytes_max: usize,
@@ -82,7 +82,7 @@ pub struct Queue {
 }
 
 /// Waiting costs memory and, past a point, only patience: nobody waits behind as many as this.
-pub const WAITING_MAX: usize = 1 << 14;
+const WAITING_MAX: usize = 1 << 14;
 /// One slot in so many is kept for critical calls.
 const CRITICAL_ONE_IN: u32 = 5;
 /// What a refusal may say of waiting: soon, but not at once, and never "go away".
