@@ -46,14 +46,8 @@ impl Gcra {
     /// the numbers go beyond what a clock has.
     pub fn new(rate: NonZeroU64, period: Duration, burst: u64, epoch: Instant) -> Option<Self> {
         let period_ns = u64::try_from(period.as_nanos()).ok().filter(|ns| *ns > 0)?;
-        let mut pace = Self {
-            epoch,
-            arrival_ns: AtomicU64::new(0),
-            period_ns,
-            rate,
-            burst,
-            burst_ns: 0,
-        };
+        let mut pace =
+            Self { epoch, arrival_ns: AtomicU64::new(0), period_ns, rate, burst, burst_ns: 0 };
         pace.burst_ns = pace.cost(burst);
         (burst > 0 && pace.burst_ns <= BURST_NS_MAX).then_some(pace)
     }

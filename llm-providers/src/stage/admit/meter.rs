@@ -138,9 +138,8 @@ impl Meter {
                     return None;
                 }
                 let beat = Beat::new(Arc::clone(clock));
-                let limiter =
-                    RateLimiter::direct_with_clock(quota.allow_burst(pace.burst), beat)
-                        .with_middleware();
+                let limiter = RateLimiter::direct_with_clock(quota.allow_burst(pace.burst), beat)
+                    .with_middleware();
                 let burst = u64::from(pace.burst.get());
                 Kind::Calls { limiter, burst, full_after, last: None }
             }

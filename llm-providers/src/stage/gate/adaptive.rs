@@ -100,8 +100,7 @@ impl Adaptive {
         if now.saturating_duration_since(self.since) < WINDOW {
             return;
         }
-        let overloaded =
-            u64::from(self.overloads) * 100 > u64::from(self.ends) * OVERLOAD_PERCENT;
+        let overloaded = u64::from(self.overloads) * 100 > u64::from(self.ends) * OVERLOAD_PERCENT;
         // A caller who asks for little says nothing of how much the target could carry.
         let asked_for_more = f64::from(self.peak) * 2.0 >= self.limit;
         if overloaded {

@@ -118,7 +118,11 @@ impl Meters {
 /// The one that lasts longer; never lasts longest.
 fn longer(a: Option<Verdict>, b: Verdict) -> Verdict {
     match a {
-        Some(a) if a.resets_at.is_none() || (b.resets_at.is_some() && a.resets_at >= b.resets_at) => a,
+        Some(a)
+            if a.resets_at.is_none() || (b.resets_at.is_some() && a.resets_at >= b.resets_at) =>
+        {
+            a
+        }
         Some(_) | None => b,
     }
 }
