@@ -37,6 +37,8 @@ struct State {
 }
 
 type Turn = Result<FairSlot, Shed>;
+/// Whom to tell what.
+type Wake = (oneshot::Sender<Turn>, Result<Priority, Shed>);
 
 /// One of the running calls. Dropping it is the next one's turn.
 #[must_use = "dropping it gives the place to the next"]
@@ -104,8 +106,7 @@ impl Fair {
         self: &Arc<Self>,
         change: impl FnOnce(&mut Queue, &mut Moves) -> T,
     ) -> Joined {
-        let mut wakes: SmallVec<[(oneshot::Sender<Turn>, Result<Priority, Shed>); 2]> =
-            SmallVec::new();
+        let mut wakes = SmallVec::<[Wake; 2]>::new();
         let joined = {
             let mut state = self.state.lock();
             let mut moves = Moves::default();
