@@ -82,7 +82,7 @@ impl Fair {
     /// More places, or fewer: those that run go on.
     pub fn set_slots(self: &Arc<Self>, slots: u32) {
         let now = self.clock.now();
-        self.moves(|queue, moves| queue.set_slots(slots, now, moves));
+        self.moves(|state, moves| state.queue.set_slots(slots, now, moves));
     }
 
     /// How long a call usually takes to its first token: who has less time left need not wait.
@@ -97,39 +97,36 @@ impl Fair {
     }
 
     fn join(self: &Arc<Self>, ticket: Ticket, now: Instant) -> Joined {
-        self.moves(|queue, moves| queue.enter(ticket, now, moves))
+        self.moves(|state, moves| match state.queue.enter(ticket, now, moves) {
+            Entry::Started => Joined::Started,
+            Entry::Refused(why) => Joined::Refused(why),
+            Entry::Waiting(id) => {
+                let (wake, turn) = oneshot::channel();
+                state.wakes.insert(id, wake);
+                Joined::Waiting(turn, id)
+            }
+        })
     }
 
     /// Changes the queue and wakes whomever that concerns, after the lock is gone: a turn that
     /// cannot be delivered drops its slot, which takes the lock again.
-    fn moves<T: Into<Outcome>>(
-        self: &Arc<Self>,
-        change: impl FnOnce(&mut Queue, &mut Moves) -> T,
-    ) -> Joined {
+    fn moves<T>(self: &Arc<Self>, change: impl FnOnce(&mut State, &mut Moves) -> T) -> T {
         let mut wakes = SmallVec::<[Wake; 2]>::new();
-        let joined = {
+        let answer = {
             let mut state = self.state.lock();
             let mut moves = Moves::default();
-            let outcome = change(&mut state.queue, &mut moves).into();
+            let answer = change(&mut state, &mut moves);
             for (id, end) in moves {
                 wakes.extend(state.wakes.remove(&id).map(|wake| (wake, end)));
             }
-            match outcome.0 {
-                Entry::Started => Joined::Started,
-                Entry::Refused(why) => Joined::Refused(why),
-                Entry::Waiting(id) => {
-                    let (wake, turn) = oneshot::channel();
-                    state.wakes.insert(id, wake);
-                    Joined::Waiting(turn, id)
-                }
-            }
+            answer
         };
         for (wake, end) in wakes {
             let turn = end.map(|priority| FairSlot { fair: Arc::clone(self), priority });
             // Whoever left meanwhile gives the place back by the value's own drop.
             drop(wake.send(turn));
         }
-        joined
+        answer
     }
 
     fn refusal(&self, why: Shed, own_deadline: bool) -> Error {
@@ -165,21 +162,6 @@ enum Joined {
     Refused(Shed),
 }
 
-/// What a change of the queue means for whoever made it.
-struct Outcome(Entry);
-
-impl From<Entry> for Outcome {
-    fn from(entry: Entry) -> Self {
-        Self(entry)
-    }
-}
-
-impl From<()> for Outcome {
-    fn from((): ()) -> Self {
-        Self(Entry::Started)
-    }
-}
-
 /// A caller in the queue.
 struct Waiting<'a> {
     fair: &'a Fair,
@@ -197,7 +179,7 @@ impl Drop for Waiting<'_> {
 impl Drop for FairSlot {
     fn drop(&mut self) {
         let (priority, now) = (self.priority, self.fair.clock.now());
-        self.fair.moves(|queue, moves| queue.finish(priority, now, moves));
+        self.fair.moves(|state, moves| state.queue.finish(priority, now, moves));
     }
 }
 

@@ -253,7 +253,8 @@ proptest! {
             queue.enter(ticket(Priority::Default, "x", now), now, &mut moves);
         }
         let mut whose: BTreeMap<WaiterId, (usize, u64)> = BTreeMap::new();
-        let mut rows: Vec<VecDeque<u64>> = sizes.iter().map(|s| s.iter().copied().collect()).collect();
+        let mut rows: Vec<VecDeque<u64>> =
+            sizes.iter().map(|s| s.iter().copied().collect()).collect();
         let mut served: Vec<[u64; 4]> = vec![[0; 4]];
         let (mut since, mut until) = ([usize::MAX; 4], [usize::MAX; 4]);
         for round in 0..120 {
