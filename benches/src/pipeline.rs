@@ -15,6 +15,7 @@ use llm_core::secret::Secret;
 use llm_providers::Gateway;
 use llm_providers::settings::VendorSettings;
 use llm_providers::stage::gate::Keys;
+use llm_providers::stage::gate::room::Capacity;
 use llm_providers::target::Timeouts;
 
 /// Answers every request with the same bytes.
@@ -106,6 +107,7 @@ pub fn gateway(canned: Canned) -> Gateway {
         timeouts: Timeouts::default(),
         retries: 2,
         adjusts: false,
+        capacity: Capacity::default(),
     };
     let tiers = [["openai/gpt-4o-mini"]];
     #[expect(clippy::expect_used, reason = "a bench that cannot be set up has nothing to say")]

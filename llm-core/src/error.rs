@@ -12,8 +12,10 @@ use crate::fault::{Fault, FaultClass};
 use crate::provider::TargetId;
 use crate::secret::redact;
 
+mod refusal;
 mod sentence;
 
+pub use refusal::Refusal;
 pub use sentence::Language;
 
 /// An error of the gateway. One word wide, so that `Result<Reply, Error>` stays small; cheap to
@@ -30,6 +32,7 @@ struct Inner {
     param: Option<Str>,
     target: Option<TargetId>,
     upstream: Option<Box<Fault>>,
+    refusal: Option<Box<Refusal>>,
     call: Option<CallId>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
@@ -162,6 +165,7 @@ impl Error {
             param: None,
             target: None,
             upstream: None,
+            refusal: None,
             call: None,
             source: None,
         }))
@@ -225,6 +229,11 @@ impl Error {
         self.0.upstream.as_deref()
     }
 
+    /// The rule of ours that said no.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.0.refusal.as_deref()
+    }
+
     /// Which call.
     pub fn call(&self) -> Option<CallId> {
         self.0.call
@@ -240,6 +249,18 @@ impl Error {
     #[must_use]
     pub fn at(self, target: TargetId) -> Self {
         self.edit(|e| e.target = Some(target))
+    }
+
+    /// With the rule that said no, and the advice that follows: again after its wait, or never.
+    #[must_use]
+    pub fn refused(self, refusal: Refusal) -> Self {
+        self.edit(|e| {
+            e.advice = match refusal.retry_after {
+                Some(after) => Advice::Again { after: Some(after) },
+                None => Advice::Stop,
+            };
+            e.refusal = Some(Box::new(refusal));
+        })
     }
 
     /// With the call it belongs to.
@@ -450,6 +471,7 @@ impl PartialEq for Error {
         let (a, b) = (&*self.0, &*other.0);
         (a.kind, a.blame, a.advice, &a.message, &a.param, &a.target, &a.upstream, a.call)
             == (b.kind, b.blame, b.advice, &b.message, &b.param, &b.target, &b.upstream, b.call)
+            && a.refusal == b.refusal
     }
 }
 

@@ -1,10 +1,12 @@
 //! From a description to a gateway.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use llm_core::Str;
 use llm_core::catalog::Override;
 use llm_core::principal::Grant;
+use llm_core::quota::Zone;
 use llm_core::seam::{Clock, Entropy};
 use llm_core::store::{CallLog, Ledger};
 use parking_lot::Mutex;
@@ -17,7 +19,8 @@ use crate::metrics::Metrics;
 use crate::model::Policy;
 use crate::settings::{ModelSettings, Problem, Settings, VendorSettings, Workshop};
 use crate::stage::Maybe;
-use crate::stage::admit::AdmitStage;
+use crate::stage::admit::fair::Bounds;
+use crate::stage::admit::{Admission, AdmissionBounds, AdmitStage, Lines, OwnerRules};
 use crate::stage::cache::CacheStage;
 use crate::stage::gate::GateStage;
 use crate::stage::record::{Desk, RecordStage};
@@ -36,6 +39,7 @@ pub struct GatewayBuilder {
     log: Option<Arc<dyn CallLog>>,
     registry: Option<Registry>,
     embedded: Option<Arc<Grant>>,
+    bounds: Option<AdmissionBounds>,
 }
 
 impl GatewayBuilder {
@@ -77,12 +81,27 @@ impl GatewayBuilder {
         self
     }
 
+    /// How much the gateway takes on at once, and how much may wait.
+    #[must_use]
+    pub fn bounds(mut self, bounds: AdmissionBounds) -> Self {
+        self.bounds = Some(bounds);
+        self
+    }
+
+    /// Limits by kind of owner, beside those that a key was sold.
+    #[must_use]
+    pub fn rules(mut self, rules: OwnerRules) -> Self {
+        self.settings.rules = rules;
+        self
+    }
+
     /// Everything that may change later, at once; adds to what was said before.
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings.vendors.extend(settings.vendors);
         self.settings.models.extend(settings.models);
         self.settings.overrides.extend(settings.overrides);
+        self.settings.rules = settings.rules;
         self
     }
 
@@ -137,13 +156,14 @@ impl GatewayBuilder {
             metrics,
         };
         let snapshot = workshop.snapshot(self.settings)?;
+        let bounds = self.bounds.unwrap_or_else(usual_bounds);
         let log = self.log.map(|log| LogQueue::start(log, workshop.metrics.log_dropped.clone()));
         Ok(Gateway::assemble(workshop, snapshot, |w, current| Stages {
             record: RecordStage::new(
                 current,
                 Desk { log, metrics: Arc::clone(&w.metrics), clock: Arc::clone(&w.clock) },
             ),
-            admit: AdmitStage,
+            admit: AdmitStage::new(Arc::new(Admission::new(bounds, Arc::clone(&w.clock)))),
             reserve: ReserveStage {
                 ledger: Arc::clone(&w.ledger),
                 clock: Arc::clone(&w.clock),
@@ -160,6 +180,16 @@ impl GatewayBuilder {
             gate: GateStage { clock: Arc::clone(&w.clock), entropy: Arc::clone(&w.entropy) },
             send: Upstream::new(Arc::clone(&w.clock)),
         }))
+    }
+}
+
+/// Enough for a small machine: what is beyond waits, and what is beyond that is told so.
+fn usual_bounds() -> AdmissionBounds {
+    AdmissionBounds {
+        queue: Bounds { slots: 10_000, waiting_max: 10_000, waiting_bytes_max: 256 << 20 },
+        wait_max: Duration::from_secs(30),
+        lines: Lines::default(),
+        zone: Zone::UTC,
     }
 }
 

@@ -8,7 +8,8 @@ use llm_core::Str;
 use llm_core::error::{Error, Kind};
 
 use crate::metrics::ModelMetrics;
-use crate::target::Target;
+use crate::stage::admit::OwnerRules;
+use crate::target::{Target, Vendor};
 
 /// Everything a call needs to know of the configuration. Built and checked as a whole, swapped as
 /// a whole; a call keeps the one it began with.
@@ -17,7 +18,9 @@ pub struct Snapshot {
     /// By the name that callers send.
     pub models: HashMap<Str, Arc<Model>>,
     /// By vendor, for callers who name `vendor/model` themselves.
-    pub vendors: HashMap<Str, Arc<crate::target::Vendor>>,
+    pub vendors: HashMap<Str, Arc<Vendor>>,
+    /// Limits by kind of owner, beside those that a key was sold.
+    pub rules: OwnerRules,
 }
 
 /// A name that callers send, and what answers to it.

@@ -15,6 +15,7 @@ use llm_core::dialect::{DialectId, Framing, Observed};
 use llm_core::error::Error;
 use llm_core::extra::Losses;
 use llm_core::provider::TargetId;
+use llm_core::quota::Verdict;
 use smallvec::SmallVec;
 
 use crate::stage::record::Record;
@@ -51,10 +52,28 @@ pub struct ReplyHead {
     pub fallbacks: u8,
     /// What the cache had to do with it.
     pub cache: CacheState,
+    /// What is left of the tightest limits.
+    pub paced: Paced,
     /// What the question lost in translation.
     pub losses: Losses,
     /// Headers of the upstream that may be passed on.
     pub headers: http::HeaderMap,
+}
+
+/// What is left of the limits that held for a call: the tightest on requests and on tokens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Paced {
+    /// On requests.
+    pub requests: Option<Box<Verdict>>,
+    /// On tokens.
+    pub tokens: Option<Box<Verdict>>,
+}
+
+impl Paced {
+    pub(crate) fn of(requests: Option<&Verdict>, tokens: Option<&Verdict>) -> Self {
+        let boxed = |v: Option<&Verdict>| v.cloned().map(Box::new);
+        Self { requests: boxed(requests), tokens: boxed(tokens) }
+    }
 }
 
 /// What the cache had to do with an answer.

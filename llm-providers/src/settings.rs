@@ -14,8 +14,10 @@ use parking_lot::Mutex;
 
 use crate::metrics::Metrics;
 use crate::model::{Choice, Model, Policy, Snapshot};
-use crate::stage::gate::{Health, Keys};
-use crate::target::{Target, Timeouts, Vendor, VendorMetrics};
+use crate::stage::admit::OwnerRules;
+use crate::stage::gate::Keys;
+use crate::stage::gate::room::Capacity;
+use crate::target::{Lasting, Target, Timeouts, Vendor, VendorMetrics};
 
 /// Everything that may change while calls run.
 #[derive(Debug, Default)]
@@ -26,6 +28,8 @@ pub struct Settings {
     pub models: Vec<ModelSettings>,
     /// Prices and abilities laid over the built-in table.
     pub overrides: Vec<Override>,
+    /// Limits by kind of owner, beside those that a key was sold.
+    pub rules: OwnerRules,
 }
 
 /// A vendor: its description, the way there, its keys.
@@ -46,6 +50,8 @@ pub struct VendorSettings {
     pub retries: u8,
     /// Whether its description changes words.
     pub adjusts: bool,
+    /// How much each of its targets can take.
+    pub capacity: Capacity,
 }
 
 /// A name that callers send.
@@ -90,7 +96,7 @@ pub(crate) struct Workshop {
     /// Who pays for calls that are made on nobody's behalf.
     pub(crate) embedded: Arc<Grant>,
     /// How targets are doing, by name: a configuration that keeps a target keeps this.
-    pub(crate) health: Mutex<HashMap<TargetId, Arc<Health>>>,
+    pub(crate) health: Mutex<HashMap<TargetId, Lasting>>,
 }
 
 impl Workshop {
@@ -121,11 +127,12 @@ impl Workshop {
             }
         }
         // What no configuration names any more is forgotten, so that this map cannot grow.
-        let kept = targets.into_iter().map(|(id, t): (_, Arc<Target>)| (id, Arc::clone(&t.health)));
+        let kept = targets.into_iter().map(|(id, t): (_, Arc<Target>)| (id, t.lasting.clone()));
         let kept = kept.collect();
         if problems.is_empty() {
             *self.health.lock() = kept;
-            return Ok(Snapshot { models, vendors });
+            let rules = settings.rules;
+            return Ok(Snapshot { models, vendors, rules });
         }
         Err(problems)
     }
@@ -141,6 +148,7 @@ impl Workshop {
             timeouts: vendor.timeouts,
             retries: vendor.retries,
             adjusts: vendor.adjusts,
+            capacity: vendor.capacity,
             catalog: Arc::clone(catalog),
             unlisted: Mutex::default(),
         }
@@ -202,8 +210,9 @@ impl Workshop {
         if let Some(known) = targets.get(&id) {
             return Arc::clone(known);
         }
-        let health = self.health.lock().get(&id).cloned().unwrap_or_default();
-        let target = Arc::new(vendor.listed(model, &self.metrics, health));
+        let known = self.health.lock().get(&id).cloned();
+        let lasting = Lasting::keep(known, vendor.capacity, &self.clock);
+        let target = Arc::new(vendor.listed(model, &self.metrics, lasting));
         targets.insert(id, Arc::clone(&target));
         target
     }

@@ -11,10 +11,11 @@ use llm_core::capability::Capability;
 use llm_core::catalog::Catalog;
 use llm_core::money::Price;
 use llm_core::provider::{Provider, TargetId};
-use llm_core::seam::Transport;
+use llm_core::seam::{Clock, Transport};
 use parking_lot::Mutex;
 
 use crate::metrics::{Metrics, ModelMetrics, TargetMetrics};
+use crate::stage::gate::room::{Capacity, Room};
 use crate::stage::gate::{Health, Keys};
 
 /// A vendor as configured: description, keys, the way there.
@@ -35,6 +36,8 @@ pub struct Vendor {
     pub retries: u8,
     /// Whether its description changes words: then nothing is relayed as it came.
     pub adjusts: bool,
+    /// How much each of its targets can take.
+    pub capacity: Capacity,
     /// What is known of its models.
     pub catalog: Arc<Catalog>,
     /// Counters.
@@ -93,13 +96,40 @@ pub struct Target {
     pub capability: Capability,
     /// What it costs; `None` is unknown, and then nobody may use it.
     pub price: Option<Price>,
-    /// How it is doing. Outlives configurations.
-    pub health: Arc<Health>,
+    /// How it is doing, and what room it has.
+    pub lasting: Lasting,
     /// Counters.
     pub metrics: TargetMetrics,
 }
 
+/// What of a target outlasts configurations.
+#[derive(Clone, Debug, Default)]
+pub struct Lasting {
+    /// How it is doing.
+    pub health: Arc<Health>,
+    /// How much more it can take; `None` is without limit.
+    pub room: Option<Arc<Room>>,
+}
+
+impl Lasting {
+    /// What is known of a target, under the capacity that it has from now on.
+    pub(crate) fn keep(known: Option<Self>, capacity: Capacity, clock: &Arc<dyn Clock>) -> Self {
+        let Self { health, room } = known.unwrap_or_default();
+        if capacity == Capacity::default() {
+            return Self { health, room: None };
+        }
+        let same = room.filter(|room| room.capacity == capacity);
+        let room = same.unwrap_or_else(|| Arc::new(Room::new(capacity, clock)));
+        Self { health, room: Some(room) }
+    }
+}
+
 impl Target {
+    /// How it is doing.
+    pub fn health(&self) -> &Health {
+        &self.lasting.health
+    }
+
     /// Its name in metrics: configured targets by their own, all others by one.
     pub(crate) fn label(&self) -> &str {
         self.metrics.name()
@@ -108,9 +138,9 @@ impl Target {
 
 impl Vendor {
     /// A target of a model that a configuration names.
-    pub fn listed(self: &Arc<Self>, model: &str, metrics: &Metrics, health: Arc<Health>) -> Target {
+    pub fn listed(self: &Arc<Self>, model: &str, metrics: &Metrics, lasting: Lasting) -> Target {
         let handles = metrics.target(&self.name, model);
-        self.describe(model, handles, health)
+        self.describe(model, handles, lasting)
     }
 
     /// The target of a model that only a caller names.
@@ -120,7 +150,7 @@ impl Vendor {
             return Arc::clone(target);
         }
         let handles = self.metrics.target.clone();
-        let target = Arc::new(self.describe(model, handles, Arc::default()));
+        let target = Arc::new(self.describe(model, handles, Lasting::default()));
         if known.len() >= UNLISTED_MAX {
             known.clear();
         }
@@ -128,12 +158,7 @@ impl Vendor {
         target
     }
 
-    fn describe(
-        self: &Arc<Self>,
-        model: &str,
-        metrics: TargetMetrics,
-        health: Arc<Health>,
-    ) -> Target {
+    fn describe(self: &Arc<Self>, model: &str, metrics: TargetMetrics, lasting: Lasting) -> Target {
         let entry = self.catalog.lookup(&self.kind, model);
         Target {
             id: TargetId(Str::from(format!("{}/{model}", self.name))),
@@ -141,7 +166,7 @@ impl Vendor {
             model: model.into(),
             capability: self.provider.capability(model),
             price: entry.and_then(|e| e.price.clone()),
-            health,
+            lasting,
             metrics,
         }
     }

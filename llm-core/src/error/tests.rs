@@ -43,3 +43,21 @@ fn no_key_is_shown_wherever_the_provider_quotes_it() {
     assert_eq!((error.message(), error.param()), ("sk-…", Some("sk-…")));
     assert!(!format!("{error:?} {error}").contains("0123456789"));
 }
+
+#[test]
+fn a_refusal_says_when_to_come_back_or_that_it_is_no_use() {
+    let after = Some(Duration::from_secs(7));
+    let rule = Refusal {
+        rule: "key 30/hour".into(),
+        limit: 30,
+        used: 30,
+        reserved: 0,
+        resets_at: None,
+        retry_after: after,
+    };
+    let error = Error::new(Kind::RateLimited, "too fast").refused(rule.clone());
+    assert_eq!((error.advice(), error.refusal()), (Advice::Again { after }, Some(&rule)));
+    let never = error.clone().refused(Refusal { retry_after: None, ..rule });
+    assert_eq!(never.advice(), Advice::Stop);
+    assert_ne!(never, error);
+}

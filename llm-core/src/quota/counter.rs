@@ -60,8 +60,9 @@ impl Counter {
         let now = now.max(self.latest);
         let reach = self.window.reach(now);
         let live = || self.slices.iter().filter(|s| s.id.start >= reach);
-        let used = live().fold(0u64, |sum, s| sum.saturating_add(s.used));
-        let reserved = live().fold(0u64, |sum, s| sum.saturating_add(s.reserved));
+        let (used, reserved) = live().fold((0u64, 0u64), |(used, reserved), s| {
+            (used.saturating_add(s.used), reserved.saturating_add(s.reserved))
+        });
         let taken = used.saturating_add(reserved);
         let remaining = self.limit.saturating_sub(taken);
         let allowed = n <= remaining;
@@ -79,12 +80,12 @@ impl Counter {
 
     /// Counts `n` if it fits.
     pub fn take(&mut self, n: u64, now: Timestamp) -> Verdict {
-        self.count(n, now, |slice| slice.used = slice.used.saturating_add(n))
+        self.count(n, now, |used, _| used)
     }
 
     /// Sets `n` aside if it fits, until [`Counter::settle`] says what it was.
     pub fn reserve(&mut self, n: u64, now: Timestamp) -> Verdict {
-        self.count(n, now, |slice| slice.reserved = slice.reserved.saturating_add(n))
+        self.count(n, now, |_, reserved| reserved)
     }
 
     /// Replaces what was set aside by what was used, which may be more: tokens that have flowed
@@ -98,26 +99,34 @@ impl Counter {
     }
 
     /// The verdict after the count, so that `used` and `remaining` are what a caller may be told.
-    fn count(&mut self, n: u64, now: Timestamp, book: impl FnOnce(&mut Slice)) -> Verdict {
-        let before = self.ask(n, now);
-        if !before.allowed {
-            return before;
+    /// Computed from the one before: asking a rolling window again would be half of the cost.
+    fn count(
+        &mut self,
+        n: u64,
+        now: Timestamp,
+        field: for<'a> fn(&'a mut u64, &'a mut u64) -> &'a mut u64,
+    ) -> Verdict {
+        let mut verdict = self.ask(n, now);
+        if !verdict.allowed {
+            return verdict;
         }
         self.latest = self.latest.max(now);
         let reach = self.window.reach(self.latest);
         while self.slices.front().is_some_and(|s| s.id.start < reach) {
             self.slices.pop_front();
         }
-        if self.slices.back().is_none_or(|s| s.id != before.slice) {
-            self.slices.push_back(Slice { id: before.slice, used: 0, reserved: 0 });
+        if self.slices.back().is_none_or(|s| s.id != verdict.slice) {
+            self.slices.push_back(Slice { id: verdict.slice, used: 0, reserved: 0 });
         }
-        if let Some(slice) = self.slices.back_mut() {
-            book(slice);
+        if let Some(Slice { used, reserved, .. }) = self.slices.back_mut() {
+            let count = field(used, reserved);
+            *count = count.saturating_add(n);
         }
-        let after = Verdict { allowed: true, ..self.ask(0, now) };
-        debug_assert_eq!(after.remaining, before.remaining - n, "what fits is what is counted");
-        debug_assert_eq!(after.slice, before.slice);
-        after
+        *field(&mut verdict.used, &mut verdict.reserved) += n;
+        verdict.remaining -= n;
+        verdict.resets_at = Some(self.window.leaves(&verdict.slice));
+        debug_assert_eq!(verdict, Verdict { allowed: true, ..self.ask(0, now) });
+        verdict
     }
 }
 

@@ -248,7 +248,8 @@ impl Grid {
 
 /// Rounded down, also before 1970, where jiff's own rounds towards it.
 fn ms_of(instant: Timestamp) -> i64 {
-    i64::try_from(instant.as_nanosecond().div_euclid(1_000_000)).unwrap_or(i64::MAX)
+    // Not of all nanoseconds, whose division takes 128 bits: this runs several times per call.
+    instant.as_second() * 1_000 + i64::from(instant.subsec_nanosecond()).div_euclid(1_000_000)
 }
 
 fn at_ms(ms: i64) -> Timestamp {

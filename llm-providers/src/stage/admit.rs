@@ -1,32 +1,270 @@
-//! Limits.
+//! Who may come in: rules of pace, calls in flight, and a queue where both allow but the house is
+//! full.
+//!
+//! The actors are the *owners* of a call (its key, user, team and model), the rules each of them
+//! has, and the [`Fair`] queue before the running calls. [`Admission`] asks them in the order of
+//! what asking costs, and what it grants is one [`Slot`]: dropped, it gives everything back, once.
+//! Deliberately absent: money. Refusing here must not touch the ledger.
 
-use llm_core::error::Error;
+mod entry;
+pub mod fair;
+pub mod flight;
+pub mod gcra;
+pub mod limits;
+pub mod meter;
 
-use super::record::Opened;
-use super::{Next, Stage};
-use crate::reply::Reply;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-/// A call that may go on.
+use llm_core::Str;
+use llm_core::error::{Error, Kind, Refusal};
+use llm_core::principal::{Grant, Priority, TenantId};
+use llm_core::quota::{Limit, Verdict, Zone};
+use llm_core::seam::Clock;
+use smallvec::SmallVec;
+
+pub use entry::{AdmitStage, Admitted};
+use fair::{Bounds, Fair, FairSlot, Ticket};
+use flight::FlightSlot;
+use limits::{Limits, OwnerId, OwnerKind, Rules, Uncounted};
+use meter::{Ask, Booking, MeterSet, Now, OWNERS_PER_CALL, Rule, book};
+
+/// Lets calls in. One for the life of the gateway: configuration changes come with each
+/// [`Entrant`], so that no count is lost with them.
 #[derive(Debug)]
-pub struct Admitted {
-    opened: Opened,
+pub struct Admission {
+    limits: Limits,
+    fair: Arc<Fair>,
+    lines: Lines,
+    clock: Arc<dyn Clock>,
 }
 
-impl Admitted {
-    pub(crate) fn into_opened(self) -> Opened {
-        self.opened
+/// Who takes turns in the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lines {
+    /// Tenants.
+    #[default]
+    Tenant,
+    /// Keys: where all belong to one tenant.
+    Key,
+}
+
+/// How much the gateway takes on.
+#[derive(Clone, Debug)]
+pub struct AdmissionBounds {
+    /// Running calls, waiting calls and the bytes of those.
+    pub queue: Bounds,
+    /// The longest wait, where a caller would wait longer.
+    pub wait_max: Duration,
+    /// Who takes turns.
+    pub lines: Lines,
+    /// The time zone of calendar windows.
+    pub zone: Zone,
+}
+
+/// Limits that are configured by kind of owner, beside those that a key was sold.
+#[derive(Clone, Debug, Default)]
+pub struct OwnerRules {
+    /// Each key.
+    pub key: Rules,
+    /// Each user.
+    pub user: Rules,
+    /// Each team.
+    pub team: Rules,
+    /// Models by name.
+    pub models: BTreeMap<Str, Rules>,
+}
+
+/// A call that wants in.
+#[derive(Clone, Copy, Debug)]
+pub struct Entrant<'a> {
+    /// Who asks and what was sold.
+    pub grant: &'a Grant,
+    /// What is configured for everyone.
+    pub rules: &'a OwnerRules,
+    /// The model as the caller names it.
+    pub model: &'a Str,
+    /// Who waits when not all can be served.
+    pub priority: Priority,
+    /// When the caller stops caring.
+    pub deadline: Instant,
+    /// Tokens it may read and write: the estimate of the input and the cap of the output.
+    pub tokens: u64,
+    /// Bytes of its body.
+    pub body_bytes: usize,
+}
+
+/// Leave to run, and all that is set aside for it. Lives as long as the reply's body.
+#[derive(Debug)]
+#[must_use = "dropping it gives everything back"]
+pub struct Slot {
+    booking: Booking,
+    /// Given back before the turn in the queue: whoever is next may be of the same owner.
+    _flights: SmallVec<[FlightSlot; OWNERS_PER_CALL]>,
+    _turn: FairSlot,
+}
+
+type Flights = SmallVec<[FlightSlot; OWNERS_PER_CALL]>;
+
+/// A place among an owner's calls becomes free when one of them ends; nobody knows when.
+const FLIGHT_WAIT: Duration = Duration::from_secs(1);
+/// A rule that refuses for longer is a quota to the caller and not a pace: no program should hold
+/// a call back for so long, but tell whoever waits for it.
+const RETRY_MAX: Duration = Duration::from_secs(2 * 3_600);
+
+impl Admission {
+    /// Nobody is in yet.
+    pub fn new(bounds: AdmissionBounds, clock: Arc<dyn Clock>) -> Self {
+        let AdmissionBounds { queue, wait_max, lines, zone } = bounds;
+        let fair = Arc::new(Fair::new(queue, wait_max, Arc::clone(&clock)));
+        Self { limits: Limits::new(zone, Arc::clone(&clock)), fair, lines, clock }
+    }
+
+    /// Lets a call in, at once or after a wait, or says which rule is against it. Cheap questions
+    /// first: a caller who is too fast must not cost a place in the queue.
+    pub async fn enter(&self, entrant: Entrant<'_>) -> Result<Slot, Error> {
+        let (mut booking, flights) = self.count(&entrant)?;
+        let principal = &entrant.grant.principal;
+        let ticket = Ticket {
+            priority: entrant.priority,
+            line: match self.lines {
+                Lines::Tenant => principal.tenant.0.clone(),
+                Lines::Key => principal.key.0.clone(),
+            },
+            tokens: entrant.tokens,
+            bytes: entrant.body_bytes,
+            deadline: entrant.deadline,
+        };
+        // Refused here, or dropped while it waits, the call has counted nothing: what was booked
+        // goes back with the guards above.
+        let turn = self.fair.enter(ticket).await?;
+        booking.admit();
+        Ok(Slot { booking, _flights: flights, _turn: turn })
+    }
+
+    /// The queue, for who tunes it or shows its load.
+    pub fn fair(&self) -> &Arc<Fair> {
+        &self.fair
+    }
+
+    /// The owners that count something.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Pace first, then calls in flight: without any wait.
+    fn count(&self, entrant: &Entrant<'_>) -> Result<(Booking, Flights), Error> {
+        let now = Now::of(&*self.clock);
+        let mut sets: SmallVec<[Arc<MeterSet>; OWNERS_PER_CALL]> = SmallVec::new();
+        let mut caps = SmallVec::<[_; OWNERS_PER_CALL]>::new();
+        let mut owner = |kind, tenant: &TenantId, name: &Str, sold: [&[Limit]; 2], own: &Rules| {
+            let rules = sold.into_iter().flatten().map(|limit| Rule::Window(*limit));
+            let rules = rules.chain(own.rules.iter().copied());
+            let cap = own.in_flight_max;
+            // Most owners have no limit at all, and are never looked up.
+            if cap.is_none() && rules.clone().next().is_none() {
+                return Ok::<(), Error>(());
+            }
+            let id = OwnerId { kind, tenant: tenant.clone(), name: name.clone() };
+            let tally = self.limits.tally(id, rules, cap, now).map_err(uncounted)?;
+            sets.push(Arc::clone(&tally.meters));
+            if cap.is_some() {
+                caps.push((kind, Arc::clone(&tally.flight)));
+            }
+            Ok(())
+        };
+        let (grant, rules) = (entrant.grant, entrant.rules);
+        let principal = &*grant.principal;
+        let sold = [&grant.limits[..], &grant.plan.limits[..]];
+        owner(OwnerKind::Key, &principal.tenant, &principal.key.0, sold, &rules.key)?;
+        if let Some(user) = &principal.user {
+            owner(OwnerKind::User, &principal.tenant, &user.0, [&[], &[]], &rules.user)?;
+        }
+        if let Some(team) = &principal.team {
+            owner(OwnerKind::Team, &principal.tenant, &team.0, [&[], &[]], &rules.team)?;
+        }
+        if let Some(own) = rules.models.get(entrant.model) {
+            let nobody = TenantId::default();
+            owner(OwnerKind::Model, &nobody, entrant.model, [&[], &[]], own)?;
+        }
+        let ask = Ask { requests: 1, tokens: entrant.tokens };
+        let booking = book(sets, ask, now, Arc::clone(&self.clock))
+            .map_err(|verdict| too_much(*verdict, now))?;
+        let mut flights = Flights::new();
+        for (kind, flight) in caps {
+            flights.push(flight.take().ok_or_else(|| too_many(kind, &flight))?);
+        }
+        Ok((booking, flights))
     }
 }
 
-/// The stage.
-#[derive(Debug)]
-pub struct AdmitStage;
+impl Slot {
+    /// Puts what was used in the place of what was set aside, more or less. The first time
+    /// counts; a slot that is dropped unsettled used nothing.
+    pub fn settle(&mut self, used_tokens: u64) {
+        self.booking.settle(used_tokens);
+    }
 
-impl Stage for AdmitStage {
-    type In = Opened;
-    type Out = Admitted;
+    /// The rule on requests with the smallest share left, for the caller's headers.
+    pub fn requests(&self) -> Option<&Verdict> {
+        self.booking.requests.as_ref()
+    }
 
-    async fn run<N: Next<Admitted>>(&self, opened: Opened, next: &N) -> Result<Reply, Error> {
-        next.run(Admitted { opened }).await
+    /// The rule on tokens with the smallest share left.
+    pub fn tokens(&self) -> Option<&Verdict> {
+        self.booking.tokens.as_ref()
     }
 }
+
+fn too_much(verdict: Verdict, now: Now) -> Error {
+    let mut refusal = Refusal::of(verdict, now.wall);
+    let (rule, limit) = (&refusal.rule, refusal.limit);
+    match refusal.retry_after {
+        Some(wait) => {
+            let (used, reserved) = (refusal.used, refusal.reserved);
+            let message = format!("{rule}: {used} used and {reserved} set aside of {limit}");
+            let kind = if wait <= RETRY_MAX { Kind::RateLimited } else { Kind::QuotaExceeded };
+            if kind == Kind::QuotaExceeded {
+                refusal.retry_after = None;
+            }
+            Error::new(kind, message).refused(refusal)
+        }
+        None if limit == 0 => {
+            Error::new(Kind::QuotaExceeded, format!("{rule}: nothing is allowed")).refused(refusal)
+        }
+        None => {
+            let message = format!("{rule}: the call alone is more than {limit}");
+            Error::new(Kind::TooLarge, message).refused(refusal)
+        }
+    }
+}
+
+fn too_many(kind: OwnerKind, flight: &flight::Flight) -> Error {
+    let refusal = Refusal {
+        rule: Str::from_static(match kind {
+            OwnerKind::Key => "key calls in flight",
+            OwnerKind::User => "user calls in flight",
+            OwnerKind::Team => "team calls in flight",
+            OwnerKind::Model => "model calls in flight",
+        }),
+        limit: u64::from(flight.max()),
+        used: u64::from(flight.held()),
+        reserved: 0,
+        resets_at: None,
+        retry_after: Some(FLIGHT_WAIT),
+    };
+    Error::new(Kind::RateLimited, "too many calls of this owner are running").refused(refusal)
+}
+
+fn uncounted(why: Uncounted) -> Error {
+    match why {
+        Uncounted::Full => Error::new(Kind::Busy, "too many owners have limits that count"),
+        Uncounted::Rule => Error::new(Kind::Internal, "a limit has numbers that cannot be counted"),
+    }
+}
+
+#[cfg(test)]
+mod hand_clock;
+#[cfg(test)]
+mod tests;

@@ -4,13 +4,17 @@
 //! Nothing waits here. A target that cannot be asked now is refused at once, and route goes
 //! elsewhere.
 
+pub mod adaptive;
 pub mod breaker;
 pub mod health;
 pub mod keys;
+pub mod room;
+pub mod slots;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use llm_core::call::Peek;
 use llm_core::dialect::Observed;
 use llm_core::error::{Advice, Error, Kind};
 use llm_core::provider::Credential;
@@ -24,6 +28,7 @@ use crate::target::Target;
 use breaker::{Outcome, Pass};
 pub use health::Health;
 pub use keys::{Keys, Lent, Tried};
+use room::Place;
 
 /// An attempt with a key in hand.
 #[derive(Debug)]
@@ -53,7 +58,8 @@ impl Stage for GateStage {
         let (target, now) = (Arc::clone(&attempt.target), self.clock.now());
         let keys = &target.vendor.keys;
         let lent = keys.lend(attempt.tried, now).map_err(|until| keyless(&target, until, now))?;
-        let visit = self.enter(&target, attempt.forced, now)?;
+        let peek = &attempt.funded.opened().call.peek;
+        let visit = self.enter(&target, attempt.forced, peek, now)?;
         if let Some(note) = &attempt.key_note {
             note.set(&lent);
         }
@@ -77,22 +83,38 @@ impl Stage for GateStage {
 }
 
 impl GateStage {
-    fn enter(&self, target: &Arc<Target>, forced: bool, now: Instant) -> Result<Visit, Error> {
+    fn enter(
+        &self,
+        target: &Arc<Target>,
+        forced: bool,
+        peek: &Peek,
+        now: Instant,
+    ) -> Result<Visit, Error> {
         let pass = {
-            let mut breaker = target.health.breaker.lock();
+            let mut breaker = target.health().breaker.lock();
             let pass = if forced { Ok(breaker.force(now)) } else { breaker.admit(now) };
             target.metrics.breaker.set(breaker.level());
             pass
         };
         let pass = pass.map_err(|_| shut(target))?;
-        target.health.enter();
-        Ok(Visit {
+        // Given back with the visit, whatever comes next.
+        let mut visit = Visit {
             target: Arc::clone(target),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
             began: now,
             pass: Some(pass),
-        })
+            place: None,
+            prompt_tokens: u64::from(peek.input_tokens_estimate),
+        };
+        target.health().enter();
+        if let Some(room) = &target.lasting.room {
+            let output = peek.output_tokens_max.unwrap_or(OUTPUT_TOKENS_USUAL);
+            let tokens = visit.prompt_tokens.saturating_add(u64::from(output));
+            visit.place =
+                Some(room.take(tokens, &self.clock).map_err(|e| e.at(target.id.clone()))?);
+        }
+        Ok(visit)
     }
 }
 
@@ -117,16 +139,24 @@ struct Visit {
     entropy: Arc<dyn Entropy>,
     began: Instant,
     pass: Option<Pass>,
+    place: Option<Place>,
+    prompt_tokens: u64,
 }
+
+/// A cap on the answer that nobody gave.
+const OUTPUT_TOKENS_USUAL: u32 = 1_024;
 
 impl Visit {
     /// The first event came: that is what health is about. How it ends is told by the guard.
     fn answered(&self) {
         let now = self.clock.now();
         let took = now.saturating_duration_since(self.began);
-        self.target.health.pace.lock().add(took, now);
+        self.target.health().pace.lock().add(took, now);
         self.target.metrics.first_event.observe(took.as_secs_f64());
         self.target.metrics.answered.inc();
+        if let Some(place) = &self.place {
+            place.answered(self.prompt_tokens, took, now);
+        }
     }
 
     fn failed(mut self, error: &Error) {
@@ -136,15 +166,22 @@ impl Visit {
             let told = error.fault().is_some_and(|f| f.retry_after.is_some());
             // A rest that the provider asked for. What is broken is the breaker's to judge.
             if limited || told {
-                self.target.health.breaker.lock().rest(rest, self.clock.now());
+                self.target.health().breaker.lock().rest(rest, self.clock.now());
             }
+        }
+        let busy = match error.kind() {
+            Kind::UpstreamRateLimited | Kind::UpstreamOverloaded | Kind::Timeout => true,
+            _ => false,
+        };
+        if let Some(place) = self.place.as_ref().filter(|_| busy) {
+            place.overloaded(self.clock.now());
         }
         self.report(health::outcome(error));
     }
 
     fn report(&mut self, outcome: Outcome) {
         if let Some(pass) = self.pass.take() {
-            let mut breaker = self.target.health.breaker.lock();
+            let mut breaker = self.target.health().breaker.lock();
             breaker.report(pass, outcome, self.clock.now(), self.entropy.next_u64());
             self.target.metrics.breaker.set(breaker.level());
         }
@@ -161,6 +198,9 @@ impl Guard for Visit {
         });
         if let Some(usage) = &seen.usage {
             self.target.metrics.used(usage);
+            if let Some(place) = &mut self.place {
+                place.used(usage.read_total().saturating_add(usage.written_total()));
+            }
         }
         let written = u32::try_from(seen.usage.map_or(0, |u| u.written_total())).unwrap_or(0);
         if ending.is_complete() && written > 1 && seen.deltas > 1 {
@@ -173,6 +213,6 @@ impl Guard for Visit {
 impl Drop for Visit {
     fn drop(&mut self) {
         self.report(Outcome::Unknown);
-        self.target.health.leave();
+        self.target.health().leave();
     }
 }

@@ -199,7 +199,7 @@ impl RouteStage {
         journey.here = 0;
         journey.tried = Tried::default();
         if let Some(stop) = journey.plan.stop(at) {
-            stop.target.health.budget.lock().first(now);
+            stop.target.health().budget.lock().first(now);
         }
         Turn::Ask { at, forced: false, wait: Duration::ZERO }
     }
@@ -261,7 +261,7 @@ impl RouteStage {
         if journey.here >= u32::from(stop.target.vendor.retries) || !fits {
             return None;
         }
-        if !stop.target.health.budget.lock().again(now) {
+        if !stop.target.health().budget.lock().again(now) {
             return None;
         }
         journey.here += 1;
@@ -286,7 +286,7 @@ impl RouteStage {
     /// as long as the call has time.
     fn least_bad(&self, journey: &mut Journey, now: Instant) -> Turn {
         let until = |stop: &Stop| {
-            let breaker = stop.target.health.breaker.lock();
+            let breaker = stop.target.health().breaker.lock();
             (breaker.until(now), breaker.resting(now))
         };
         let soonest = journey.plan.left().map(|(at, stop)| (at, until(stop)));
@@ -330,7 +330,7 @@ impl RouteStage {
 const WAIT_MAX: Duration = Duration::from_secs(2);
 
 fn standing(funded: &Funded, stop: &Stop, now: Instant) -> Standing {
-    let health = &stop.target.health;
+    let health = stop.target.health();
     let price = stop.target.price.as_ref();
     let cost = price.map_or(i64::MAX, |p| cost_max(&funded.bound_at(&stop.target), p).0);
     Standing {

@@ -13,6 +13,7 @@ use llm_providers::Gateway;
 use llm_providers::ledger::MemoryLedger;
 use llm_providers::settings::VendorSettings;
 use llm_providers::stage::gate::Keys;
+use llm_providers::stage::gate::room::Capacity;
 use llm_providers::target::Timeouts;
 use llm_sim::script::Script;
 use llm_sim::upstream::{Upstream, Vendor};
@@ -148,6 +149,7 @@ fn settings(vendor: Vendor, sim: &SimTransport) -> VendorSettings {
         timeouts: Timeouts::default(),
         retries: 2,
         adjusts: false,
+        capacity: Capacity::default(),
     }
 }
 

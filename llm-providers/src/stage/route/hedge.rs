@@ -47,7 +47,7 @@ pub(super) async fn ask<N: Next<Attempt>>(
     next: &N,
 ) -> Result<Reply, Error> {
     route.hedges.call();
-    let slow = first.target.health.pace.lock().slow();
+    let slow = first.target.health().pace.lock().slow();
     let cheap = match first.funded.opened().call.operation {
         Operation::Chat | Operation::Embed | Operation::Rerank | Operation::Moderate => true,
         Operation::Transcribe

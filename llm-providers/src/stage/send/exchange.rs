@@ -14,7 +14,7 @@ use llm_core::seam::{Clock, TransportError, TransportPhase, WireBody};
 use super::passing::Passing;
 use super::request::Built;
 use super::whole;
-use crate::reply::{CacheState, Reply, ReplyBody, ReplyHead};
+use crate::reply::{CacheState, Paced, Reply, ReplyBody, ReplyHead};
 use crate::stage::gate::Armed;
 use crate::stage::reserve::Metered;
 use crate::stage::{Either, race};
@@ -93,6 +93,7 @@ pub(super) async fn exchange(
         attempts: attempt.number.saturating_add(1),
         fallbacks: attempt.fallbacks,
         cache: CacheState::Bypass,
+        paced: Paced::default(),
         losses,
         headers: passed(&parts),
     };

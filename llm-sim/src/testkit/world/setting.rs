@@ -13,6 +13,7 @@ use llm_providers::ledger::MemoryLedger;
 use llm_providers::model::{Balance, Policy};
 use llm_providers::settings::{ModelSettings, Settings, VendorSettings};
 use llm_providers::stage::gate::Keys;
+use llm_providers::stage::gate::room::Capacity;
 use llm_providers::target::Timeouts;
 use prometheus::Registry;
 
@@ -166,6 +167,7 @@ fn settings(network: &Arc<wire::Watched>, turn: usize) -> Settings {
             timeouts: Timeouts::default(),
             retries: 2,
             adjusts: false,
+            capacity: Capacity::default(),
         }
     };
     let tiers = |all: &[&[Vendor]]| {
@@ -187,7 +189,7 @@ fn settings(network: &Arc<wire::Watched>, turn: usize) -> Settings {
             model("wide", tiers(&[&[OpenAi, Anthropic, Gemini, Cohere]])),
             model("single", tiers(&[&[Cohere]])),
         ],
-        overrides: Vec::new(),
+        ..Settings::default()
     }
 }
 

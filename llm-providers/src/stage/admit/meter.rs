@@ -1,0 +1,344 @@
+//! All limits of one owner, counted together.
+//!
+//! A [`Meter`] is one limit: a *window* counts exactly and forgets as the calendar says; a
+//! *smooth* pace lets calls through evenly. A [`MeterSet`] is one owner's meters behind one lock,
+//! and [`book`] asks the sets of all owners of a call under all their locks, so that a call counts
+//! against every rule or against none and nobody sees a count that is taken back a moment later.
+//! Deliberately absent: money and credits. They are accounts of the ledger.
+
+mod beat;
+mod booking;
+
+use std::num::{NonZeroU32, NonZeroU64};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use governor::middleware::StateInformationMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use jiff::{SignedDuration, Timestamp};
+use llm_core::Str;
+use llm_core::quota::{Counter, Limit, Quantity, Verdict, WindowId, Zone};
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+
+use super::gcra::{Gcra, Paced, Wait};
+use beat::Beat;
+pub use booking::{Booking, OWNERS_PER_CALL, book};
+
+/// An instant on both clocks: waits are measured on one, windows lie on the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Never goes back.
+    pub instant: Instant,
+    /// What the calendar says.
+    pub wall: Timestamp,
+}
+
+impl Now {
+    /// Reads both.
+    pub fn of(clock: &dyn llm_core::seam::Clock) -> Self {
+        // A wall clock outside the calendar (year 10000) counts in the calendar's last window.
+        let wall = Timestamp::try_from(clock.wall()).unwrap_or(Timestamp::MAX);
+        Self { instant: clock.now(), wall }
+    }
+}
+
+/// What a call asks of each meter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// Calls: one.
+    pub requests: u64,
+    /// Tokens it may read and write.
+    pub tokens: u64,
+}
+
+/// What a meter counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Of {
+    /// Calls.
+    Requests,
+    /// Tokens.
+    Tokens,
+}
+
+/// So much evenly in so long, with a burst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// What is counted.
+    pub of: Of,
+    /// How much in each period.
+    pub rate: NonZeroU32,
+    /// The period.
+    pub period: Duration,
+    /// The most at once.
+    pub burst: NonZeroU32,
+}
+
+/// One rule as configured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    /// So much in a window.
+    Window(Limit),
+    /// So much evenly.
+    Smooth(Pace),
+}
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, Beat, StateInformationMiddleware>;
+
+/// One limit of one owner.
+#[derive(Debug)]
+pub struct Meter {
+    name: Str,
+    of: Of,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Window(Counter),
+    Calls { limiter: Limiter, burst: u64, full_after: Duration, last: Option<Instant> },
+    Tokens(Gcra),
+}
+
+/// What a meter has counted for a call and may have to correct.
+#[derive(Clone, Copy, Debug)]
+enum Hold {
+    Slice(WindowId, u64),
+    Paced(Paced),
+    /// Cannot be taken back.
+    Final,
+}
+
+/// Beyond this (146 years) the limiter's own arithmetic would overflow.
+const FULL_AFTER_MAX: Duration = Duration::from_nanos(u64::MAX / 4);
+
+impl Meter {
+    /// Counts a limit exactly; `None` for money and credits, and for a limit without windows.
+    pub fn window(name: Str, limit: &Limit, zone: &Zone) -> Option<Self> {
+        let (of, n) = match limit.quantity {
+            Quantity::Requests(n) => (Of::Requests, n),
+            Quantity::Tokens(n) => (Of::Tokens, n),
+            Quantity::Money(_) | Quantity::Credits(_) => return None,
+        };
+        let counter = Counter::new(name.clone(), n, limit.window(zone)?);
+        Some(Self { name, of, kind: Kind::Window(counter) })
+    }
+
+    /// Lets a pace through evenly; `None` when its numbers go beyond what a clock has.
+    pub fn smooth(name: Str, pace: &Pace, clock: &Arc<dyn llm_core::seam::Clock>) -> Option<Self> {
+        let kind = match pace.of {
+            Of::Requests => {
+                // Rounded up: a pace that is off by a nanosecond is off on the slow side.
+                let each = pace.period.as_nanos().div_ceil(u128::from(pace.rate.get()));
+                let each = Duration::from_nanos(u64::try_from(each).ok()?);
+                let quota = Quota::with_period(each)?;
+                let full_after = quota.replenish_interval().checked_mul(pace.burst.get())?;
+                if full_after > FULL_AFTER_MAX {
+                    return None;
+                }
+                let beat = Beat::new(Arc::clone(clock));
+                let limiter = RateLimiter::direct_with_clock(quota.allow_burst(pace.burst), beat)
+                    .with_middleware();
+                let burst = u64::from(pace.burst.get());
+                Kind::Calls { limiter, burst, full_after, last: None }
+            }
+            Of::Tokens => {
+                let rate = NonZeroU64::from(pace.rate);
+                let burst = u64::from(pace.burst.get());
+                Kind::Tokens(Gcra::new(rate, pace.period, burst, clock.now())?)
+            }
+        };
+        Some(Self { name, of: pace.of, kind })
+    }
+
+    /// Whether what it counts can be taken back.
+    fn is_reversible(&self) -> bool {
+        match self.kind {
+            Kind::Window(_) | Kind::Tokens(_) => true,
+            Kind::Calls { .. } => false,
+        }
+    }
+
+    /// Counts if it fits. The verdict is what a caller may be told, either way.
+    fn take(&mut self, ask: Ask, now: Now) -> (Verdict, Hold) {
+        let n = match self.of {
+            Of::Requests => ask.requests,
+            Of::Tokens => ask.tokens,
+        };
+        match &mut self.kind {
+            Kind::Window(counter) => {
+                let verdict = counter.reserve(n, now.wall);
+                let hold = Hold::Slice(verdict.slice, n);
+                (verdict, hold)
+            }
+            Kind::Tokens(pace) => match pace.reserve(n, now.instant) {
+                Ok(paced) => {
+                    let (left, full) = (pace.remaining(now.instant), pace.backlog(now.instant));
+                    let verdict = smooth(&self.name, true, pace.burst(), left, Some(full), now);
+                    (verdict, Hold::Paced(paced))
+                }
+                Err(wait) => {
+                    let wait = match wait {
+                        Wait::For(wait) => Some(wait),
+                        Wait::Never => None,
+                    };
+                    let left = pace.remaining(now.instant);
+                    (smooth(&self.name, false, pace.burst(), left, wait, now), Hold::Final)
+                }
+            },
+            Kind::Calls { limiter, burst, full_after, last } => match limiter.check() {
+                Ok(state) => {
+                    *last = Some(now.instant);
+                    let left = u64::from(state.remaining_burst_capacity());
+                    let wait = Some(*full_after);
+                    (smooth(&self.name, true, *burst, left, wait, now), Hold::Final)
+                }
+                Err(until) => {
+                    let wait = Some(until.wait_time_from(now.instant));
+                    (smooth(&self.name, false, *burst, 0, wait, now), Hold::Final)
+                }
+            },
+        }
+    }
+
+    /// Replaces what was counted by what was used.
+    fn settle(&mut self, hold: Hold, used: u64, now: Instant) {
+        match (&mut self.kind, hold) {
+            (Kind::Window(counter), Hold::Slice(slice, reserved)) => {
+                counter.settle(slice, reserved, used);
+            }
+            (Kind::Tokens(pace), Hold::Paced(paced)) => pace.settle(paced, used, now),
+            (Kind::Calls { .. } | Kind::Window(_) | Kind::Tokens(_), _) => {
+                debug_assert!(matches!(hold, Hold::Final), "a hold of another kind of meter");
+            }
+        }
+    }
+
+    /// Whether it remembers anything that a new meter would not know.
+    fn counts(&self, now: Now) -> bool {
+        match &self.kind {
+            Kind::Window(counter) => {
+                let verdict = counter.ask(0, now.wall);
+                verdict.used > 0 || verdict.reserved > 0
+            }
+            Kind::Tokens(pace) => !pace.backlog(now.instant).is_zero(),
+            Kind::Calls { full_after, last, .. } => {
+                last.is_some_and(|at| now.instant.saturating_duration_since(at) < *full_after)
+            }
+        }
+    }
+}
+
+/// The verdict of a pace: it has no windows, so that what it counts is what is missing now.
+fn smooth(
+    name: &Str,
+    allowed: bool,
+    burst: u64,
+    remaining: u64,
+    wait: Option<Duration>,
+    now: Now,
+) -> Verdict {
+    let at = |wait: Duration| {
+        let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
+        now.wall.saturating_add(wait).unwrap_or(Timestamp::MAX)
+    };
+    Verdict {
+        allowed,
+        rule: name.clone(),
+        limit: burst,
+        used: burst.saturating_sub(remaining),
+        reserved: 0,
+        remaining,
+        resets_at: wait.map(at),
+        slice: WindowId { start: now.wall, end: now.wall },
+    }
+}
+
+/// All meters of one owner.
+#[derive(Debug, Default)]
+pub struct MeterSet(Mutex<Meters>);
+
+#[derive(Debug, Default)]
+struct Meters {
+    /// Each with the rule it was made from and a number that no other meter of the set ever had:
+    /// calls that run while the rules change find their own meter again, or none.
+    list: SmallVec<[(Rule, u32, Meter); 4]>,
+    next: u32,
+}
+
+impl MeterSet {
+    /// Makes the meters those of `rules`. A rule that was there before keeps its count. Answers
+    /// whether every rule could be made.
+    pub fn fit(
+        &self,
+        owner: &'static str,
+        rules: impl Iterator<Item = Rule> + Clone,
+        zone: &Zone,
+        clock: &Arc<dyn llm_core::seam::Clock>,
+    ) -> bool {
+        let rules = rules.filter(Rule::is_counted);
+        let mut meters = self.0.lock();
+        if meters.list.iter().map(|m| m.0).eq(rules.clone()) {
+            return true;
+        }
+        let mut all = true;
+        let mut old = std::mem::take(&mut meters.list);
+        for rule in rules {
+            if let Some(i) = old.iter().position(|m| m.0 == rule) {
+                let kept = old.swap_remove(i);
+                meters.list.push(kept);
+            } else if let Some(meter) = rule.meter(owner, zone, clock) {
+                let number = meters.next;
+                meters.next = number.wrapping_add(1);
+                meters.list.push((rule, number, meter));
+            } else {
+                all = false;
+            }
+        }
+        all
+    }
+
+    /// Whether it remembers anything that a new set would not know.
+    pub fn counts(&self, now: Now) -> bool {
+        self.0.lock().list.iter().any(|m| m.2.counts(now))
+    }
+}
+
+impl Rule {
+    /// Whether a meter counts it, and not the ledger.
+    fn is_counted(&self) -> bool {
+        match self {
+            Self::Window(limit) => !limit.quantity.is_paid(),
+            Self::Smooth(_) => true,
+        }
+    }
+
+    fn meter(
+        &self,
+        owner: &str,
+        zone: &Zone,
+        clock: &Arc<dyn llm_core::seam::Clock>,
+    ) -> Option<Meter> {
+        match self {
+            Self::Window(limit) => Meter::window(format!("{owner} {limit}").into(), limit, zone),
+            Self::Smooth(pace) => {
+                let (of, rate, period) = (pace.of.name(), pace.rate, pace.period);
+                let name = format!("{owner} {rate} {of}/{period:?} smooth");
+                Meter::smooth(name.into(), pace, clock)
+            }
+        }
+    }
+}
+
+impl Of {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Tokens => "tokens",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
