@@ -23,6 +23,10 @@ pub(super) fn boundary(content_type: &str) -> Result<Cow<'_, str>, BadRequest> {
     Ok(boundary)
 }
 
+/// What a name, a file name or a type may hold; file systems allow half of it. Each byte may be
+/// three when it is written again, and then they must still fit into one part's headers.
+const TEXT_BYTES_MAX: usize = 512;
+
 /// Reads the headers that begin at `start`: a part that lacks its bytes, and where these begin.
 pub(super) fn read(body: &Bytes, start: usize) -> Result<(Part, usize), BadRequest> {
     let limit = body.len().min(start + HEADER_BYTES_MAX);
@@ -61,6 +65,11 @@ pub(super) fn read(body: &Bytes, start: usize) -> Result<(Part, usize), BadReque
     }
     if !named {
         return Err(broken("has a part without a name"));
+    }
+    let texts = [Some(&part.name), part.filename.as_ref(), part.content_type.as_ref()];
+    if texts.into_iter().flatten().any(|text| text.len() > TEXT_BYTES_MAX) {
+        let message = format!("a name or type of a part is longer than {TEXT_BYTES_MAX} bytes");
+        return Err(BadRequest::too_large(message));
     }
     Ok((part, start + next))
 }

@@ -134,3 +134,18 @@ proptest! {
         let _ = parse(TYPE, &Bytes::from(pieces.concat()));
     }
 }
+
+/// Escapes make a name longer when it is written again; a part that was read must stay readable.
+#[test]
+fn a_name_that_would_outgrow_its_headers_is_refused() {
+    let form = |name: &str| {
+        let head = format!("--xyz\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\nm");
+        Bytes::from(head + "\r\n--xyz--\r\n")
+    };
+    let content_type = "multipart/form-data; boundary=xyz";
+    let long = parse(content_type, &form(&"\\t".repeat(1_500))).unwrap_err();
+    assert_eq!(long.reason, BadReason::TooLarge);
+    let fits = parse(content_type, &form(&"\\t".repeat(256))).unwrap();
+    let again = write(&fits);
+    assert_eq!(parse(&again.content_type, &again.body).unwrap(), fits);
+}
