@@ -1,1 +1,46 @@
-//! The way to upstreams.
+//! The ways to upstreams: [`hyper`](HyperTransport), which the proxy uses and which needs nothing of
+//! the host, and [`reqwest`](ReqwestTransport), with the host's proxies and roots.
+//!
+//! Both do one exchange and no more. Deliberately absent: redirects, retries, decompression,
+//! cookies. Each of them is either decided elsewhere (retries in `route`) or must not happen at all
+//! (a redirect would carry a key to another host).
+
+mod chunks;
+mod hyper;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+
+use std::time::Duration;
+
+pub use self::hyper::{HyperTransport, NoTransport};
+#[cfg(feature = "reqwest")]
+pub use self::reqwest::ReqwestTransport;
+
+/// How connections are kept.
+#[derive(Clone, Debug)]
+pub struct Connections {
+    /// To accept one, at the most.
+    pub connect: Duration,
+    /// An idle one is closed after so long; below what servers usually keep, so that we are the
+    /// first to close and not the one that writes into a closing connection.
+    pub idle: Duration,
+    /// Idle ones kept for a host.
+    pub idle_max: usize,
+    /// Offer HTTP/2. One connection then carries all calls, and a provider's limit on streams
+    /// becomes a queue that nobody sees; so it is off unless asked for.
+    pub http2: bool,
+    /// Certificates of authorities to be trusted beside the public ones, in DER.
+    pub roots: Vec<Vec<u8>>,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            idle: Duration::from_secs(50),
+            idle_max: 1_024,
+            http2: false,
+            roots: Vec::new(),
+        }
+    }
+}

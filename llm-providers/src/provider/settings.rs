@@ -1,0 +1,376 @@
+//! What is written of a vendor, checked, and made into a description.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{HeaderName, HeaderValue};
+use http::uri::{Authority, Scheme};
+use llm_core::Str;
+use llm_core::capability::Capability;
+use llm_core::catalog::Catalog;
+use llm_core::dialect::DialectId;
+use llm_core::provider::{Credential, ProviderId};
+use llm_core::seam::Transport;
+use llm_core::secret::Secret;
+use parking_lot::RwLock;
+
+use super::compatible::{COMPATIBLE, Compatible};
+use super::described::{Auth, Described, Speaks};
+use crate::settings::{Problem, VendorSettings};
+use crate::stage::gate::Keys;
+use crate::stage::gate::room::Capacity;
+use crate::target::Timeouts;
+use crate::transport::{Connections, HyperTransport};
+
+/// A vendor as somebody writes it down. What is not said is the kind's usual.
+#[derive(Clone, Debug)]
+pub struct ProviderSettings {
+    /// Its name, the part before the slash in `vendor/model`.
+    pub name: Str,
+    /// What it is: `openai`, `anthropic`, `gemini`, `cohere`, `ollama`, or one of [`COMPATIBLE`].
+    pub kind: Str,
+    /// Where it is.
+    pub base_url: Option<Str>,
+    /// Its keys.
+    pub keys: Vec<Secret<String>>,
+    /// How long it may take.
+    pub timeouts: Option<Timeouts>,
+    /// Attempts beyond the first at one of its targets.
+    pub retries: u8,
+    /// Further headers of every request.
+    pub headers: Vec<(Str, Str)>,
+    /// Azure's version of its API.
+    pub api_version: Option<Str>,
+    /// Show keys over an unencrypted connection to another host.
+    pub insecure: bool,
+    /// How connections are kept.
+    pub connections: Connections,
+    /// How much each of its targets can take.
+    pub capacity: Capacity,
+}
+
+/// The kinds that have a wire format of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// OpenAI.
+    OpenAi,
+    /// Anthropic.
+    Anthropic,
+    /// Gemini.
+    Gemini,
+    /// Cohere.
+    Cohere,
+    /// Ollama.
+    Ollama,
+}
+
+struct Usual {
+    speaks: Speaks,
+    base_url: &'static str,
+    auth: Auth,
+    headers: &'static [(&'static str, &'static str)],
+    timeouts: Timeouts,
+    narrows: fn(&mut Capability),
+    keyless: bool,
+}
+
+impl Kind {
+    /// Those with the words for them. `claude` is what its users call Anthropic's.
+    const WORDS: [(&'static str, Self); 6] = [
+        ("openai", Self::OpenAi),
+        ("anthropic", Self::Anthropic),
+        ("claude", Self::Anthropic),
+        ("gemini", Self::Gemini),
+        ("cohere", Self::Cohere),
+        ("ollama", Self::Ollama),
+    ];
+
+    /// The kind of that name.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(w, _)| *w == word).map(|(_, kind)| *kind)
+    }
+
+    /// The word for it in the table of models.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+            Self::Cohere => "cohere",
+            Self::Ollama => "ollama",
+        }
+    }
+
+    fn usual(self) -> Usual {
+        let usual = |speaks, base_url, auth| Usual {
+            speaks,
+            base_url,
+            auth,
+            headers: &[],
+            timeouts: Timeouts::default(),
+            narrows: |_| {},
+            keyless: false,
+        };
+        let own = |name| Auth::Header(HeaderName::from_static(name));
+        match self {
+            Self::OpenAi => usual(Speaks::OpenAi, "https://api.openai.com/v1", Auth::Bearer),
+            Self::Anthropic => Usual {
+                headers: &[("anthropic-version", "2023-06-01")],
+                ..usual(
+                    Speaks::One(DialectId::Anthropic),
+                    "https://api.anthropic.com",
+                    own("x-api-key"),
+                )
+            },
+            // Never `?key=`: addresses are logged where headers are not.
+            Self::Gemini => usual(
+                Speaks::One(DialectId::Gemini),
+                "https://generativelanguage.googleapis.com/v1beta",
+                own("x-goog-api-key"),
+            ),
+            Self::Cohere => {
+                usual(Speaks::One(DialectId::Cohere), "https://api.cohere.com", Auth::Bearer)
+            }
+            Self::Ollama => Usual {
+                // A model may have to be read from a disk first, and a prompt by a processor.
+                timeouts: Timeouts {
+                    first_token: Duration::from_mins(5),
+                    idle: Duration::from_mins(2),
+                    total: Duration::from_mins(30),
+                    ..Timeouts::default()
+                },
+                keyless: true,
+                ..usual(Speaks::One(DialectId::Ollama), "http://127.0.0.1:11434", Auth::Bearer)
+            },
+        }
+    }
+}
+
+fn usual_of(host: &Compatible) -> Usual {
+    let azure = host.kind == "azure";
+    let auth = if azure { Auth::Header(HeaderName::from_static("api-key")) } else { Auth::Bearer };
+    Usual {
+        speaks: Speaks::One(DialectId::OpenaiChat),
+        base_url: host.base_url,
+        auth,
+        headers: &[],
+        timeouts: Timeouts::default(),
+        narrows: host.narrows,
+        keyless: host.key.is_empty(),
+    }
+}
+
+impl ProviderSettings {
+    /// A vendor of a kind, with nothing else said.
+    pub fn new(name: impl Into<Str>, kind: impl Into<Str>) -> Self {
+        Self {
+            name: name.into(),
+            kind: kind.into(),
+            base_url: None,
+            keys: Vec::new(),
+            timeouts: None,
+            retries: RETRIES_USUAL,
+            headers: Vec::new(),
+            api_version: None,
+            insecure: false,
+            connections: Connections::default(),
+            capacity: Capacity::default(),
+        }
+    }
+
+    /// With a key more.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.keys.push(Secret::new(key.into()));
+        self
+    }
+
+    /// At another address.
+    #[must_use]
+    pub fn at(mut self, base_url: impl Into<Str>) -> Self {
+        self.base_url = Some(base_url.into());
+        self
+    }
+
+    /// Checks everything and builds, with a client of its own. All problems are named.
+    pub fn build(self) -> Result<VendorSettings, Vec<Problem>> {
+        let place = format!("providers.{}", self.name);
+        let transport = HyperTransport::new(&self.connections)
+            .map_err(|e| vec![Problem::new(place, e.to_string())])?;
+        self.build_over(Arc::new(transport))
+    }
+
+    /// The same over a transport of one's own.
+    pub fn build_over(self, transport: Arc<dyn Transport>) -> Result<VendorSettings, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut problem = |field: &str, text: String| {
+            problems.push(Problem::new(format!("providers.{}.{field}", self.name), text));
+        };
+        let host = COMPATIBLE.iter().find(|h| h.kind == &*self.kind);
+        let kind = Kind::parse(&self.kind);
+        let usual = match (kind, host) {
+            (Some(kind), _) => kind.usual(),
+            (None, Some(host)) => usual_of(host),
+            (None, None) => {
+                problem("kind", format!("{:?} is no kind of provider", &*self.kind));
+                return Err(problems);
+            }
+        };
+        let base = self.base_url.clone().unwrap_or_else(|| Str::from_static(usual.base_url));
+        let address = address(&base);
+        if let Err(text) = &address {
+            problem("base_url", text.clone());
+        }
+        if self.keys.is_empty() && !usual.keyless {
+            problem("keys", "there is no key".to_owned());
+        }
+        if let Ok((scheme, authority, _)) = &address
+            && *scheme == Scheme::HTTP
+            && !self.keys.is_empty()
+            && !self.insecure
+            && !is_near(authority.host())
+        {
+            let text = "a key would cross the network unencrypted: use https, or say insecure";
+            problem("base_url", text.to_owned());
+        }
+        let azure = &*self.kind == "azure";
+        if azure && self.api_version.is_none() {
+            problem("api_version", "Azure wants the version of its API".to_owned());
+        }
+        let mut headers = Vec::new();
+        let usual_headers =
+            usual.headers.iter().map(|(n, v)| (Str::from_static(n), Str::from_static(v)));
+        for (name, value) in usual_headers.chain(self.headers.iter().cloned()) {
+            let pair = (HeaderName::try_from(&*name), HeaderValue::try_from(&*value));
+            let (Ok(name), Ok(value)) = pair else {
+                problem("headers", format!("{name:?} cannot be sent as a header"));
+                continue;
+            };
+            headers.retain(|(n, _)| *n != name);
+            headers.push((name, value));
+        }
+        let Ok((scheme, authority, prefix)) = address else { return Err(problems) };
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let table: Str = kind.map_or_else(|| self.kind.clone(), |k| Str::from_static(k.name()));
+        let described = Described {
+            id: ProviderId(self.name.clone()),
+            kind: table.clone(),
+            speaks: usual.speaks,
+            scheme,
+            authority,
+            prefix,
+            query: self.api_version.as_ref().map(|v| format!("api-version={v}")),
+            deployments: azure,
+            auth: usual.auth,
+            headers,
+            catalog: Catalog::builtin().clone(),
+            narrows: usual.narrows,
+            signed: RwLock::default(),
+        };
+        let key = |(n, key): (usize, &Secret<String>)| {
+            let id = Str::from(format!("{}-{}", self.name, n + 1));
+            Arc::new(Credential { id, key: Some(key.clone()) })
+        };
+        let mut keys: Vec<_> = self.keys.iter().enumerate().map(key).collect();
+        if keys.is_empty() {
+            keys.push(Arc::new(Credential { id: Str::from_static("none"), key: None }));
+        }
+        Ok(VendorSettings {
+            name: self.name,
+            kind: table,
+            provider: Arc::new(described),
+            transport,
+            keys: Keys::new(keys),
+            timeouts: self.timeouts.unwrap_or(usual.timeouts),
+            retries: self.retries,
+            adjusts: false,
+            capacity: self.capacity,
+        })
+    }
+}
+
+const RETRIES_USUAL: u8 = 2;
+
+/// Takes an address apart, or says what is wrong with it.
+fn address(base: &str) -> Result<(Scheme, Authority, String), String> {
+    if base.is_empty() {
+        return Err("this kind of provider has no usual address: give one".to_owned());
+    }
+    let uri: http::Uri = base.parse().map_err(|_| format!("{base:?} is no address"))?;
+    let scheme = match uri.scheme() {
+        Some(scheme) if *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS => scheme.clone(),
+        _ => return Err(format!("{base:?} does not begin with http:// or https://")),
+    };
+    let Some(authority) = uri.authority().cloned() else {
+        return Err(format!("{base:?} names no host"));
+    };
+    if authority.as_str().contains('@') {
+        return Err("a name and password do not belong into an address; use keys".to_owned());
+    }
+    if uri.query().is_some() {
+        return Err(format!("{base:?} has a query"));
+    }
+    Ok((scheme, authority, uri.path().trim_end_matches('/').to_owned()))
+}
+
+/// Whether a host is this machine, or one that only exists in process.
+fn is_near(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let address = bare.parse::<std::net::IpAddr>();
+    host == "localhost" || host.ends_with(".sim") || address.is_ok_and(|a| a.is_loopback())
+}
+
+/// Vendors whose keys stand in the environment, under the names that everyone uses.
+pub fn from_env(get: impl Fn(&str) -> Option<String>) -> Vec<ProviderSettings> {
+    let first = |names: &[&str]| names.iter().find_map(|n| get(n).filter(|v| !v.is_empty()));
+    let mut found = Vec::new();
+    let own: [(&str, &[&str], &[&str]); 4] = [
+        ("openai", &["OPENAI_API_KEY"], &["OPENAI_BASE_URL"]),
+        ("anthropic", &["ANTHROPIC_API_KEY"], &["ANTHROPIC_BASE_URL"]),
+        ("gemini", &["GEMINI_API_KEY", "GOOGLE_API_KEY"], &[]),
+        ("cohere", &["COHERE_API_KEY", "CO_API_KEY"], &[]),
+    ];
+    for (kind, keys, base) in own {
+        if let Some(key) = first(keys) {
+            let settings = ProviderSettings::new(kind, kind).key(key);
+            found.push(match first(base) {
+                Some(base) => settings.at(base),
+                None => settings,
+            });
+        }
+    }
+    if let Some(organization) = first(&["OPENAI_ORGANIZATION"])
+        && let Some(openai) = found.iter_mut().find(|s| &*s.kind == "openai")
+    {
+        openai.headers.push(("openai-organization".into(), organization.into()));
+    }
+    if let Some(host) = first(&["OLLAMA_API_BASE", "OLLAMA_HOST"]) {
+        found.push(ProviderSettings::new("ollama", "ollama").at(ollama_host(&host)));
+    }
+    for host in COMPATIBLE.iter().filter(|h| !h.key.is_empty() && !h.base_url.is_empty()) {
+        if let Some(key) = first(&[host.key]) {
+            found.push(ProviderSettings::new(host.kind, host.kind).key(key));
+        }
+    }
+    found
+}
+
+/// Ollama's own variable has a host, a port, both or an address; `0.0.0.0` is where it listens.
+fn ollama_host(text: &str) -> String {
+    let text = text.trim().trim_end_matches('/');
+    let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
+    let rest = rest.replacen("0.0.0.0", "127.0.0.1", 1);
+    let (host, port) = rest.split_once(':').unwrap_or((&rest, ""));
+    let host = if host.is_empty() { "127.0.0.1" } else { host };
+    let port = match (port, scheme) {
+        ("", "https") => "443",
+        ("", _) => "11434",
+        (port, _) => port,
+    };
+    format!("{scheme}://{host}:{port}")
+}
+
+#[cfg(test)]
+mod tests;
