@@ -182,7 +182,15 @@ fn exhausted(rule: Option<Str>, why: Refused<Money>) -> Error {
 }
 
 fn unavailable(error: &StoreError) -> Error {
-    Error::new(Kind::Busy, "the ledger is not available").because(error.clone())
+    let (kind, text) = match error {
+        StoreError::Unavailable(_) | StoreError::Conflict(_) | StoreError::Full(_) => {
+            (Kind::Busy, "the ledger is not available")
+        }
+        StoreError::Corrupt(_) | StoreError::Violation(_) => {
+            (Kind::Internal, "the ledger refuses what must not happen")
+        }
+    };
+    Error::new(kind, text).because(error.clone())
 }
 
 /// The obligation to settle. Whichever way the call ends, it ends here, once.
