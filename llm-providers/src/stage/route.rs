@@ -12,10 +12,12 @@ mod decide;
 mod filter;
 mod hedge;
 mod plan;
+mod resume;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use llm_core::call::Operation;
 use llm_core::error::{Advice, Error, Kind};
 use llm_core::money::cost_max;
 use llm_core::prompt::Request;
@@ -78,12 +80,14 @@ pub struct Prefix {
 impl Prefix {
     pub(crate) fn put(&self, request: &mut Request) {
         use llm_core::prompt::{Message, Role};
-        request.messages.push(Message::text(Role::Assistant, self.text.clone()));
+        // Some APIs refuse an answer that ends in blanks; what they would add is left out later.
+        let begun = self.text.trim_end().to_owned();
+        request.messages.push(Message::text(Role::Assistant, begun));
     }
 }
 
 /// The stage.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RouteStage {
     /// Time.
     pub clock: Arc<dyn Clock>,
@@ -150,6 +154,9 @@ impl Stage for RouteStage {
                 next.run(attempt).await
             };
             let error = match asked {
+                Ok(reply) if journey.may_resume() => {
+                    return Ok(resume::wrap(self, next, journey, at, reply));
+                }
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
@@ -178,6 +185,13 @@ impl Journey {
             forced,
             prefix: None,
         })
+    }
+
+    fn may_resume(&self) -> bool {
+        let opened = self.funded.opened();
+        let wanted = opened.call.controls.resume.unwrap_or(opened.model.policy.resume);
+        // The hold was made for one way only unless the model's policy said otherwise.
+        wanted && opened.model.policy.resume && opened.call.operation == Operation::Chat
     }
 
     fn deadline(&self) -> Instant {

@@ -1,0 +1,174 @@
+//! Two event sequences as one: the second begins where the first one broke.
+
+use llm_core::Str;
+use llm_core::event::{Delta, Event, Notice, PartHead, PartId};
+use llm_core::extra::Extra;
+
+use super::overlap::{Continues, Overlap};
+
+/// What has passed, and how the second sequence is fitted to it.
+#[derive(Debug, Default)]
+pub(super) struct Weave {
+    text: String,
+    /// The part that text is being added to.
+    open: Option<PartId>,
+    /// How many parts there are.
+    parts: u16,
+    /// Something passed that no second model can go on with.
+    closed_to_others: bool,
+    second: Option<Second>,
+}
+
+/// The second sequence.
+#[derive(Debug)]
+struct Second {
+    overlap: Option<Overlap>,
+    /// The part of the second sequence that carries its text.
+    part: Option<PartId>,
+    /// What its further parts are called here.
+    shift: u16,
+    announced: bool,
+}
+
+impl Weave {
+    /// The text so far.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether another model can go on.
+    pub(super) fn may_go_on(&self) -> bool {
+        !self.closed_to_others && !self.text.trim_end().is_empty()
+    }
+
+    /// From now on events are those of the second sequence.
+    pub(super) fn go_on(&mut self, how: Continues) {
+        self.second = Some(Second {
+            overlap: Some(Overlap::new(&self.text, how)),
+            part: None,
+            shift: self.parts,
+            announced: false,
+        });
+    }
+
+    /// An event of the sequence that runs now.
+    pub(super) fn pass(&mut self, event: Event, mut out: impl FnMut(&Event)) {
+        if self.second.is_none() {
+            self.note(&event);
+            out(&event);
+            return;
+        }
+        self.fit(event, &mut out);
+    }
+
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::PartStart { part, head } => {
+                self.parts = self.parts.max(part.index.saturating_add(1));
+                let plain = matches!(head, PartHead::Text | PartHead::Reasoning);
+                self.closed_to_others |= !plain || part.candidate != 0;
+                self.open = matches!(head, PartHead::Text).then_some(*part).or(self.open);
+            }
+            Event::PartDelta { part, delta: Delta::Text(text) } if self.open == Some(*part) => {
+                self.text.push_str(text);
+            }
+            Event::PartEnd { part, .. } if self.open == Some(*part) => self.open = None,
+            Event::Finish { .. } => self.closed_to_others = true,
+            _ => {}
+        }
+    }
+
+    fn fit(&mut self, event: Event, out: &mut impl FnMut(&Event)) {
+        let Some(second) = &mut self.second else { return };
+        if !std::mem::replace(&mut second.announced, true) {
+            out(&Event::Notice(Notice::Resumed));
+        }
+        match event {
+            // The answer has begun already, and thinking about how to go on is not part of it.
+            Event::Start(_) | Event::PartStart { head: PartHead::Reasoning, .. } => {}
+            Event::PartStart { part, head: PartHead::Text } if second.part.is_none() => {
+                second.part = Some(part);
+                if self.open.is_none() {
+                    let part = self.fresh();
+                    self.open = Some(part);
+                    out(&Event::PartStart { part, head: PartHead::Text });
+                }
+            }
+            Event::PartDelta { part, delta: Delta::Text(text) } if second.part == Some(part) => {
+                let new = match &mut second.overlap {
+                    None => Some(text.to_string()),
+                    Some(overlap) => overlap.add(&text),
+                };
+                if let Some(new) = new {
+                    second.overlap = None;
+                    self.say(new, out);
+                }
+            }
+            Event::PartEnd { part, extra } if second.part == Some(part) => {
+                if let Some(mut overlap) = second.overlap.take() {
+                    let new = overlap.rest();
+                    self.say(new, out);
+                }
+                self.shut(extra, out);
+            }
+            Event::PartDelta { part, delta } => {
+                if let Some(part) = self.renamed(part) {
+                    out(&Event::PartDelta { part, delta });
+                }
+            }
+            Event::PartEnd { part, extra } => {
+                if let Some(part) = self.renamed(part) {
+                    out(&Event::PartEnd { part, extra });
+                }
+            }
+            Event::PartStart { part, head } => {
+                self.shut(Extra::default(), out);
+                if let Some(part) = self.renamed(part) {
+                    self.parts = self.parts.max(part.index.saturating_add(1));
+                    out(&Event::PartStart { part, head });
+                }
+            }
+            Event::Finish { .. } => {
+                self.shut(Extra::default(), out);
+                out(&event);
+            }
+            Event::Usage(_)
+            | Event::Notice(_)
+            | Event::Unmodelled(_)
+            | Event::Failure(_)
+            | Event::End => out(&event),
+        }
+    }
+
+    fn fresh(&mut self) -> PartId {
+        let part = PartId { candidate: 0, index: self.parts };
+        self.parts = self.parts.saturating_add(1);
+        part
+    }
+
+    /// A further part of the second sequence under a number that is free here. What began before
+    /// its text (thinking) was left out.
+    fn renamed(&self, part: PartId) -> Option<PartId> {
+        let second = self.second.as_ref()?;
+        let text = second.part?.index;
+        let behind = part.index.checked_sub(text).filter(|n| *n > 0)?;
+        let index = second.shift.saturating_add(behind - 1);
+        Some(PartId { candidate: part.candidate, index })
+    }
+
+    fn say(&mut self, new: String, out: &mut impl FnMut(&Event)) {
+        if new.is_empty() {
+            return;
+        }
+        if let Some(part) = self.open {
+            self.text.push_str(&new);
+            out(&Event::PartDelta { part, delta: Delta::Text(Str::from(new)) });
+        }
+    }
+
+    fn shut(&mut self, extra: Extra, out: &mut impl FnMut(&Event)) {
+        if let Some(part) = self.open.take() {
+            out(&Event::PartEnd { part, extra });
+        }
+    }
+}
