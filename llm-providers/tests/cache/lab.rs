@@ -54,7 +54,8 @@ impl Provider for Described {
     fn uri(&self, operation: Operation, model: &str, stream: bool) -> Option<http::Uri> {
         let endpoint = self.dialect.endpoint(operation, model, stream)?;
         let base = SimTransport::base_url(self.vendor);
-        format!("{base}{}", endpoint.path).parse().ok()
+        let version = if self.vendor == Vendor::Gemini { "/v1beta" } else { "" };
+        format!("{base}{version}{}", endpoint.path).parse().ok()
     }
 
     fn sign(
