@@ -3,14 +3,15 @@
 //! Off unless a model's policy has it. Below the money: a caller who cannot fund a miss is refused
 //! before a recording is looked for, and every reader has a hold of its own, of which a hit takes
 //! the policy's price. Above the routing: a recording answers whatever target made it. The rooms:
-//! [`key`] says which questions are the same, [`shelf`] keeps answers, [`flight`] shares one that is
-//! under way, [`tail`] reads either.
+//! `key` says which questions are the same, `shelf` keeps answers, `flight` shares one that is under
+//! way, `course` says how that goes, `tail` reads either.
 //!
 //! Deliberately absent: answers to similar questions. What is not the same question gets its own
 //! answer.
 
 mod bell;
 mod coalesce;
+mod course;
 mod flight;
 mod key;
 mod recording;
@@ -21,22 +22,21 @@ mod tail;
 use std::fmt;
 use std::sync::Arc;
 
-use llm_core::Str;
 use llm_core::call::CacheUse;
-use llm_core::dialect::Observed;
 use llm_core::error::Error;
 use llm_core::seam::{BoxFuture, Clock};
-use llm_core::store::{CacheKey, label};
+use llm_core::store::CacheKey;
 
 use self::coalesce::{Aboard, Flights, is_shared};
-use self::flight::{Head, Log, Seat, breathe};
+use self::course::Course;
+use self::flight::{Head, Log, Seat};
 use self::recording::Recording;
 use self::tail::{Owed, Replay, Tail, passed, unasked};
 use super::record::Opened;
-use super::reserve::{Funded, HoldGuard};
+use super::reserve::Funded;
 use super::{Either, Next, Stage, race};
 use crate::model::CachePolicy;
-use crate::reply::{CacheState, Reply, ReplyBody, ReplyHead, Source, Step};
+use crate::reply::{CacheState, Reply, ReplyBody, ReplyHead, Source};
 
 pub(crate) use shelf::Shelf;
 
@@ -184,120 +184,15 @@ impl CacheStage {
         policy: &CachePolicy,
         next: &N,
     ) -> BoxFuture<'static, ()> {
-        let controls = &funded.opened().call.controls;
-        let ttl = controls.cache_ttl.map_or(policy.ttl, |ttl| ttl.min(policy.ttl));
-        let (shelf, flights) = (Arc::clone(&self.shelf), Arc::clone(&self.flights));
-        let (clock, key) = (Arc::clone(&self.clock), key.clone());
-        let (share, age) = (funded.oblige(), shelf.age());
-        // Readers who want the usage are given it, and the others are not shown it.
-        funded.show_usage();
+        let course = Course::new(self, log, key, funded, policy);
         let (funded, next) = (funded.clone(), next.clone());
-        let labels = labels(funded.opened());
-        Box::pin(async move {
-            let course = Course { shelf, flights, clock, key, log, ttl, age, labels };
-            course.fly(funded, share, next).await;
-        })
-    }
-}
-
-/// Where a flight goes.
-struct Course {
-    shelf: Arc<Shelf>,
-    flights: Arc<Flights>,
-    clock: Arc<dyn Clock>,
-    key: CacheKey,
-    log: Arc<Log>,
-    ttl: std::time::Duration,
-    age: u64,
-    labels: Vec<Str>,
-}
-
-impl Course {
-    async fn fly<N: Next<Funded>>(self, funded: Funded, share: HoldGuard, next: N) {
-        let call = &funded.opened().call;
-        if call.controls.cache != CacheUse::Refresh {
-            // A flight may have landed between our first look and our own beginning.
-            let mut kept = self.shelf.near(&self.key).await;
-            if kept.is_none() {
-                kept = self.shelf.far(&self.key, call.operation).await;
-            }
-            if let Some(kept) = kept {
-                drop((funded, share));
-                self.flights.forget(&self.key, &self.log);
-                return self.log.begin(Head::Kept(kept));
-            }
-        }
-        match next.run(funded).await {
-            Ok(reply) => self.read(reply, share).await,
-            Err(error) => {
-                drop(share);
-                // Gone before anyone hears of it, so that whoever asks again begins anew.
-                self.flights.forget(&self.key, &self.log);
-                self.log.end(bytes::Bytes::new(), &Observed::default(), Err(error));
-            }
-        }
-    }
-
-    async fn read(self, reply: Reply, share: HoldGuard) {
-        let Reply { head, mut body, record: _ } = reply;
-        self.log.begin(Head::Live(head.clone()));
-        loop {
-            match std::future::poll_fn(|cx| body.poll_step(cx)).await {
-                Step::Bytes(piece) if piece.is_empty() => {}
-                Step::Bytes(piece) => {
-                    self.log.push(piece, body.observed());
-                    breathe().await;
-                }
-                Step::Last(last) => {
-                    let seen = body.observed().clone();
-                    // What was lent below is back. Now the money, before anyone sees an end.
-                    drop((body, share));
-                    self.keep(head, &last, &seen).await;
-                    self.flights.forget(&self.key, &self.log);
-                    return self.log.end(last, &seen, Ok(()));
-                }
-                Step::Failed(error) => {
-                    let seen = body.observed().clone();
-                    drop((body, share));
-                    self.flights.forget(&self.key, &self.log);
-                    return self.log.end(bytes::Bytes::new(), &seen, Err(error));
-                }
-            }
-        }
-    }
-
-    async fn keep(&self, head: ReplyHead, last: &bytes::Bytes, seen: &Observed) {
-        if self.ttl.is_zero() || !Recording::is_worth(seen) {
-            return;
-        }
-        let Some(body) = self.log.whole(last) else { return };
-        let recorded = self.clock.now();
-        let Some(expires) = recorded.checked_add(self.ttl) else { return };
-        let (seen, labels) = (seen.clone(), self.labels.clone());
-        let recording = Recording { head, body, seen, labels, recorded, expires };
-        self.shelf.keep(&self.key, Arc::new(recording), self.age).await;
+        Box::pin(course.fly(funded, next))
     }
 }
 
 fn reply(head: ReplyHead, source: impl Source + 'static) -> Reply {
     Reply { head, body: ReplyBody::new(Box::new(source)), record: None }
 }
-
-/// What an answer can be forgotten by.
-fn labels(opened: &Opened) -> Vec<Str> {
-    let principal = &opened.call.grant.principal;
-    let mut labels = opened.call.controls.tags.clone();
-    labels.truncate(TAGS_MAX);
-    labels.push(label("key", &principal.key.0));
-    labels.push(label("model", &opened.model.name));
-    if let Some(user) = &principal.user {
-        labels.push(label("user", &user.0));
-    }
-    labels
-}
-
-/// Tags of a caller by which its answers can be forgotten.
-const TAGS_MAX: usize = 32;
 
 impl fmt::Debug for CacheStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

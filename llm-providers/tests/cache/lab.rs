@@ -78,7 +78,7 @@ impl Provider for Described {
 }
 
 /// All dialects that a simulated vendor speaks, with the vendor's name.
-pub const DIALECTS: [(&str, Vendor, DialectId); 6] = [
+pub(crate) const DIALECTS: [(&str, Vendor, DialectId); 6] = [
     ("openai", Vendor::OpenAi, DialectId::OpenaiChat),
     ("responses", Vendor::OpenAi, DialectId::OpenaiResponses),
     ("anthropic", Vendor::Anthropic, DialectId::Anthropic),
@@ -89,19 +89,19 @@ pub const DIALECTS: [(&str, Vendor, DialectId); 6] = [
 
 /// The gateway and what stands around it.
 #[derive(Clone)]
-pub struct Lab {
-    pub gateway: Gateway,
-    pub ledger: Arc<MemoryLedger>,
-    pub sim: SimTransport,
+pub(crate) struct Lab {
+    pub(crate) gateway: Gateway,
+    pub(crate) ledger: Arc<MemoryLedger>,
+    pub(crate) sim: SimTransport,
     next: Arc<AtomicU64>,
 }
 
 /// A gateway whose models keep answers as the policy says. Each vendor's model has its name.
-pub fn lab(cache: CachePolicy) -> Lab {
+pub(crate) fn lab(cache: CachePolicy) -> Lab {
     lab_with(cache, None)
 }
 
-pub fn lab_with(cache: CachePolicy, store: Option<Arc<dyn CacheStore>>) -> Lab {
+pub(crate) fn lab_with(cache: CachePolicy, store: Option<Arc<dyn CacheStore>>) -> Lab {
     let sim = SimTransport::new(&Options::default());
     let ledger = Arc::new(MemoryLedger::default());
     let policy = Policy { cache: Some(cache), ..Policy::default() };
@@ -147,12 +147,12 @@ fn keys() -> Keys {
     Keys(vec![Arc::new(Credential { id: "test".into(), key })])
 }
 
-pub fn global() -> CachePolicy {
+pub(crate) fn global() -> CachePolicy {
     CachePolicy { scope: CacheScope::Global, ..CachePolicy::default() }
 }
 
 /// Whoever asks with that key.
-pub fn grant(tenant: &'static str, key: &'static str) -> Arc<Grant> {
+pub(crate) fn grant(tenant: &'static str, key: &'static str) -> Arc<Grant> {
     let principal = Principal {
         key: KeyId::from(key),
         tenant: TenantId::from(tenant),
@@ -165,7 +165,7 @@ pub fn grant(tenant: &'static str, key: &'static str) -> Arc<Grant> {
 }
 
 /// The usual question in OpenAI's words.
-pub fn question(stream: bool) -> String {
+pub(crate) fn question(stream: bool) -> String {
     format!(
         r#"{{"model":"openai","stream":{stream},"max_tokens":300,"messages":[{{"role":"user","content":"Write 20 words"}}]}}"#
     )
@@ -173,32 +173,32 @@ pub fn question(stream: bool) -> String {
 
 /// What came of a call, all of it.
 #[derive(Debug, PartialEq)]
-pub struct Told {
-    pub cache: CacheState,
-    pub text: String,
+pub(crate) struct Told {
+    pub(crate) cache: CacheState,
+    pub(crate) text: String,
 }
 
 impl Lab {
-    pub fn upstream(&self, vendor: Vendor) -> &Arc<Upstream> {
+    pub(crate) fn upstream(&self, vendor: Vendor) -> &Arc<Upstream> {
         self.sim.upstream(vendor).unwrap()
     }
 
     /// How often the vendor was asked.
-    pub fn asked(&self, vendor: Vendor) -> usize {
+    pub(crate) fn asked(&self, vendor: Vendor) -> usize {
         self.upstream(vendor).requests().len()
     }
 
-    pub fn script(&self, vendor: Vendor, rules: &str) {
+    pub(crate) fn script(&self, vendor: Vendor, rules: &str) {
         self.upstream(vendor).script(Script::parse(rules.as_bytes()).unwrap());
     }
 
     /// A call in OpenAI's words.
-    pub fn call(&self, body: &str) -> Call {
+    pub(crate) fn call(&self, body: &str) -> Call {
         let path = if body.contains("\"input\"") { "embeddings" } else { "chat/completions" };
         self.call_to(DialectId::OpenaiChat, &format!("/v1/{path}"), body)
     }
 
-    pub fn call_to(&self, dialect: DialectId, path: &str, body: &str) -> Call {
+    pub(crate) fn call_to(&self, dialect: DialectId, path: &str, body: &str) -> Call {
         let caller = llm_dialects::caller(dialect).unwrap();
         let route = caller.route(&http::Method::POST, path).unwrap();
         let bytes = Bytes::copy_from_slice(body.as_bytes());
@@ -219,18 +219,18 @@ impl Lab {
         }
     }
 
-    pub async fn send(&self, call: Call) -> Result<Reply, Error> {
+    pub(crate) async fn send(&self, call: Call) -> Result<Reply, Error> {
         self.gateway.send(call).await
     }
 
     /// Asks, and reads the answer as the caller would.
-    pub async fn ask(&self, call: Call) -> Result<Told, Error> {
+    pub(crate) async fn ask(&self, call: Call) -> Result<Told, Error> {
         let how = self.how(&call);
         let reply = self.send(call).await?;
         self.read(reply, how).await
     }
 
-    pub fn how(&self, call: &Call) -> Render {
+    pub(crate) fn how(&self, call: &Call) -> Render {
         let cx = RenderCx {
             id: "our-id".into(),
             created: 1,
@@ -242,7 +242,7 @@ impl Lab {
         Render { caller, cx, stream: call.peek.stream, clock }
     }
 
-    pub async fn read(&self, reply: Reply, how: Render) -> Result<Told, Error> {
+    pub(crate) async fn read(&self, reply: Reply, how: Render) -> Result<Told, Error> {
         let cache = reply.head.cache;
         let mut body = render(reply, how).await?.body;
         let mut text = Vec::new();
@@ -253,18 +253,18 @@ impl Lab {
     }
 
     /// Asks in OpenAI's words.
-    pub async fn say(&self, body: &str) -> Told {
+    pub(crate) async fn say(&self, body: &str) -> Told {
         self.ask(self.call(body)).await.unwrap()
     }
 
     /// All that was paid, over all accounts.
-    pub fn paid(&self) -> Money {
+    pub(crate) fn paid(&self) -> Money {
         let accounts = self.ledger.accounts();
         Money(accounts.iter().map(|(_, a)| a.settled.0).sum())
     }
 
     /// Nothing is held any more, and the books add up.
-    pub async fn assert_settled(&self) {
+    pub(crate) async fn assert_settled(&self) {
         use llm_core::store::Ledger;
         assert_eq!(self.ledger.holds_open(), 0, "a hold is open");
         assert_eq!(self.ledger.verify().await.unwrap().problems, []);
@@ -272,7 +272,7 @@ impl Lab {
 }
 
 /// The words of an answer, in whatever form of OpenAI's it came.
-pub fn words(text: &str) -> String {
+pub(crate) fn words(text: &str) -> String {
     let mut all = String::new();
     let values = text.lines().map(|l| l.strip_prefix("data: ").unwrap_or(l));
     for value in values.filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok()) {
@@ -284,7 +284,7 @@ pub fn words(text: &str) -> String {
     all
 }
 
-pub fn wish(mut call: Call, cache: CacheUse) -> Call {
+pub(crate) fn wish(mut call: Call, cache: CacheUse) -> Call {
     call.controls.cache = cache;
     call
 }

@@ -174,15 +174,3 @@ async fn what_went_wrong_is_not_kept() {
     let _ = lab.ask(lab.call(&question(false))).await;
     assert_eq!(lab.say(&question(false)).await.cache, CacheState::Miss);
 }
-
-#[tokio::test(start_paused = true)]
-async fn sounds_and_pictures_are_not_kept() {
-    let lab = lab(global());
-    let body = r#"{"model":"openai","prompt":"a cat"}"#;
-    let path = "/v1/images/generations";
-    for _ in 0..2 {
-        let call = lab.call_to(llm_core::dialect::DialectId::OpenaiChat, path, body);
-        let reply = lab.send(call).await;
-        assert!(reply.is_err_and(|_| true) || lab.asked(OpenAi) > 0);
-    }
-}

@@ -163,6 +163,24 @@ async fn a_follower_has_its_own_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_asked_before_a_refresh_does_not_replace_it() {
+    let lab = lab(global());
+    lab.script(
+        OpenAi,
+        r#"[{"times":1,"do":{"first_byte_ms":900,"text":"old"}},
+            {"times":1,"do":{"first_byte_ms":100,"text":"new"}}]"#,
+    );
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        lab.ask(wish(lab.call(&question(false)), CacheUse::Refresh)).await.unwrap()
+    };
+    let (old, new) = tokio::join!(lab.ask(lab.call(&question(false))), later);
+    assert_eq!((words(&old.unwrap().text), words(&new.text)), ("old".into(), "new".into()));
+    assert_eq!(words(&lab.say(&question(false)).await.text), "new");
+    assert_eq!(lab.asked(OpenAi), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn callers_say_how_the_cache_is_used() {
     let lab = lab(global());
     let ask = |cache| lab.ask(wish(lab.call(&question(false)), cache));

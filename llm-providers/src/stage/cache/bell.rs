@@ -38,11 +38,16 @@ impl Bell {
 
     /// The reader waits.
     pub(super) fn wait(&self, place: usize, waker: &Waker) {
-        let mut places = self.0.lock();
-        let Some(known) = places.wakers.get_mut(place) else { return };
-        if !known.as_ref().is_some_and(|k| k.will_wake(waker)) {
-            *known = Some(waker.clone());
-        }
+        let old = {
+            let mut places = self.0.lock();
+            let Some(known) = places.wakers.get_mut(place) else { return };
+            if known.as_ref().is_some_and(|k| k.will_wake(waker)) {
+                return;
+            }
+            known.replace(waker.clone())
+        };
+        // Without the lock: the last waker of a task may take a reader along.
+        drop(old);
     }
 
     /// Wakes all who wait, but not one who is at work and looks for itself.

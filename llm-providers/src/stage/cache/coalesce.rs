@@ -72,6 +72,13 @@ impl Flights {
         drop(flight);
     }
 
+    /// Whether the flight that writes to this log is still the one that others find: one that a
+    /// later call has replaced must not write over what that one keeps.
+    pub(super) fn finds(&self, key: &CacheKey, log: &Arc<Log>) -> bool {
+        let flight = self.0.lock().get(key).and_then(Weak::upgrade);
+        flight.is_some_and(|f| f.writes_to(log))
+    }
+
     /// Forgets the name of a flight whose last reader has left, unless another has it by now.
     pub(super) fn left(&self, key: &CacheKey) {
         let mut flights = self.0.lock();

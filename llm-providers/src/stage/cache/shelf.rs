@@ -36,7 +36,7 @@ pub(crate) struct Shelf {
     far: Option<Arc<dyn CacheStore>>,
     clock: Arc<dyn Clock>,
     /// How often something was forgotten: what was asked before that is not kept after it.
-    purges: AtomicU64,
+    purges: Arc<AtomicU64>,
     puts: Arc<AtomicUsize>,
 }
 
@@ -72,7 +72,7 @@ impl Shelf {
             .weigher(|_, kept: &Arc<Recording>| kept.weight())
             .expire_after(Each)
             .build();
-        Self { near, far, clock, purges: AtomicU64::new(0), puts: Arc::default() }
+        Self { near, far, clock, purges: Arc::default(), puts: Arc::default() }
     }
 
     /// What is near and fresh.
@@ -111,7 +111,7 @@ impl Shelf {
     /// Keeps a recording that was asked for at that age, near and far.
     pub(super) async fn keep(&self, key: &CacheKey, kept: Arc<Recording>, age: u64) {
         if self.put(key, Arc::clone(&kept), age).await {
-            self.send(key, &kept);
+            self.send(key, &kept, age);
         }
     }
 
@@ -129,7 +129,7 @@ impl Shelf {
     }
 
     /// Writes behind the answer: a caller does not wait for a store.
-    fn send(&self, key: &CacheKey, kept: &Arc<Recording>) {
+    fn send(&self, key: &CacheKey, kept: &Arc<Recording>, age: u64) {
         let Some(far) = &self.far else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         if self.puts.fetch_add(1, Ordering::Relaxed) >= PUTS_MAX {
@@ -138,9 +138,13 @@ impl Shelf {
         }
         let (far, key, kept) = (Arc::clone(far), key.clone(), Arc::clone(kept));
         let (clock, puts) = (Arc::clone(&self.clock), Arc::clone(&self.puts));
+        let purges = Arc::clone(&self.purges);
         runtime.spawn(async move {
             let ttl = kept.expires.saturating_duration_since(kept.recorded);
-            if let Some(bytes) = kept.encode(&key, clock.now(), clock.wall()) {
+            let bytes = kept.encode(&key, clock.now(), clock.wall());
+            // What was forgotten meanwhile must not come back.
+            let bytes = bytes.filter(|_| purges.load(Ordering::SeqCst) == age);
+            if let Some(bytes) = bytes {
                 let put = far.put(&key, bytes, ttl, &kept.labels);
                 if let Either::First(Err(error)) = race(put, clock.sleep(PUT_WAIT)).await {
                     tracing::debug!(%error, "the cache's store failed");

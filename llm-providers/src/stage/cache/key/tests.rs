@@ -68,7 +68,7 @@ fn meaning(body: &[u8]) -> String {
     for (name, value) in members {
         let skipped =
             ["stream", "stream_options", "cache", "user", "metadata", "safety_identifier"];
-        if !skipped.contains(&name.as_str()) && !(named && name == "model") {
+        if !(skipped.contains(&name.as_str()) || named && name == "model") {
             // Not sorted inside: notation without space, order as written.
             out.push_str(&format!("|{name:?}={}", squeezed(value.get())));
         }
