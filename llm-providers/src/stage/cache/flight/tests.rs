@@ -175,3 +175,67 @@ async fn no_wake_is_lost() {
         }
     }
 }
+
+/// Whether somebody was woken.
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl std::task::Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Flag {
+    fn wait(&self) {
+        while !self.0.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// What wakes the work while one reader polls it, and finds another who cannot, is not lost with
+/// the first when it leaves.
+#[test]
+fn a_wake_in_the_middle_of_a_poll_outlives_who_polled() {
+    let (tried, mut step) = (Arc::new(Flag::default()), 0);
+    let seen = Arc::clone(&tried);
+    let (flights, mut first) = flight(move |log| {
+        Box::pin(poll_fn(move |cx| {
+            step += 1;
+            match step {
+                1 => {}
+                2 => {
+                    // From elsewhere, and the other reader comes before we are done.
+                    cx.waker().wake_by_ref();
+                    seen.wait();
+                }
+                3 => log.push(Bytes::from_static(b"x"), &Observed::default()),
+                _ => {}
+            }
+            Poll::<()>::Pending
+        }))
+    });
+    let mut second = flights.join(&key()).unwrap();
+    let poll = |seat: &mut Seat, flag: &Arc<Flag>| {
+        let waker = Waker::from(Arc::clone(flag));
+        seat.poll_next(&mut Context::from_waker(&waker), &mut Observed::default()).is_ready()
+    };
+    let woken = Arc::new(Flag::default());
+    assert!(!poll(&mut second, &woken));
+    let other = std::thread::spawn({
+        let woken = Arc::clone(&woken);
+        move || {
+            woken.wait();
+            woken.0.store(false, Ordering::SeqCst);
+            assert!(!poll(&mut second, &woken), "the first is still at it");
+            tried.0.store(true, Ordering::SeqCst);
+            second
+        }
+    });
+    poll(&mut first, &Arc::default());
+    drop(first);
+    let mut second = other.join().unwrap();
+    assert!(woken.0.load(Ordering::SeqCst), "nobody told the reader who is left");
+    assert!(poll(&mut second, &woken));
+}
