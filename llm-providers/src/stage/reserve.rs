@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use jiff::Timestamp;
 use llm_core::Str;
-use llm_core::dialect::Observed;
+use llm_core::dialect::{DialectId, Observed};
 use llm_core::error::{Error, Kind};
 use llm_core::ledger::rules::Refused;
 use llm_core::ledger::{HoldId, HoldProof, Receipt};
@@ -105,10 +105,12 @@ impl Funded {
         self.0.usage_shown.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the caller is not to be shown the usage frame that we ask for.
-    pub(crate) fn hides_usage(&self) -> bool {
-        let wanted = self.0.opened.call.peek.wants_usage_frame;
-        !wanted && !self.0.usage_shown.load(Ordering::Relaxed)
+    /// Whether the caller is not to be shown the usage frame that we ask for of an upstream of that
+    /// dialect. Where it is another one than the caller's, the edge decides what is written of it.
+    pub(crate) fn hides_usage(&self, upstream: DialectId) -> bool {
+        let call = &self.0.opened.call;
+        let relayed = call.dialect == upstream;
+        relayed && !call.peek.wants_usage_frame && !self.0.usage_shown.load(Ordering::Relaxed)
     }
 
     fn watermark(&self, cost: Money) {

@@ -1,9 +1,10 @@
 //! A recording answers in either form, in each dialect.
 
+use llm_core::call::CacheUse;
 use llm_core::dialect::DialectId;
 use llm_providers::reply::CacheState;
 
-use crate::lab::{DIALECTS, global, lab, question, words};
+use crate::lab::{DIALECTS, global, lab, question, wish, words};
 
 fn is_hit(cache: CacheState) -> bool {
     matches!(cache, CacheState::Hit { .. })
@@ -67,6 +68,17 @@ async fn another_callers_dialect_is_another_question_and_is_answered_in_its_own_
     assert!(is_hit(again.cache));
     assert_eq!(again.text, first.text);
     assert!(first.text.contains("\"type\":\"message\""), "{}", first.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_dialect_that_always_says_usage_says_it_with_and_without_the_cache() {
+    let lab = lab(global());
+    let body = r#"{"model":"openai","stream":true,"max_tokens":200,"messages":[{"role":"user","content":"Write 3 words"}]}"#;
+    for cache in [CacheUse::Off, CacheUse::Use, CacheUse::Use] {
+        let call = wish(lab.call_to(DialectId::Anthropic, "/v1/messages", body), cache);
+        let text = lab.ask(call).await.unwrap().text;
+        assert!(text.contains("\"output_tokens\":3"), "{cache:?}: {text}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
