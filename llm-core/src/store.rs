@@ -18,7 +18,7 @@ use crate::ledger::book::ReserveError;
 use crate::ledger::rules::{Account, Refused, Violation};
 use crate::ledger::{AccountId, HoldId, HoldProof, Receipt, Settlement};
 use crate::money::{Money, Unit};
-use crate::principal::{Grant, KeyId, TenantId};
+use crate::principal::{Grant, KeyId, TenantId, UserId};
 use crate::quota::{Limit, Verdict};
 use crate::seam::BoxFuture;
 
@@ -211,6 +211,29 @@ pub enum Purge {
     Scope(TenantId, Str),
     /// Those of a tenant.
     Tenant(TenantId),
+}
+
+impl Purge {
+    /// Those that calls of a key made.
+    pub fn key(tenant: TenantId, key: &KeyId) -> Self {
+        Self::Tag(tenant, label("key", &key.0))
+    }
+
+    /// Those that calls of a user made.
+    pub fn user(tenant: TenantId, user: &UserId) -> Self {
+        Self::Tag(tenant, label("user", &user.0))
+    }
+
+    /// Those of a model, by the name that callers send.
+    pub fn model(tenant: TenantId, model: &str) -> Self {
+        Self::Tag(tenant, label("model", model))
+    }
+}
+
+/// The tag under which a recording stands for its key, user or model, beside the tags that its
+/// caller gave it: `key:…`, `user:…`, `model:…`.
+pub fn label(kind: &'static str, name: &str) -> Str {
+    Str::from(format!("{kind}:{name}"))
 }
 
 /// Answers worth keeping. A failure is a miss; nobody's call fails for it.

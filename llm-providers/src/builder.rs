@@ -8,7 +8,7 @@ use llm_core::catalog::Override;
 use llm_core::principal::Grant;
 use llm_core::quota::Zone;
 use llm_core::seam::{Clock, Entropy};
-use llm_core::store::{CallLog, Ledger};
+use llm_core::store::{CacheStore, CallLog, Ledger};
 use parking_lot::Mutex;
 use prometheus::Registry;
 
@@ -21,7 +21,7 @@ use crate::settings::{ModelSettings, Problem, Settings, VendorSettings, Workshop
 use crate::stage::Maybe;
 use crate::stage::admit::fair::Bounds;
 use crate::stage::admit::{Admission, AdmissionBounds, AdmitStage, Lines, OwnerRules};
-use crate::stage::cache::CacheStage;
+use crate::stage::cache::{CacheStage, Shelf};
 use crate::stage::gate::GateStage;
 use crate::stage::record::{Desk, RecordStage};
 use crate::stage::reserve::ReserveStage;
@@ -40,7 +40,12 @@ pub struct GatewayBuilder {
     registry: Option<Registry>,
     embedded: Option<Arc<Grant>>,
     bounds: Option<AdmissionBounds>,
+    cache_bytes: Option<u64>,
+    cache_store: Option<Arc<dyn CacheStore>>,
 }
+
+/// Answers kept in memory, of models whose policy keeps any: some ten thousand conversations' turns.
+const CACHE_BYTES: u64 = 64 << 20;
 
 impl GatewayBuilder {
     /// Adds somebody who can be asked.
@@ -134,6 +139,20 @@ impl GatewayBuilder {
         self
     }
 
+    /// How many bytes of answers are kept in memory, for models whose policy keeps any.
+    #[must_use]
+    pub fn cache_bytes(mut self, limit: u64) -> Self {
+        self.cache_bytes = Some(limit);
+        self
+    }
+
+    /// Where answers are kept besides, for other replicas and other days.
+    #[must_use]
+    pub fn cache_store(mut self, store: Arc<dyn CacheStore>) -> Self {
+        self.cache_store = Some(store);
+        self
+    }
+
     /// Time and randomness of one's own, for tests that want to repeat themselves.
     #[must_use]
     pub fn seams(mut self, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
@@ -147,8 +166,11 @@ impl GatewayBuilder {
         let metrics = Metrics::new(&self.registry.unwrap_or_default())
             .map_err(|e| vec![Problem::new("registry", e.to_string())])?;
         let metrics = Arc::new(metrics);
+        let clock = self.clock.unwrap_or_else(crate::seam::clock);
+        let bytes = self.cache_bytes.unwrap_or(CACHE_BYTES);
         let workshop = Workshop {
-            clock: self.clock.unwrap_or_else(crate::seam::clock),
+            shelf: Arc::new(Shelf::new(bytes, self.cache_store, Arc::clone(&clock))),
+            clock,
             entropy: self.entropy.unwrap_or_else(crate::seam::entropy),
             ledger: self.ledger.unwrap_or_else(|| Arc::new(MemoryLedger::default())),
             embedded: self.embedded.unwrap_or_else(|| Arc::new(Grant::embedded())),
@@ -170,7 +192,7 @@ impl GatewayBuilder {
                 metrics: Arc::clone(&w.metrics),
             },
             inspect: Maybe(None),
-            cache: CacheStage,
+            cache: CacheStage::new(Arc::clone(&w.shelf), Arc::clone(&w.clock)),
             route: RouteStage {
                 clock: Arc::clone(&w.clock),
                 entropy: Arc::clone(&w.entropy),

@@ -9,7 +9,7 @@ use llm_core::call::Call;
 use llm_core::error::Error;
 use llm_core::principal::Grant;
 use llm_core::seam::{BoxFuture, Clock, Entropy};
-use llm_core::store::Ledger;
+use llm_core::store::{Ledger, Purge};
 use tower::Service;
 
 use crate::asking::Asking;
@@ -130,6 +130,11 @@ impl Gateway {
 
     pub(crate) fn embedded(&self) -> Arc<Grant> {
         Arc::clone(&self.0.workshop.embedded)
+    }
+
+    /// Forgets answers that were kept, and says how many. Whatever is under way is not kept.
+    pub async fn purge(&self, what: &Purge) -> u64 {
+        self.0.workshop.shelf.purge(what).await
     }
 
     /// Who keeps the accounts.

@@ -42,7 +42,7 @@ pub struct Metrics {
     /// A call went on with another target: from, to, why.
     pub(crate) fallbacks: IntCounterVec,
     /// What the cache did.
-    pub(crate) cache: IntCounterVec,
+    cache: IntCounterVec,
     /// Refusals of ours, by rule and reason.
     pub(crate) denied: IntCounterVec,
     /// Money set aside and not yet settled.
@@ -65,7 +65,17 @@ pub struct ModelMetrics {
     left: IntCounter,
     duration: Histogram,
     first_event: Histogram,
+    pub(crate) cache: CacheMetrics,
     name: Arc<str>,
+}
+
+/// What the cache did with a model's calls. Models without one count nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct CacheMetrics {
+    pub(crate) hit: IntCounter,
+    pub(crate) miss: IntCounter,
+    pub(crate) coalesced: IntCounter,
+    pub(crate) bypass: IntCounter,
 }
 
 /// Handles of one target.
@@ -204,6 +214,12 @@ impl Metrics {
             left: self.calls.with_label_values(&[name, "left"]),
             duration: self.duration.with_label_values(&[name]),
             first_event: self.first_event.with_label_values(&["gateway", name]),
+            cache: CacheMetrics {
+                hit: self.cache.with_label_values(&[name, "hit"]),
+                miss: self.cache.with_label_values(&[name, "miss"]),
+                coalesced: self.cache.with_label_values(&[name, "coalesced"]),
+                bypass: self.cache.with_label_values(&[name, "bypass"]),
+            },
             name: name.into(),
         }
     }

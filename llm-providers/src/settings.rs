@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use crate::metrics::Metrics;
 use crate::model::{Choice, Model, Policy, Snapshot};
 use crate::stage::admit::OwnerRules;
+use crate::stage::cache::Shelf;
 use crate::stage::gate::Keys;
 use crate::stage::gate::room::Capacity;
 use crate::target::{Lasting, Target, Timeouts, Vendor, VendorMetrics};
@@ -93,6 +94,8 @@ pub(crate) struct Workshop {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Answers that are kept.
+    pub(crate) shelf: Arc<Shelf>,
     /// Who pays for calls that are made on nobody's behalf.
     pub(crate) embedded: Arc<Grant>,
     /// How targets are doing, by name: a configuration that keeps a target keeps this.

@@ -1,20 +1,201 @@
-//! Recordings.
+//! Answers from recordings, and one upstream call for all who ask the same at once.
+//!
+//! Off unless a model's policy has it. Below the money: a caller who cannot fund a miss is refused
+//! before a recording is looked for, and every reader has a hold of its own, of which a hit takes
+//! the policy's price. Above the routing: a recording answers whatever target made it. The rooms:
+//! `key` says which questions are the same, `shelf` keeps answers, `flight` shares one that is under
+//! way, `course` says how that goes, `tail` reads either.
+//!
+//! Deliberately absent: answers to similar questions. What is not the same question gets its own
+//! answer.
 
+mod bell;
+mod coalesce;
+mod course;
+mod flight;
+mod key;
+mod recording;
+mod shelf;
+mod shown;
+mod tail;
+
+use std::fmt;
+use std::sync::Arc;
+
+use llm_core::call::CacheUse;
 use llm_core::error::Error;
+use llm_core::seam::{BoxFuture, Clock};
+use llm_core::store::CacheKey;
 
+use self::coalesce::{Aboard, Flights, is_shared};
+use self::course::Course;
+use self::flight::{Head, Log, Seat};
+use self::recording::Recording;
+use self::tail::{Owed, Replay, Tail, passed, unasked};
+use super::record::Opened;
 use super::reserve::Funded;
-use super::{Next, Stage};
-use crate::reply::Reply;
+use super::{Either, Next, Stage, race};
+use crate::model::CachePolicy;
+use crate::reply::{CacheState, Reply, ReplyBody, ReplyHead, Source};
+
+pub(crate) use shelf::Shelf;
+
+/// How often a call goes along with one that fails, before the failure is its own. Each time one of
+/// those who waited asks again: so many calls hit a provider that is down, however many wait.
+const FOLLOWS_MAX: usize = 1;
 
 /// The stage.
-#[derive(Debug)]
-pub struct CacheStage;
+pub struct CacheStage {
+    shelf: Arc<Shelf>,
+    flights: Arc<Flights>,
+    clock: Arc<dyn Clock>,
+}
+
+impl CacheStage {
+    /// Over a shelf.
+    pub(crate) fn new(shelf: Arc<Shelf>, clock: Arc<dyn Clock>) -> Self {
+        Self { shelf, flights: Arc::default(), clock }
+    }
+}
 
 impl Stage for CacheStage {
     type In = Funded;
     type Out = Funded;
 
     async fn run<N: Next<Funded>>(&self, funded: Funded, next: &N) -> Result<Reply, Error> {
-        next.run(funded).await
+        let Opened { call, model, .. } = funded.opened();
+        let Some(policy) = &model.policy.cache else { return next.run(funded).await };
+        let wish = call.controls.cache;
+        let key = key::key(call, &model.name, policy.scope).filter(|_| wish != CacheUse::Off);
+        let Some(key) = key else {
+            model.metrics.cache.bypass.inc();
+            return next.run(funded).await;
+        };
+        let mut follows = 0;
+        loop {
+            if wish != CacheUse::Refresh
+                && let Some(kept) = self.shelf.near(&key).await
+            {
+                return Ok(self.replay(&funded, policy, kept));
+            }
+            let aboard = match wish {
+                CacheUse::Use | CacheUse::Refresh => {
+                    let refresh = wish == CacheUse::Refresh;
+                    let work = |log| self.work(log, &key, &funded, policy, next);
+                    self.flights.board(&key, refresh, work)
+                }
+                // It may go along, and leaves nothing behind.
+                CacheUse::NoStore | CacheUse::Off => {
+                    self.flights.join(&key).map_or(Aboard::Alone, Aboard::Follows)
+                }
+            };
+            match aboard {
+                Aboard::Leads(seat) => return self.lead(seat, &funded, policy).await,
+                Aboard::Follows(seat) => match self.follow(seat, &funded, policy).await {
+                    Err(error) if !is_shared(&error) && follows < FOLLOWS_MAX => {
+                        follows += 1;
+                    }
+                    answered => return answered,
+                },
+                Aboard::Alone => return self.alone(&key, &funded, policy, next).await,
+            }
+        }
+    }
+}
+
+impl CacheStage {
+    /// The first who asks.
+    async fn lead(
+        &self,
+        mut seat: Seat,
+        funded: &Funded,
+        policy: &CachePolicy,
+    ) -> Result<Reply, Error> {
+        let head = std::future::poll_fn(|cx| seat.poll_head(cx)).await?;
+        match head {
+            Head::Kept(kept) => Ok(self.replay(funded, policy, kept)),
+            Head::Live(head) => {
+                funded.opened().model.metrics.cache.miss.inc();
+                let tail = Tail::leader(seat, unasked(funded, &head));
+                Ok(reply(ReplyHead { cache: CacheState::Miss, ..head }, tail))
+            }
+        }
+    }
+
+    /// One who asks the same meanwhile.
+    async fn follow(
+        &self,
+        mut seat: Seat,
+        funded: &Funded,
+        policy: &CachePolicy,
+    ) -> Result<Reply, Error> {
+        let deadline = funded.opened().call.deadline.0;
+        let left = deadline.saturating_duration_since(self.clock.now());
+        let head = std::future::poll_fn(|cx| seat.poll_head(cx));
+        let head = match race(head, self.clock.sleep(left)).await {
+            Either::First(head) => head?,
+            Either::Second(()) => return Err(passed()),
+        };
+        match head {
+            Head::Kept(kept) => Ok(self.replay(funded, policy, kept)),
+            Head::Live(head) => {
+                funded.opened().model.metrics.cache.coalesced.inc();
+                let owed = Owed { funded: funded.clone(), price: policy.price };
+                let hidden = unasked(funded, &head);
+                let tail = Tail::follower(seat, hidden, owed, Arc::clone(&self.clock));
+                let cache = CacheState::Coalesced;
+                Ok(reply(ReplyHead { attempts: 0, fallbacks: 0, cache, ..head }, tail))
+            }
+        }
+    }
+
+    /// One who cannot go along, or must not leave anything behind.
+    async fn alone<N: Next<Funded>>(
+        &self,
+        key: &CacheKey,
+        funded: &Funded,
+        policy: &CachePolicy,
+        next: &N,
+    ) -> Result<Reply, Error> {
+        let opened = funded.opened();
+        if let Some(kept) = self.shelf.far(key, opened.call.operation).await {
+            return Ok(self.replay(funded, policy, kept));
+        }
+        opened.model.metrics.cache.miss.inc();
+        let mut reply = next.run(funded.clone()).await?;
+        reply.head.cache = CacheState::Miss;
+        Ok(reply)
+    }
+
+    fn replay(&self, funded: &Funded, policy: &CachePolicy, kept: Arc<Recording>) -> Reply {
+        funded.opened().model.metrics.cache.hit.inc();
+        let owed = Owed { funded: funded.clone(), price: policy.price };
+        let head = kept.replayed(self.clock.now());
+        let hidden = unasked(funded, &head);
+        reply(head, Replay::new(kept, hidden, owed))
+    }
+
+    /// What a flight does, from the second look at the shelf to the last byte.
+    fn work<N: Next<Funded>>(
+        &self,
+        log: Arc<Log>,
+        key: &CacheKey,
+        funded: &Funded,
+        policy: &CachePolicy,
+        next: &N,
+    ) -> BoxFuture<'static, ()> {
+        let course = Course::new(self, log, key, funded, policy);
+        let (funded, next) = (funded.clone(), next.clone());
+        Box::pin(course.fly(funded, next))
+    }
+}
+
+fn reply(head: ReplyHead, source: impl Source + 'static) -> Reply {
+    Reply { head, body: ReplyBody::new(Box::new(source)), record: None }
+}
+
+impl fmt::Debug for CacheStage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CacheStage").field("shelf", &self.shelf).finish_non_exhaustive()
     }
 }

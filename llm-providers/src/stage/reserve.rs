@@ -11,10 +11,11 @@ mod count;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use jiff::Timestamp;
 use llm_core::Str;
-use llm_core::dialect::Observed;
+use llm_core::dialect::{DialectId, Observed};
 use llm_core::error::{Error, Kind};
 use llm_core::ledger::rules::Refused;
 use llm_core::ledger::{HoldId, HoldProof, Receipt};
@@ -43,6 +44,11 @@ struct Inner {
     bound: Bound,
     bill: Bill,
     ledger: Arc<dyn Ledger>,
+    metrics: Arc<Metrics>,
+    /// Who shares the obligation to settle: the call itself, and what goes on without its caller.
+    obliged: AtomicU32,
+    /// Whether a usage frame is left in the stream, whatever the caller asked for.
+    usage_shown: AtomicBool,
 }
 
 impl fmt::Debug for Inner {
@@ -85,6 +91,26 @@ impl Funded {
         debug_assert!(self.covers(target), "a target dearer than the hold is not eligible");
         self.0.ledger.dispatch(self.0.proof.id()).map_err(|e| unavailable(&e))?;
         Ok(Metered::new(self.clone(), Arc::clone(target), number))
+    }
+
+    /// Another share in the obligation to settle, for work that may outlast its caller: the hold
+    /// stays until the last share is gone, and so the sum of all attempts is what is settled.
+    pub(crate) fn oblige(&self) -> HoldGuard {
+        self.0.obliged.fetch_add(1, Ordering::Relaxed);
+        HoldGuard { funded: Some(self.clone()) }
+    }
+
+    /// Leaves a usage frame in the stream: whoever shares it out takes it out again.
+    pub(crate) fn show_usage(&self) {
+        self.0.usage_shown.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the caller is not to be shown the usage frame that we ask for of an upstream of that
+    /// dialect. Where it is another one than the caller's, the edge decides what is written of it.
+    pub(crate) fn hides_usage(&self, upstream: DialectId) -> bool {
+        let call = &self.0.opened.call;
+        let relayed = call.dialect == upstream;
+        relayed && !call.peek.wants_usage_frame && !self.0.usage_shown.load(Ordering::Relaxed)
     }
 
     fn watermark(&self, cost: Money) {
@@ -134,9 +160,17 @@ impl Stage for ReserveStage {
         self.metrics.holds_open.inc();
         let unseen = opened.model.policy.unseen;
         let ledger = Arc::clone(&self.ledger);
-        let inner = Inner { opened, proof, bound, bill: Bill::new(unseen), ledger };
-        let funded = Funded(Arc::new(inner));
-        let hold = HoldGuard { funded: Some(funded.clone()), metrics: Arc::clone(&self.metrics) };
+        let funded = Funded(Arc::new(Inner {
+            opened,
+            proof,
+            bound,
+            bill: Bill::new(unseen),
+            ledger,
+            metrics: Arc::clone(&self.metrics),
+            obliged: AtomicU32::new(0),
+            usage_shown: AtomicBool::new(false),
+        }));
+        let hold = funded.oblige();
         let mut reply = next.run(funded).await?;
         reply.body.lend(Box::new(hold));
         Ok(reply)
@@ -193,16 +227,21 @@ fn unavailable(error: &StoreError) -> Error {
     Error::new(kind, text).because(error.clone())
 }
 
-/// The obligation to settle. Whichever way the call ends, it ends here, once.
-struct HoldGuard {
+/// A share in the obligation to settle. Whichever way the call ends, the last share settles, once.
+#[derive(Debug)]
+pub(crate) struct HoldGuard {
     funded: Option<Funded>,
-    metrics: Arc<Metrics>,
 }
 
 impl HoldGuard {
     fn settle(&mut self) {
         let Some(funded) = self.funded.take() else { return };
-        self.metrics.holds_open.dec();
+        // What the other shares wrote on the bill must be read by the last.
+        if funded.0.obliged.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
+        let metrics = &funded.0.metrics;
+        metrics.holds_open.dec();
         let record = &funded.opened().record;
         record.used(funded.bill().usage());
         match funded.settle() {
@@ -211,7 +250,7 @@ impl HoldGuard {
                 record.charged(receipt);
             }
             Err(error) => {
-                self.metrics.settle_failed.inc();
+                metrics.settle_failed.inc();
                 tracing::error!(%error, hold = %funded.proof().id(), "a hold was not settled");
             }
         }

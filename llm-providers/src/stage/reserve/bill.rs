@@ -43,6 +43,13 @@ impl Bill {
         self.unseen.fetch_or(1 << (number % 32), Ordering::Relaxed);
     }
 
+    /// No provider was asked: a recording answers, or another call's upstream, at this price.
+    pub fn cache_hit(&self, hold: &HoldProof, price: Money, usage: Option<Usage>) {
+        let charge = charge(charge::Ending::CacheHit(price), &Evidence::default(), hold);
+        let usage = usage.unwrap_or_default();
+        self.items.lock().push(Item { charge, usage, seen: true });
+    }
+
     fn is_lost(&self, number: u8) -> bool {
         self.unseen.load(Ordering::Relaxed) & (1 << (number % 32)) != 0
     }

@@ -9,7 +9,6 @@
 mod overlap;
 mod weave;
 
-use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 

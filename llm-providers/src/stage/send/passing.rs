@@ -58,7 +58,7 @@ impl Passing {
     ) -> Result<Box<dyn Source>, Error> {
         let (funded, target) = (metered.funded(), metered.target());
         let call = &funded.opened().call;
-        let hide_usage = !call.peek.wants_usage_frame;
+        let hide_usage = funded.hides_usage(dialect.id());
         let most = funded.bound_at(target).written_max();
         let timer = Timer::new(
             Arc::clone(clock),
