@@ -3,4 +3,5 @@
 mod endings;
 mod leaving;
 mod outage;
+mod resuming;
 mod world;

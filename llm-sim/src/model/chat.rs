@@ -7,7 +7,8 @@ use llm_core::completion::{Candidate, Completion, Finish, FinishReason};
 use llm_core::dialect::DialectId;
 use llm_core::extra::Extra;
 use llm_core::prompt::{
-    Opaque, OutputFormat, Part, PartKind, ReasoningSpec, Request, Text, TokenLogprob, ToolCall,
+    Opaque, OutputFormat, Part, PartKind, ReasoningSpec, Request, Role, Text, TokenLogprob,
+    ToolCall,
 };
 use llm_core::raw::{Raw, RawNumber};
 use llm_core::usage::Usage;
@@ -169,6 +170,27 @@ impl Turn<'_> {
     }
 
     fn say(&self, n: u16) -> String {
+        let said = self.say_all(n);
+        // Models behind these APIs go on behind an answer that has begun; OpenAI's begin anew.
+        let goes_on = match self.dialect {
+            DialectId::Anthropic
+            | DialectId::Gemini
+            | DialectId::Cohere
+            | DialectId::CohereV1
+            | DialectId::Ollama
+            | DialectId::OllamaGenerate => true,
+            DialectId::OpenaiChat | DialectId::OpenaiResponses | DialectId::OpenaiCompletions => {
+                false
+            }
+        };
+        let begun = self.request.messages.last().filter(|m| goes_on && m.role == Role::Assistant);
+        match begun.and_then(|m| said.strip_prefix(text::words(&m.parts).as_str())) {
+            Some(rest) => rest.to_owned(),
+            None => said,
+        }
+    }
+
+    fn say_all(&self, n: u16) -> String {
         if let Some(text) = &self.wish.text {
             return text.clone();
         }
