@@ -21,7 +21,7 @@ use crate::stage::admit::AdmitStage;
 use crate::stage::cache::CacheStage;
 use crate::stage::gate::GateStage;
 use crate::stage::inspect::InspectStage;
-use crate::stage::record::{Desk, RecordStage};
+use crate::stage::record::RecordStage;
 use crate::stage::reserve::ReserveStage;
 use crate::stage::route::RouteStage;
 use crate::stage::send::Upstream;

@@ -7,7 +7,6 @@
 mod body;
 
 use std::fmt;
-use std::sync::Arc;
 
 use llm_core::Str;
 use llm_core::call::Operation;
@@ -18,7 +17,7 @@ use llm_core::provider::TargetId;
 use llm_core::quota::Verdict;
 use smallvec::SmallVec;
 
-use crate::stage::record::Record;
+use crate::stage::record::ReceiptCell;
 
 pub use body::{ReplyBody, Source, Step};
 
@@ -29,8 +28,8 @@ pub struct Reply {
     pub head: ReplyHead,
     /// The answer in the upstream's bytes.
     pub body: ReplyBody,
-    /// The record of the call; the stage that keeps it puts it here.
-    pub record: Option<Arc<Record>>,
+    /// Where what the call cost will stand, once its body has ended.
+    pub receipt: ReceiptCell,
 }
 
 /// What is known of an answer before its body.

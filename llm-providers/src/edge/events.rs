@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
@@ -20,12 +19,12 @@ use llm_dialects::drive::Driver;
 
 use super::reader;
 use crate::reply::{Reply, ReplyBody, ReplyHead};
-use crate::stage::record::Record;
+use crate::stage::record::ReceiptCell;
 
 /// The events of an answer: begins with `Start`, and ends with exactly one of `End` and `Failure`.
 pub struct EventStream {
     head: ReplyHead,
-    record: Option<Arc<Record>>,
+    receipt: ReceiptCell,
     body: Option<ReplyBody>,
     reading: Reading,
     events: VecDeque<Event>,
@@ -51,7 +50,7 @@ impl EventStream {
         };
         Ok(Self {
             head: reply.head,
-            record: reply.record,
+            receipt: reply.receipt,
             body: Some(reply.body),
             reading,
             events: VecDeque::new(),
@@ -66,7 +65,7 @@ impl EventStream {
 
     /// What it cost; there once the last event has come.
     pub fn receipt(&self) -> Option<Receipt> {
-        self.record.as_ref().and_then(|r| r.receipt())
+        self.receipt.get().copied()
     }
 
     fn take(&mut self, bytes: Bytes) {

@@ -32,7 +32,7 @@ use self::course::Course;
 use self::flight::{Head, Log, Seat};
 use self::recording::Recording;
 use self::tail::{Owed, Replay, Tail, passed, unasked};
-use super::record::Opened;
+use super::record::{Opened, ReceiptCell};
 use super::reserve::Funded;
 use super::{Either, Next, Stage, race};
 use crate::model::CachePolicy;
@@ -191,7 +191,7 @@ impl CacheStage {
 }
 
 fn reply(head: ReplyHead, source: impl Source + 'static) -> Reply {
-    Reply { head, body: ReplyBody::new(Box::new(source)), record: None }
+    Reply { head, body: ReplyBody::new(Box::new(source)), receipt: ReceiptCell::default() }
 }
 
 impl fmt::Debug for CacheStage {

@@ -2,7 +2,8 @@
 //!
 //! Outermost, so that it sees every ending: refusals of the stages below, a caller who leaves
 //! while we wait, a body that is dropped. Here a call learns which configuration it lives under,
-//! and keeps it.
+//! and keeps it. The line for the log is written when the last share in the record is gone: work
+//! that others wait for may outlast its caller, and what it cost belongs into the line.
 
 mod notes;
 
@@ -20,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::model::{Model, Snapshot};
 use crate::reply::{Ending, Guard, Reply};
 
-pub use notes::{AttemptNote, Record};
+pub use notes::{AttemptNote, ReceiptCell, Record};
 
 /// A call with a record, under a configuration.
 #[derive(Debug)]
@@ -69,14 +70,14 @@ impl Stage for RecordStage {
     async fn run<N: Next<Opened>>(&self, mut call: Call, next: &N) -> Result<Reply, Error> {
         let (id, clock) = (call.id, &self.desk.clock);
         let snapshot = self.current.load_full();
-        let record = Record::open(&call, clock.now(), clock.wall());
-        let mut open =
-            Open { desk: Arc::clone(&self.desk), record: Arc::clone(&record), model: None };
+        let record = Arc::new(Record::open(&call, &self.desk));
+        let mut open = Open { record: Arc::clone(&record), model: None };
         let model = match snapshot.resolve(&call.peek.model.value) {
             Ok(model) => model,
             Err(error) => return Err(open.refused(error).of(id)),
         };
         call.deadline = Deadline(call.deadline.0.min(record.started() + model.policy.total));
+        record.concerns(&model);
         model.metrics.in_flight.inc();
         open.model = Some(Arc::clone(&model));
         // From here on every way out passes through `open`: an answer takes it along, an error
@@ -84,7 +85,7 @@ impl Stage for RecordStage {
         match next.run(Opened { call, model, snapshot, record, _opened: () }).await {
             Ok(mut reply) => {
                 open.record.committed(&reply.head, clock.now());
-                reply.record = Some(Arc::clone(&open.record));
+                reply.receipt = open.record.receipt();
                 reply.body.lend(Box::new(open));
                 Ok(reply)
             }
@@ -93,9 +94,8 @@ impl Stage for RecordStage {
     }
 }
 
-/// An open record. Dropped without an ending, the caller has left.
+/// A record whose call goes on. Dropped without an ending, the caller has left.
 struct Open {
-    desk: Arc<Desk>,
     record: Arc<Record>,
     model: Option<Arc<Model>>,
 }
@@ -119,11 +119,6 @@ impl Drop for Open {
         self.record.close(&Ending::CallerLeft, None);
         if let Some(model) = &self.model {
             model.metrics.in_flight.dec();
-        }
-        let entry = self.record.entry(self.desk.clock.now());
-        self.desk.metrics.call(self.model.as_deref(), &entry);
-        if let Some(log) = &self.desk.log {
-            log.push(entry);
         }
     }
 }

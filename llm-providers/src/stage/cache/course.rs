@@ -82,7 +82,7 @@ impl Course {
     }
 
     async fn read(self, reply: Reply) {
-        let Reply { head, mut body, record: _ } = reply;
+        let Reply { head, mut body, receipt: _ } = reply;
         self.log.begin(Head::Live(head.clone()));
         loop {
             match std::future::poll_fn(|cx| body.poll_step(cx)).await {

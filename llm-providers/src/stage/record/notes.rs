@@ -1,6 +1,6 @@
 //! What is kept of a call while it runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use llm_core::Str;
@@ -16,6 +16,8 @@ use llm_core::usage::Usage;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
+use super::Desk;
+use crate::model::Model;
 use crate::reply::{CacheState, Ending, ReplyHead};
 
 /// The record of a call. Every stage may note what it knows; only the first ending counts.
@@ -31,7 +33,13 @@ pub struct Record {
     stream: bool,
     tags: Vec<Str>,
     notes: Mutex<Notes>,
+    receipt: ReceiptCell,
+    desk: Arc<Desk>,
+    model_entry: OnceLock<Arc<Model>>,
 }
+
+/// Where what a call cost will stand.
+pub type ReceiptCell = Arc<OnceLock<Receipt>>;
 
 #[derive(Debug, Default)]
 struct Notes {
@@ -40,8 +48,7 @@ struct Notes {
     cache: CacheState,
     first_byte: Option<Duration>,
     usage: Option<Usage>,
-    receipt: Option<Receipt>,
-    outcome: Option<Outcome>,
+    ended: Option<(Outcome, Instant)>,
 }
 
 /// One attempt, as the record has it.
@@ -55,11 +62,11 @@ pub struct AttemptNote {
 
 impl Record {
     /// Begins one.
-    pub(crate) fn open(call: &Call, started: Instant, at: SystemTime) -> Arc<Self> {
-        Arc::new(Self {
+    pub(crate) fn open(call: &Call, desk: &Arc<Desk>) -> Self {
+        Self {
             id: call.id,
-            started,
-            at,
+            started: desk.clock.now(),
+            at: desk.clock.wall(),
             principal: Arc::clone(&call.grant.principal),
             feature: call.feature.clone(),
             operation: call.operation,
@@ -67,7 +74,16 @@ impl Record {
             stream: call.peek.stream,
             tags: call.controls.tags.clone(),
             notes: Mutex::default(),
-        })
+            receipt: ReceiptCell::default(),
+            desk: Arc::clone(desk),
+            model_entry: OnceLock::new(),
+        }
+    }
+
+    /// What the call asks for, resolved.
+    pub(crate) fn concerns(&self, model: &Arc<Model>) {
+        // Set once, by the one stage that resolves.
+        let _ = self.model_entry.set(Arc::clone(model));
     }
 
     /// The call.
@@ -117,12 +133,13 @@ impl Record {
 
     /// What it cost.
     pub(crate) fn charged(&self, receipt: Receipt) {
-        self.notes.lock().receipt = Some(receipt);
+        // A hold is settled once; a second word would be the ledger's first one again.
+        let _ = self.receipt.set(receipt);
     }
 
-    /// What it cost, once that is settled.
-    pub fn receipt(&self) -> Option<Receipt> {
-        self.notes.lock().receipt
+    /// Where what it cost will stand.
+    pub fn receipt(&self) -> ReceiptCell {
+        Arc::clone(&self.receipt)
     }
 
     /// How it ended. The first word counts.
@@ -131,16 +148,21 @@ impl Record {
         if notes.usage.is_none() {
             notes.usage = seen.and_then(|s| s.usage);
         }
-        notes.outcome.get_or_insert(match ending {
-            Ending::Complete => Outcome::Done,
-            Ending::CallerLeft => Outcome::Left,
-            Ending::Broke(error) => Outcome::Failed(error.kind()),
-        });
+        if notes.ended.is_none() {
+            let outcome = match ending {
+                Ending::Complete => Outcome::Done,
+                Ending::CallerLeft => Outcome::Left,
+                Ending::Broke(error) => Outcome::Failed(error.kind()),
+            };
+            notes.ended = Some((outcome, self.desk.clock.now()));
+        }
     }
 
     /// The line for the request log.
-    pub(crate) fn entry(&self, now: Instant) -> CallRecord {
+    fn entry(&self) -> CallRecord {
         let notes = self.notes.lock();
+        let (outcome, ended) = notes.ended.unwrap_or((Outcome::Left, self.started));
+        let receipt = self.receipt.get();
         CallRecord {
             id: self.id,
             at: self.at,
@@ -153,12 +175,23 @@ impl Record {
             stream: self.stream,
             cached: matches!(notes.cache, CacheState::Hit { .. } | CacheState::Coalesced),
             usage: notes.usage.unwrap_or_default(),
-            charged: notes.receipt.map_or(Money(0), |r| r.posted),
-            loss: notes.receipt.map_or(Money(0), |r| r.loss),
-            outcome: notes.outcome.unwrap_or(Outcome::Left),
+            charged: receipt.map_or(Money(0), |r| r.posted),
+            loss: receipt.map_or(Money(0), |r| r.loss),
+            outcome: outcome,
             first_byte: notes.first_byte,
-            total: now.saturating_duration_since(self.started),
+            total: ended.saturating_duration_since(self.started),
             tags: self.tags.clone(),
+        }
+    }
+}
+
+/// The last share is gone: nothing more will be known.
+impl Drop for Record {
+    fn drop(&mut self) {
+        let entry = self.entry();
+        self.desk.metrics.call(self.model_entry.get().map(|m| &**m), &entry);
+        if let Some(log) = &self.desk.log {
+            log.push(entry);
         }
     }
 }

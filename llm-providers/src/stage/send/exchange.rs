@@ -16,6 +16,7 @@ use super::request::Built;
 use super::whole;
 use crate::reply::{CacheState, Paced, Reply, ReplyBody, ReplyHead};
 use crate::stage::gate::Armed;
+use crate::stage::record::ReceiptCell;
 use crate::stage::reserve::Metered;
 use crate::stage::{Either, race};
 
@@ -101,7 +102,7 @@ pub(super) async fn exchange(
         None => whole::read(clock, body, metered, &head, limit, dialect).await?,
         Some(framing) => Passing::commit(clock, body, metered, framing, limit, dialect).await?,
     };
-    Ok(Reply { head, body: ReplyBody::new(body), record: None })
+    Ok(Reply { head, body: ReplyBody::new(body), receipt: ReceiptCell::default() })
 }
 
 /// The exchange broke before a head came.

@@ -44,6 +44,8 @@ struct CallSeen {
     dispatched: u32,
     sent: u32,
     committed: bool,
+    /// Its stream may go on elsewhere.
+    resumes: bool,
     over: bool,
     records: u32,
 }
@@ -119,7 +121,7 @@ impl Audit {
         let call = call.clone();
         drop(guard);
         self.check(call.sent <= call.dispatched, || format!("call {n}: sent without a hold"));
-        self.check(!call.committed, || {
+        self.check(!call.committed || call.resumes, || {
             format!("call {n}: an attempt after the caller saw it begin")
         });
         self.check(!call.over, || format!("call {n}: an attempt after its end"));
@@ -160,8 +162,11 @@ impl Audit {
     }
 
     /// The caller has seen the beginning of an answer.
-    pub(super) fn committed(&self, n: u32) {
-        self.seen.lock().calls.entry(n).or_default().committed = true;
+    pub(super) fn committed(&self, n: u32, resumes: bool) {
+        let mut seen = self.seen.lock();
+        let call = seen.calls.entry(n).or_default();
+        call.committed = true;
+        call.resumes = resumes;
     }
 
     /// How a call ended in the caller's eyes.

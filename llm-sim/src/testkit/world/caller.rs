@@ -26,7 +26,7 @@ use llm_providers::reply::Reply;
 use super::load::{Leaves, Plan};
 use super::planted::Planted;
 use super::setting::{KEY, World};
-use super::wire::MARK;
+use super::wire::{MARK, SHARED_MARK};
 use crate::testkit::client::Client;
 
 /// What a caller received.
@@ -63,7 +63,10 @@ pub(super) async fn call(world: &World, plan: Plan) {
 fn question(world: &World, plan: &Plan) -> Prompt {
     // What another caller asked for, for an auditor that should notice.
     let text = if world.errs(Planted::MixesAnswers) { "someone else's" } else { &plan.text };
-    let said = format!("{MARK}{} please reply with exactly: {text}", plan.number);
+    let said = match plan.shared {
+        Some(question) => format!("{SHARED_MARK}{question} please reply with exactly: {text}"),
+        None => format!("{MARK}{} please reply with exactly: {text}", plan.number),
+    };
     Prompt::Chat(Request {
         model: plan.model.into(),
         messages: vec![Message::text(Role::User, said)],
@@ -115,7 +118,7 @@ async fn ask(world: &World, plan: &Plan) -> Heard {
     match world.gateway.send(call).await {
         Err(error) => Heard { error: Some(error), ..Heard::default() },
         Ok(reply) => {
-            world.audit.committed(plan.number);
+            world.audit.committed(plan.number, plan.model == "lasting" && plan.stream);
             let how = Render { caller, cx, stream: plan.stream, clock };
             read(world, plan, reply, how).await
         }
@@ -225,11 +228,15 @@ fn paid(world: &World, plan: &Plan, heard: &Heard, completion: &Completion) {
     // provider said.
     let reported = completion.usage.as_ref().map(|u| cost(&u.usage, price)).filter(|c| c.0 > 0);
     let known = settlement.source == llm_core::usage::UsageSource::Reported;
-    if known && reported.is_some_and(|c| c != settlement.tenant) {
+    let from_cache = plan.shared.is_some() && settlement.tenant == Money(0);
+    // A resumed answer was bought in two halves, and says only what the second one used.
+    let halves = plan.model == "lasting";
+    if known && !from_cache && !halves && reported.is_some_and(|c| c != settlement.tenant) {
         let charged = settlement.tenant;
         world.audit.violation(format!("call {n}: {charged} charged for {reported:?}"));
     }
-    if !price.is_free() && settlement.tenant == Money(0) {
+    // Who is answered from a recording pays what that costs, which here is nothing.
+    if plan.shared.is_none() && !price.is_free() && settlement.tenant == Money(0) {
         world.audit.violation(format!("call {n} is answered for nothing"));
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Plan {
     pub(super) stream: bool,
     /// What the answer must be, to the letter.
     pub(super) text: String,
+    /// The question's number, where callers ask the same one.
+    pub(super) shared: Option<u32>,
     /// When the caller goes.
     pub(super) leaves: Leaves,
     /// How long the caller waits.
@@ -48,7 +50,10 @@ pub(super) struct Load {
 }
 
 /// The names that callers ask for.
-pub(super) const MODELS: [&str; 4] = ["smart", "wide", "single", "openai/gpt-4o-mini"];
+pub(super) const MODELS: [&str; 6] =
+    ["smart", "wide", "single", "openai/gpt-4o-mini", "lasting", "kept"];
+/// Questions to the model whose answers are kept: few, so that callers meet.
+const SHARED: u64 = 5;
 /// How many keys there are.
 pub(super) const KEYS: usize = 4;
 /// Words of answers: with escapes, with Korean, with what looks like frames.
@@ -113,13 +118,21 @@ impl Load {
             _ => Duration::from_mins(2),
         };
         let model = usize::try_from(self.chance.below(MODELS.len() as u64)).unwrap_or(0);
+        let shared = (MODELS[model] == "kept").then(|| self.chance.below(SHARED));
+        let text = match shared {
+            Some(question) => {
+                format!("the answer to question {question} is 바다, and so is the sea")
+            }
+            None => text.join(" "),
+        };
         Plan {
             number: self.next,
             key: usize::try_from(self.chance.below(KEYS as u64)).unwrap_or(0),
             model: MODELS[model],
             dialect: Client::DIALECTS.get(dialect).copied(),
             stream: self.chance.below(3) > 0,
-            text: text.join(" "),
+            text,
+            shared: shared.map(|q| u32::try_from(q).unwrap_or(0)),
             leaves,
             within,
         }

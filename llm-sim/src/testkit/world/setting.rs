@@ -10,7 +10,7 @@ use llm_core::secret::Secret;
 use llm_core::store::{CallLog, CallRecord, Stored};
 use llm_providers::Gateway;
 use llm_providers::ledger::MemoryLedger;
-use llm_providers::model::{Balance, Policy};
+use llm_providers::model::{Balance, CachePolicy, CacheScope, Policy};
 use llm_providers::settings::{ModelSettings, Settings, VendorSettings};
 use llm_providers::stage::gate::Keys;
 use llm_providers::stage::gate::room::Capacity;
@@ -177,17 +177,20 @@ fn settings(network: &Arc<wire::Watched>, turn: usize) -> Settings {
     use Vendor::{Anthropic, Cohere, Gemini, Ollama, OpenAi};
     let balance = [Balance::Latency, Balance::Weighted, Balance::LeastBusy][turn % 3];
     let policy = Policy { balance, ..Policy::default() };
-    let model = |name: &'static str, tiers| ModelSettings {
-        name: name.into(),
-        tiers,
-        policy: policy.clone(),
-    };
+    let with =
+        |name: &'static str, tiers, policy| ModelSettings { name: name.into(), tiers, policy };
+    let model = |name: &'static str, tiers| with(name, tiers, policy.clone());
+    let lasting = Policy { resume: true, hedge: true, ..policy.clone() };
+    let cache = CachePolicy { scope: CacheScope::Global, ..CachePolicy::default() };
+    let kept = Policy { cache: Some(cache), ..policy.clone() };
     Settings {
         vendors: Vendor::ALL.into_iter().map(vendor).collect(),
         models: vec![
             model("smart", tiers(&[&[OpenAi], &[Anthropic, Gemini], &[Ollama]])),
             model("wide", tiers(&[&[OpenAi, Anthropic, Gemini, Cohere]])),
             model("single", tiers(&[&[Cohere]])),
+            with("lasting", tiers(&[&[OpenAi, Gemini], &[Anthropic]]), lasting),
+            with("kept", tiers(&[&[Anthropic], &[OpenAi]]), kept),
         ],
         ..Settings::default()
     }

@@ -14,6 +14,9 @@ use super::audit::Audit;
 use super::planted::Planted;
 use crate::SimTransport;
 
+/// The same where callers share a question.
+pub(super) const SHARED_MARK: &str = "shared #";
+
 /// Watches what goes out, and counts what stays open.
 #[derive(Debug)]
 pub(super) struct Watched {
@@ -37,7 +40,17 @@ impl Transport for Watched {
         &self,
         request: http::Request<Chunks>,
     ) -> BoxFuture<'static, Result<http::Response<WireBody>, TransportError>> {
-        let number = number(request.body());
+        let body = request.body().concat();
+        if number(&body, SHARED_MARK).is_some() {
+            self.audit.tally(|report| report.sends += 1);
+            let (audit, sending) = (Arc::clone(&self.audit), self.inner.send(request));
+            return Box::pin(async move {
+                let response = sending.await?;
+                audit.bodies.fetch_add(1, Ordering::SeqCst);
+                Ok(response.map(|body| Box::pin(Open { body, audit, again: None }) as WireBody))
+            });
+        }
+        let number = number(&body, MARK);
         let host = request.uri().host().unwrap_or_default().to_owned();
         let Some(n) = number else {
             self.audit.violation("a request without a call");
@@ -85,9 +98,8 @@ impl Drop for Open {
 }
 
 /// The number of the call whose question stands in a body.
-fn number(body: &Chunks) -> Option<u32> {
-    let whole = body.concat();
-    let at = whole.windows(MARK.len()).position(|w| w == MARK.as_bytes())? + MARK.len();
-    let digits = whole[at..].iter().take_while(|b| b.is_ascii_digit());
+fn number(body: &[u8], mark: &str) -> Option<u32> {
+    let at = memchr::memmem::find(body, mark.as_bytes())? + mark.len();
+    let digits = body[at..].iter().take_while(|b| b.is_ascii_digit());
     String::from_utf8(digits.copied().collect()).ok()?.parse().ok()
 }
