@@ -62,6 +62,7 @@ impl MemoryLedger {
 }
 
 impl Table {
+    #[expect(clippy::result_large_err, reason = "the store's own trait has this error")]
     fn reserve(
         &mut self,
         id: HoldId,

@@ -2,6 +2,8 @@
 //!
 //! `WORLD_SEEDS` and `WORLD_CALLS` make it long; `WORLD_SEED` begins at a seed, to see one again.
 
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+
 use llm_sim::testkit::world::{Planted, Report, Setup, run};
 
 fn number(name: &str, usual: u64) -> u64 {

@@ -119,7 +119,7 @@ impl Stream for RenderedBody {
 
 impl RenderedBody {
     /// How many bytes it has, where that is known.
-    pub fn len(&self) -> Option<usize> {
+    pub fn bytes(&self) -> Option<usize> {
         match &self.0 {
             Inner::Whole(bytes) => Some(bytes.as_ref().map_or(0, Bytes::len)),
             Inner::Relayed(_) | Inner::Translated(_) => None,

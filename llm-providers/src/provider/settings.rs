@@ -203,56 +203,28 @@ impl ProviderSettings {
     /// The same over a transport of one's own.
     pub fn build_over(self, transport: Arc<dyn Transport>) -> Result<VendorSettings, Vec<Problem>> {
         let mut problems = Vec::new();
-        let mut problem = |field: &str, text: String| {
-            problems.push(Problem::new(format!("providers.{}.{field}", self.name), text));
-        };
         let host = COMPATIBLE.iter().find(|h| h.kind == &*self.kind);
         let kind = Kind::parse(&self.kind);
         let usual = match (kind, host) {
             (Some(kind), _) => kind.usual(),
             (None, Some(host)) => usual_of(host),
             (None, None) => {
-                problem("kind", format!("{:?} is no kind of provider", &*self.kind));
-                return Err(problems);
+                let text = format!("{:?} is no kind of provider", &*self.kind);
+                return Err(vec![self.problem("kind", text)]);
             }
         };
-        let base = self.base_url.clone().unwrap_or_else(|| Str::from_static(usual.base_url));
-        let address = address(&base);
-        if let Err(text) = &address {
-            problem("base_url", text.clone());
-        }
+        let address = self.address(&usual, &mut problems);
         if self.keys.is_empty() && !usual.keyless {
-            problem("keys", "there is no key".to_owned());
-        }
-        if let Ok((scheme, authority, _)) = &address
-            && *scheme == Scheme::HTTP
-            && !self.keys.is_empty()
-            && !self.insecure
-            && !is_near(authority.host())
-        {
-            let text = "a key would cross the network unencrypted: use https, or say insecure";
-            problem("base_url", text.to_owned());
+            problems.push(self.problem("keys", "there is no key"));
         }
         let azure = &*self.kind == "azure";
         if azure && self.api_version.is_none() {
-            problem("api_version", "Azure wants the version of its API".to_owned());
+            problems.push(self.problem("api_version", "Azure wants the version of its API"));
         }
-        let mut headers = Vec::new();
-        let usual_headers =
-            usual.headers.iter().map(|(n, v)| (Str::from_static(n), Str::from_static(v)));
-        for (name, value) in usual_headers.chain(self.headers.iter().cloned()) {
-            let pair = (HeaderName::try_from(&*name), HeaderValue::try_from(&*value));
-            let (Ok(name), Ok(value)) = pair else {
-                problem("headers", format!("{name:?} cannot be sent as a header"));
-                continue;
-            };
-            headers.retain(|(n, _)| *n != name);
-            headers.push((name, value));
-        }
-        let Ok((scheme, authority, prefix)) = address else { return Err(problems) };
-        if !problems.is_empty() {
+        let headers = self.headers(&usual, &mut problems);
+        let Some((scheme, authority, prefix)) = address.filter(|_| problems.is_empty()) else {
             return Err(problems);
-        }
+        };
         let table: Str = kind.map_or_else(|| self.kind.clone(), |k| Str::from_static(k.name()));
         let described = Described {
             id: ProviderId(self.name.clone()),
@@ -269,6 +241,63 @@ impl ProviderSettings {
             narrows: usual.narrows,
             signed: RwLock::default(),
         };
+        Ok(VendorSettings {
+            keys: self.pool(),
+            name: self.name,
+            kind: table,
+            provider: Arc::new(described),
+            transport,
+            timeouts: self.timeouts.unwrap_or(usual.timeouts),
+            retries: self.retries,
+            adjusts: false,
+            capacity: self.capacity,
+        })
+    }
+
+    fn problem(&self, field: &str, text: impl Into<Str>) -> Problem {
+        Problem::new(format!("providers.{}.{field}", self.name), text)
+    }
+
+    /// Where it is, unless a key would be seen on the way there.
+    fn address(&self, usual: &Usual, problems: &mut Vec<Problem>) -> Option<Address> {
+        let base = self.base_url.clone().unwrap_or_else(|| Str::from_static(usual.base_url));
+        let (scheme, authority, prefix) = match address(&base) {
+            Ok(address) => address,
+            Err(text) => {
+                problems.push(self.problem("base_url", text));
+                return None;
+            }
+        };
+        let open = scheme == Scheme::HTTP && !is_near(authority.host());
+        if open && !self.keys.is_empty() && !self.insecure {
+            let text = "a key would cross the network unencrypted: use https, or say insecure";
+            problems.push(self.problem("base_url", text));
+        }
+        Some((scheme, authority, prefix))
+    }
+
+    /// The usual headers, and those that were written; the latter win.
+    fn headers(
+        &self,
+        usual: &Usual,
+        problems: &mut Vec<Problem>,
+    ) -> Vec<(HeaderName, HeaderValue)> {
+        let mut headers = Vec::new();
+        let fixed = usual.headers.iter().map(|(n, v)| (Str::from_static(n), Str::from_static(v)));
+        for (name, value) in fixed.chain(self.headers.iter().cloned()) {
+            let pair = (HeaderName::try_from(&*name), HeaderValue::try_from(&*value));
+            let (Ok(own), Ok(value)) = pair else {
+                let text = format!("{name:?} cannot be sent as a header");
+                problems.push(self.problem("headers", text));
+                continue;
+            };
+            headers.retain(|(n, _)| *n != own);
+            headers.push((own, value));
+        }
+        headers
+    }
+
+    fn pool(&self) -> Keys {
         let key = |(n, key): (usize, &Secret<String>)| {
             let id = Str::from(format!("{}-{}", self.name, n + 1));
             Arc::new(Credential { id, key: Some(key.clone()) })
@@ -277,24 +306,16 @@ impl ProviderSettings {
         if keys.is_empty() {
             keys.push(Arc::new(Credential { id: Str::from_static("none"), key: None }));
         }
-        Ok(VendorSettings {
-            name: self.name,
-            kind: table,
-            provider: Arc::new(described),
-            transport,
-            keys: Keys::new(keys),
-            timeouts: self.timeouts.unwrap_or(usual.timeouts),
-            retries: self.retries,
-            adjusts: false,
-            capacity: self.capacity,
-        })
+        Keys::new(keys)
     }
 }
+
+type Address = (Scheme, Authority, String);
 
 const RETRIES_USUAL: u8 = 2;
 
 /// Takes an address apart, or says what is wrong with it.
-fn address(base: &str) -> Result<(Scheme, Authority, String), String> {
+fn address(base: &str) -> Result<Address, String> {
     if base.is_empty() {
         return Err("this kind of provider has no usual address: give one".to_owned());
     }

@@ -117,7 +117,7 @@ impl CacheStage {
             Head::Live(head) => {
                 funded.opened().model.metrics.cache.miss.inc();
                 let tail = Tail::leader(seat, unasked(funded, &head));
-                Ok(reply(ReplyHead { cache: CacheState::Miss, ..head }, tail))
+                Ok(reply(ReplyHead { cache: CacheState::Miss, ..*head }, tail))
             }
         }
     }
@@ -144,7 +144,7 @@ impl CacheStage {
                 let hidden = unasked(funded, &head);
                 let tail = Tail::follower(seat, hidden, owed, Arc::clone(&self.clock));
                 let cache = CacheState::Coalesced;
-                Ok(reply(ReplyHead { attempts: 0, fallbacks: 0, cache, ..head }, tail))
+                Ok(reply(ReplyHead { attempts: 0, fallbacks: 0, cache, ..*head }, tail))
             }
         }
     }

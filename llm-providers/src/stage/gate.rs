@@ -31,6 +31,10 @@ pub use keys::{Keys, Lent, Tried};
 use room::Place;
 
 /// An attempt with a key in hand.
+#[expect(
+    clippy::manual_non_exhaustive,
+    reason = "the mark keeps the other modules of this crate from making one, too"
+)]
 #[derive(Debug)]
 pub struct Armed {
     /// The attempt.
@@ -169,10 +173,10 @@ impl Visit {
                 self.target.health().breaker.lock().rest(rest, self.clock.now());
             }
         }
-        let busy = match error.kind() {
-            Kind::UpstreamRateLimited | Kind::UpstreamOverloaded | Kind::Timeout => true,
-            _ => false,
-        };
+        let busy = matches!(
+            error.kind(),
+            Kind::UpstreamRateLimited | Kind::UpstreamOverloaded | Kind::Timeout
+        );
         if let Some(place) = self.place.as_ref().filter(|_| busy) {
             place.overloaded(self.clock.now());
         }

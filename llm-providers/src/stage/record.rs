@@ -24,6 +24,10 @@ use crate::reply::{Ending, Guard, Reply};
 pub use notes::{AttemptNote, ReceiptCell, Record};
 
 /// A call with a record, under a configuration.
+#[expect(
+    clippy::manual_non_exhaustive,
+    reason = "the mark keeps the other modules of this crate from making one, too"
+)]
 #[derive(Debug)]
 pub struct Opened {
     /// The call.

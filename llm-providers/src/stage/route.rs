@@ -4,7 +4,7 @@
 //! each target has a budget of repetitions for all calls together. Within these the loop goes on
 //! until a target has begun to answer: from then on the call is committed, and only a resume that
 //! the model's settings allow may go elsewhere. Deliberately absent: reading what an error means.
-//! Its advice was set by who knew, and [`decide`] only spends it.
+//! Its advice was set by who knew, and is only spent here.
 
 mod backoff;
 pub mod budget;
@@ -36,6 +36,10 @@ pub use hedge::Hedges;
 use plan::{Plan, Standing, Stop};
 
 /// One try at one target.
+#[expect(
+    clippy::manual_non_exhaustive,
+    reason = "the mark keeps the other modules of this crate from making one, too"
+)]
 #[derive(Clone, Debug)]
 pub struct Attempt {
     /// The call, and the money for it.
@@ -54,6 +58,8 @@ pub struct Attempt {
     pub key_note: Option<KeyNote>,
     /// What the caller has of the answer already.
     pub prefix: Option<Arc<Prefix>>,
+    /// Only this stage makes one.
+    _routed: (),
 }
 
 /// Where the gate notes which key it lent.
@@ -184,6 +190,7 @@ impl Journey {
             tried: self.tried,
             forced,
             prefix: None,
+            _routed: (),
         })
     }
 

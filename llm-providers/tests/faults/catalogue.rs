@@ -4,20 +4,20 @@ use super::cell::Expected;
 
 /// One way to go wrong.
 #[derive(Debug)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// Its name, with its place in the catalogue of faults.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// What the simulator is told.
-    pub rule: &'static str,
+    pub(crate) rule: &'static str,
     /// How a whole answer ends; `None` where the fault cannot happen to one.
-    pub whole: Option<Expected>,
+    pub(crate) whole: Option<Expected>,
     /// How a stream ends.
-    pub stream: Option<Expected>,
+    pub(crate) stream: Option<Expected>,
 }
 
 impl Fault {
     /// How it ends.
-    pub fn expected(&self, stream: bool) -> Option<Expected> {
+    pub(crate) fn expected(&self, stream: bool) -> Option<Expected> {
         if stream { self.stream } else { self.whole }
     }
 }
@@ -34,7 +34,7 @@ use Expected::{Answer, Either, Error, Partial};
 
 /// Those of the catalogue that a simulator in process can play. What needs sockets (refused
 /// connections, certificates, floods of HTTP/2 frames, a pool's race) is tested with the transports.
-pub const FAULTS: &[Fault] = &[
+pub(crate) const FAULTS: &[Fault] = &[
     both("u2_hangs_before_the_head", r#"{"hang": "before_head"}"#, Error),
     both("u2_hangs_after_the_head", r#"{"hang": "after_head"}"#, Error),
     streamed("u3_falls_silent", r#"{"hang": {"after_frames": 6}}"#, Partial),

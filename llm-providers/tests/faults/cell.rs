@@ -25,7 +25,7 @@ use super::world::Small;
 
 /// How a call may end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected {
+pub(crate) enum Expected {
     /// With an answer.
     Answer,
     /// With an error, before anything was said.
@@ -38,7 +38,7 @@ pub enum Expected {
 
 /// How a call ended, in the caller's eyes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// A whole answer.
     Answer,
     /// An error instead of one.
@@ -49,27 +49,27 @@ pub enum Ended {
 
 /// One cell.
 #[derive(Debug)]
-pub struct Cell<'f> {
+pub(crate) struct Cell<'f> {
     /// What goes wrong.
-    pub fault: &'f Fault,
+    pub(crate) fault: &'f Fault,
     /// At whom.
-    pub vendor: Vendor,
+    pub(crate) vendor: Vendor,
     /// What the caller speaks.
-    pub dialect: DialectId,
+    pub(crate) dialect: DialectId,
     /// Whether the caller wants a stream.
-    pub stream: bool,
+    pub(crate) stream: bool,
 }
 
 /// What came of it.
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// How it ended.
-    pub ended: Ended,
+    pub(crate) ended: Ended,
     /// What was said.
-    pub text: String,
+    pub(crate) text: String,
     /// Everything the caller received.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// How long it took.
-    pub took: Duration,
+    pub(crate) took: Duration,
 }
 
 impl std::fmt::Debug for Outcome {
@@ -96,7 +96,7 @@ fn question() -> Prompt {
 
 impl Cell<'_> {
     /// Whether it ended as it should.
-    pub async fn check(&self, expected: Expected) -> Result<(), String> {
+    pub(crate) async fn check(&self, expected: Expected) -> Result<(), String> {
         let outcome = self.run().await?;
         let fits = match expected {
             Expected::Answer => outcome.ended == Ended::Answer,
@@ -117,7 +117,7 @@ impl Cell<'_> {
     }
 
     /// Makes the call.
-    pub async fn run(&self) -> Result<Outcome, String> {
+    pub(crate) async fn run(&self) -> Result<Outcome, String> {
         let small = Small::with_one(self.vendor);
         let rule = format!(r#"[{{"times": "always", "do": {}}}]"#, self.fault.rule);
         small.script(self.vendor, &rule);

@@ -4,9 +4,12 @@
 
 #[path = "../pipeline/world.rs"]
 #[expect(dead_code, reason = "the other tests of the pipeline use the rest")]
+#[cfg(test)]
 mod world;
 
+#[cfg(test)]
 mod catalogue;
+#[cfg(test)]
 mod cell;
 
 use llm_core::dialect::DialectId;

@@ -1,7 +1,12 @@
 //! The pipeline against the simulated providers, in process and in virtual time.
 
+#[cfg(test)]
 mod endings;
+#[cfg(test)]
 mod leaving;
+#[cfg(test)]
 mod outage;
+#[cfg(test)]
 mod resuming;
+#[cfg(test)]
 mod world;

@@ -18,15 +18,15 @@ use llm_sim::upstream::{Upstream, Vendor};
 use llm_sim::{Options, SimTransport};
 
 /// A gateway, what it talks to, and who pays.
-pub struct Small {
-    pub gateway: Gateway,
-    pub sim: SimTransport,
-    pub ledger: Arc<MemoryLedger>,
+pub(crate) struct Small {
+    pub(crate) gateway: Gateway,
+    pub(crate) sim: SimTransport,
+    pub(crate) ledger: Arc<MemoryLedger>,
 }
 
 impl Small {
     /// Two tiers: OpenAI, then Anthropic.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let sim = SimTransport::new(&Options::default());
         let ledger = Arc::new(MemoryLedger::default());
         let mut builder = Gateway::builder().ledger(Arc::clone(&ledger) as _);
@@ -41,7 +41,7 @@ impl Small {
     }
 
     /// One vendor, one model of it, under the name `faulty`.
-    pub fn with_one(vendor: Vendor) -> Self {
+    pub(crate) fn with_one(vendor: Vendor) -> Self {
         let sim = SimTransport::new(&Options::default());
         let ledger = Arc::new(MemoryLedger::default());
         let target = Described::target(vendor);
@@ -50,17 +50,17 @@ impl Small {
         Self { gateway: builder.build().unwrap(), sim, ledger }
     }
 
-    pub fn upstream(&self, vendor: Vendor) -> &Arc<Upstream> {
+    pub(crate) fn upstream(&self, vendor: Vendor) -> &Arc<Upstream> {
         self.sim.upstream(vendor).unwrap()
     }
 
     /// Tells a vendor what to do wrong.
-    pub fn script(&self, vendor: Vendor, rules: &str) {
+    pub(crate) fn script(&self, vendor: Vendor, rules: &str) {
         self.upstream(vendor).script(Script::parse(rules.as_bytes()).unwrap());
     }
 
     /// What all calls together cost, and what is still held.
-    pub fn spent(&self) -> (i64, i64) {
+    pub(crate) fn spent(&self) -> (i64, i64) {
         let accounts = self.ledger.accounts();
         let sum = accounts.iter().map(|(_, a)| a.settled.0).sum();
         (sum, accounts.iter().map(|(_, a)| a.held.0).sum())
@@ -68,7 +68,7 @@ impl Small {
 }
 
 /// A vendor over the simulator.
-pub fn settings(vendor: Vendor, sim: &SimTransport) -> VendorSettings {
+pub(crate) fn settings(vendor: Vendor, sim: &SimTransport) -> VendorSettings {
     let key = Credential {
         id: "one".into(),
         key: Some(Secret::new("sk-test-0123456789abcdef".to_owned())),
@@ -87,7 +87,7 @@ pub fn settings(vendor: Vendor, sim: &SimTransport) -> VendorSettings {
 }
 
 /// A question.
-pub fn ask(model: &str, text: &str) -> Request {
+pub(crate) fn ask(model: &str, text: &str) -> Request {
     Request {
         model: Str::from(model),
         messages: vec![Message::text(Role::User, text)],

@@ -1,7 +1,16 @@
 //! What every way to an upstream must do, over real sockets: the same suite for both.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test says what is wrong by failing"
+)]
+
+#[cfg(test)]
 mod server;
+#[cfg(test)]
 mod suite;
+#[cfg(test)]
 mod tls;
 
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// What to do with a request once its head and body have come.
 #[derive(Clone, Copy, Debug)]
-pub enum Do {
+pub(crate) enum Do {
     /// Writes this and keeps the connection.
     Say(&'static [u8]),
     /// Writes this and closes it.
@@ -22,17 +22,17 @@ pub enum Do {
 }
 
 /// A server.
-pub struct Server {
-    pub at: SocketAddr,
-    pub accepted: Arc<AtomicUsize>,
+pub(crate) struct Server {
+    pub(crate) at: SocketAddr,
+    pub(crate) accepted: Arc<AtomicUsize>,
     /// Connections that their client has closed.
-    pub closed: Arc<AtomicUsize>,
+    pub(crate) closed: Arc<AtomicUsize>,
     /// Bytes of the last request.
-    pub last: Arc<std::sync::Mutex<Vec<u8>>>,
+    pub(crate) last: Arc<std::sync::Mutex<Vec<u8>>>,
 }
 
 impl Server {
-    pub async fn start(what: Do) -> Self {
+    pub(crate) async fn start(what: Do) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self {
             at: listener.local_addr().unwrap(),
@@ -55,7 +55,7 @@ impl Server {
         server
     }
 
-    pub fn uri(&self, path: &str) -> http::Uri {
+    pub(crate) fn uri(&self, path: &str) -> http::Uri {
         format!("http://{}{path}", self.at).parse().unwrap()
     }
 }

@@ -36,7 +36,7 @@ async fn whole(
     Ok((parts.status.as_u16(), all))
 }
 
-pub async fn run(make: Make) {
+pub(crate) async fn run(make: Make) {
     let Some(transport) = make(&Connections::default()) else { return };
     answers_come_whole(&transport).await;
     connections_are_used_again(&transport).await;
@@ -88,7 +88,7 @@ async fn redirects_are_not_followed(transport: &Arc<dyn Transport>) {
 
 async fn refusals_are_no_exchange(transport: &Arc<dyn Transport>) {
     let server = Server::start(Do::Say(b"")).await;
-    let nobody = format!("http://127.0.0.1:1/?key=sk-0123456789abcdef0123");
+    let nobody = "http://127.0.0.1:1/?key=sk-0123456789abcdef0123".to_owned();
     let uris = [nobody, "http://no-such-host.invalid/".to_owned()];
     for uri in uris {
         let error = whole(transport, post(uri.parse().unwrap(), &["x"])).await.unwrap_err();

@@ -62,7 +62,7 @@ impl Authority {
     }
 }
 
-pub async fn run(make: fn(&Connections) -> Option<Arc<dyn Transport>>) {
+pub(crate) async fn run(make: fn(&Connections) -> Option<Arc<dyn Transport>>) {
     let (ours, theirs) = (Authority::new(), Authority::new());
     let connections = Connections { roots: vec![ours.der.clone()], ..Connections::default() };
     let Some(transport) = make(&connections) else { return };

@@ -83,7 +83,7 @@ impl Course {
 
     async fn read(self, reply: Reply) {
         let Reply { head, mut body, receipt: _ } = reply;
-        self.log.begin(Head::Live(head.clone()));
+        self.log.begin(Head::Live(Box::new(head.clone())));
         loop {
             match std::future::poll_fn(|cx| body.poll_step(cx)).await {
                 Step::Bytes(piece) if piece.is_empty() => {}

@@ -45,7 +45,7 @@ const READERS_MAX: usize = 16_384;
 #[derive(Clone, Debug)]
 pub(super) enum Head {
     /// An upstream answers.
-    Live(ReplyHead),
+    Live(Box<ReplyHead>),
     /// A recording does that was found on the way.
     Kept(Arc<Recording>),
 }

@@ -177,7 +177,7 @@ impl Record {
             usage: notes.usage.unwrap_or_default(),
             charged: receipt.map_or(Money(0), |r| r.posted),
             loss: receipt.map_or(Money(0), |r| r.loss),
-            outcome: outcome,
+            outcome,
             first_byte: notes.first_byte,
             total: ended.saturating_duration_since(self.started),
             tags: self.tags.clone(),

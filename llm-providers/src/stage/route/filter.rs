@@ -21,8 +21,11 @@ enum Lack {
     Ability(&'static str),
 }
 
-/// What a call may carry that not every model takes, and the words for it.
-const ABILITIES: [(u16, fn(&Capability) -> bool, &str); 6] = [
+/// A bit of what a call carries, whether a model takes that, and the words for it.
+type Ability = (u16, fn(&Capability) -> bool, &'static str);
+
+/// What a call may carry that not every model takes.
+const ABILITIES: [Ability; 6] = [
     (Has::TOOLS, |c| c.tools, "tools"),
     (Has::IMAGES, |c| c.image_in, "images"),
     (Has::AUDIO, |c| c.audio_in, "audio"),
