@@ -1,5 +1,9 @@
 //! The gateway as a library: providers, the pipeline's stages, the transport.
 //!
+//! A program describes a [`Gateway`] with its [builder](Gateway::builder), and then asks it:
+//! [`Gateway::chat`], [`Gateway::stream`] and their siblings, or [`Gateway::asking`] on behalf of
+//! somebody whose limits hold and whose accounts pay. The proxy is a host of exactly this.
+//!
 //! Reading order: [`stage`] says what a stage is and in which order the stages stand; [`reply`] is
 //! what comes back; [`edge`] reads it.
 
