@@ -199,7 +199,11 @@ impl GatewayBuilder {
                 metrics: Arc::clone(&w.metrics),
                 hedges: Hedges::default(),
             },
-            gate: GateStage { clock: Arc::clone(&w.clock), entropy: Arc::clone(&w.entropy) },
+            gate: GateStage {
+                clock: Arc::clone(&w.clock),
+                entropy: Arc::clone(&w.entropy),
+                metrics: Arc::clone(&w.metrics),
+            },
             send: Upstream::new(Arc::clone(&w.clock)),
         }))
     }

@@ -22,6 +22,7 @@ use llm_core::seam::{Clock, Entropy};
 
 use super::route::Attempt;
 use super::{Next, Stage};
+use crate::metrics::Metrics;
 use crate::reply::{Ending, Guard, Reply};
 use crate::target::Target;
 
@@ -52,6 +53,8 @@ pub struct GateStage {
     pub clock: Arc<dyn Clock>,
     /// Jitter.
     pub entropy: Arc<dyn Entropy>,
+    /// Totals.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Stage for GateStage {
@@ -70,7 +73,9 @@ impl Stage for GateStage {
         let key = Arc::clone(&lent.credential);
         match next.run(Armed { attempt, key, _armed: () }).await {
             Ok(mut reply) => {
-                keys.accepted(&lent);
+                if keys.accepted(&lent) {
+                    self.metrics.key(&target.vendor.name, &lent.credential.id).set(1);
+                }
                 visit.answered();
                 reply.body.lend(Box::new(visit));
                 Ok(reply)
@@ -78,6 +83,9 @@ impl Stage for GateStage {
             Err(error) => {
                 if let Advice::OtherKey { rest } = error.advice() {
                     keys.rest(&lent, rest, self.clock.now());
+                    if !rest.is_zero() {
+                        self.metrics.key(&target.vendor.name, &lent.credential.id).set(0);
+                    }
                 }
                 visit.failed(&error);
                 Err(error)

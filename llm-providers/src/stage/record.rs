@@ -106,6 +106,7 @@ struct Open {
 
 impl Open {
     fn refused(&self, error: Error) -> Error {
+        self.record.denied(&error);
         self.record.close(&Ending::Broke(error.clone()), None);
         error
     }

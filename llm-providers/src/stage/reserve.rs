@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use llm_core::Str;
 use llm_core::dialect::{DialectId, Observed};
 use llm_core::error::{Error, Kind};
+use llm_core::ledger::charge::Alarm;
 use llm_core::ledger::rules::Refused;
 use llm_core::ledger::{HoldId, HoldProof, Receipt};
 use llm_core::money::{Bound, Money, cost_max};
@@ -244,6 +245,13 @@ impl HoldGuard {
         metrics.holds_open.dec();
         let record = &funded.opened().record;
         record.used(funded.bill().usage());
+        for alarm in funded.bill().alarms() {
+            let word = match alarm {
+                Alarm::Overrun => "overrun",
+                Alarm::NoUsage => "no_usage",
+            };
+            metrics.alarms.with_label_values(&[word]).inc();
+        }
         match funded.settle() {
             Ok(receipt) => {
                 debug_assert!(receipt.posted <= funded.proof().amount());

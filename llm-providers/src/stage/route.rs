@@ -355,7 +355,7 @@ fn standing(funded: &Funded, stop: &Stop, now: Instant) -> Standing {
     let price = stop.target.price.as_ref();
     let cost = price.map_or(i64::MAX, |p| cost_max(&funded.bound_at(&stop.target), p).0);
     Standing {
-        open: health.breaker.lock().until(now).is_none(),
+        open: health.breaker.lock().until(now).is_none() && stop.target.vendor.keys.any(now),
         score: health.score(now),
         in_flight: health.in_flight(),
         cost,

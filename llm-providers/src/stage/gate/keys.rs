@@ -73,6 +73,11 @@ impl Keys {
         Err(first)
     }
 
+    /// Whether any key may be used now.
+    pub fn any(&self, now: Instant) -> bool {
+        self.keys.iter().any(|key| key.rest_until.lock().is_none_or(|until| until <= now))
+    }
+
     /// A key is done for a while. A longer rest is never cut short.
     pub fn rest(&self, lent: &Lent, rest: Duration, now: Instant) {
         if let Some(key) = self.keys.get(lent.number).filter(|_| !rest.is_zero()) {
@@ -81,11 +86,9 @@ impl Keys {
         }
     }
 
-    /// A key was accepted: whatever was held against it is past.
-    pub fn accepted(&self, lent: &Lent) {
-        if let Some(key) = self.keys.get(lent.number) {
-            *key.rest_until.lock() = None;
-        }
+    /// A key was accepted: whatever was held against it is past. Answers whether anything was.
+    pub fn accepted(&self, lent: &Lent) -> bool {
+        self.keys.get(lent.number).is_some_and(|key| key.rest_until.lock().take().is_some())
     }
 }
 

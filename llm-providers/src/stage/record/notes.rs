@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use llm_core::Str;
 use llm_core::call::{Call, CallId, Operation};
 use llm_core::dialect::Observed;
-use llm_core::error::{Advice, Kind};
+use llm_core::error::{Advice, Error, Kind};
 use llm_core::ledger::Receipt;
 use llm_core::money::Money;
 use llm_core::principal::{FeatureId, Principal};
@@ -99,6 +99,10 @@ impl Record {
     /// Somebody is asked.
     pub(crate) fn attempt(&self, target: &TargetId) {
         let mut notes = self.notes.lock();
+        if notes.attempts.is_empty() {
+            let own = self.desk.clock.now().saturating_duration_since(self.started);
+            self.desk.metrics.overhead.observe(own.as_secs_f64());
+        }
         if notes.attempts.len() < ATTEMPTS_MAX {
             notes.attempts.push(AttemptNote { target: target.clone(), failed: None });
         }
@@ -124,6 +128,19 @@ impl Record {
         notes.target = Some(head.target.clone());
         notes.cache = head.cache;
         notes.first_byte.get_or_insert(now.saturating_duration_since(self.started));
+    }
+
+    /// One of our own rules said no. Its name comes from configuration.
+    pub(crate) fn denied(&self, error: &Error) {
+        let ours = matches!(
+            error.kind(),
+            Kind::RateLimited | Kind::QuotaExceeded | Kind::CreditExhausted | Kind::Busy
+        );
+        if ours {
+            let rule = error.refusal().map_or("", |r| &*r.rule);
+            let labels = [rule, error.kind().name()];
+            self.desk.metrics.denied.with_label_values(&labels).inc();
+        }
     }
 
     /// What was used, as it is charged.

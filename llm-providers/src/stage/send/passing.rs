@@ -282,6 +282,9 @@ impl Source for Passing {
                 return Poll::Ready(self.failed(failure));
             }
             if self.tap.observed().closed {
+                // The end of the body has usually come as well: seen, it lets the connection be
+                // used again.
+                let _ = self.wire.as_mut().poll_next(cx);
                 return Poll::Ready(self.last());
             }
             match ready!(self.poll_wire(cx)) {
