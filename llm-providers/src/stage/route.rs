@@ -155,7 +155,7 @@ impl Stage for RouteStage {
             let target = Arc::clone(&attempt.target);
             let note = attempt.key_note.clone();
             let asked = if journey.attempts == 1 && journey.funded.opened().model.policy.hedge {
-                hedge::ask(self, &mut journey, attempt, next).await
+                hedge::ask(self, &mut journey, at, attempt, next).await
             } else {
                 next.run(attempt).await
             };

@@ -11,4 +11,6 @@ mod outage;
 #[cfg(test)]
 mod resuming;
 #[cfg(test)]
+mod routing;
+#[cfg(test)]
 mod world;

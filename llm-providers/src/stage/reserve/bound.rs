@@ -9,7 +9,7 @@ use llm_core::call::{Call, Has, Operation, Payload};
 use llm_core::capability::Capability;
 use llm_core::error::Error;
 use llm_core::money::{Bound, Kinds};
-use llm_core::prompt::Prompt;
+use llm_core::prompt::{Prompt, Tool, ToolKind};
 use llm_core::usage::TokenKind;
 use memchr::memmem;
 
@@ -98,10 +98,30 @@ fn may_cache(call: &Call) -> bool {
     }
 }
 
+/// Whether the call may ask for a provider's own tools (searches, interpreters), which are billed
+/// apiece. The functions of a caller's own cost nothing beside their tokens, and holding a search's
+/// price for each of their calls would refuse people who can pay.
+fn may_use_own_tools(call: &Call) -> bool {
+    match &call.payload {
+        Payload::Raw { bytes, .. } => OWN_TOOLS.iter().any(|w| memmem::find(bytes, w).is_some()),
+        Payload::Typed(prompt) => match &**prompt {
+            Prompt::Chat(request) => {
+                let native = |t: &Tool| matches!(t.kind, ToolKind::Native(_));
+                request.tools.iter().any(native) || !request.extra.is_empty()
+            }
+            _ => false,
+        },
+    }
+}
+
+/// Pieces of the names of such tools, in all dialects.
+const OWN_TOOLS: [&[u8]; 6] =
+    [b"search", b"Search", b"code_", b"codeExecution", b"url_context", b"urlContext"];
+
 /// What is billed by the piece.
 fn calls(call: &Call) -> Result<u32, Error> {
     if call.operation == Operation::Chat {
-        return Ok(if call.peek.has.all(Has::TOOLS) { TOOL_CALLS_MAX } else { 1 });
+        return Ok(if may_use_own_tools(call) { TOOL_CALLS_MAX } else { 0 });
     }
     if call.operation != Operation::Rerank {
         return Ok(1);

@@ -9,6 +9,7 @@ use llm_core::call::Operation;
 use llm_core::error::Error;
 use parking_lot::Mutex;
 
+use super::plan::Standing;
 use super::{Attempt, Journey, RouteStage};
 use crate::reply::Reply;
 use crate::stage::Next;
@@ -43,6 +44,7 @@ impl Hedges {
 pub(super) async fn ask<N: Next<Attempt>>(
     route: &RouteStage,
     journey: &mut Journey,
+    at: usize,
     first: Attempt,
     next: &N,
 ) -> Result<Reply, Error> {
@@ -66,7 +68,7 @@ pub(super) async fn ask<N: Next<Attempt>>(
         Either::Left((done, _)) => return done,
         Either::Right(((), main)) => main,
     };
-    let Some(second) = other(route, journey) else { return main.await };
+    let Some(second) = other(route, journey, at) else { return main.await };
     let (bill, spare) = (journey.funded.clone(), second.number);
     match select(main, Box::pin(next.run(second))).await {
         Either::Left((Ok(reply), _)) => {
@@ -83,15 +85,16 @@ pub(super) async fn ask<N: Next<Attempt>>(
     }
 }
 
-fn other(route: &RouteStage, journey: &mut Journey) -> Option<Attempt> {
-    let asked = journey.plan.left().next().map(|(at, _)| at)?;
+fn other(route: &RouteStage, journey: &mut Journey, asked: usize) -> Option<Attempt> {
+    let asked = journey.plan.stop(asked).map(|stop| stop.target.id.clone())?;
     let now = route.clock.now();
-    let free = |at: usize| at != asked;
     let random = route.entropy.next_u64();
     let how = journey.funded.opened().model.policy.balance;
-    let at =
-        journey.plan.next(how, None, random, |stop| super::standing(&journey.funded, stop, now))?;
-    if !free(at) || !route.hedges.take() {
+    let at = journey.plan.next(how, None, random, |stop| {
+        let standing = super::standing(&journey.funded, stop, now);
+        Standing { open: standing.open && stop.target.id != asked, ..standing }
+    })?;
+    if !route.hedges.take() {
         return None;
     }
     journey.attempt(at, false)
