@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use llm_core::completion::{Candidate, Completion, Finish, FinishReason};
 use llm_core::dialect::{Corrupt, RenderCx, Rendered};
+use llm_core::error::Error;
 use llm_core::extra::{Extra, Losses};
 use llm_core::prompt::{Part, PartKind, TokenLogprob};
 
 use super::wire::{ID, MESSAGE, note};
-use super::{citations, content, message, usage};
+use super::{citations, content, error, message, usage};
 use crate::json::{ArrayWriter, Field, JsonKind, Object, ObjectWriter, nested, object, write};
 
 /// Reads an answer.
@@ -46,6 +47,12 @@ pub(super) fn decode(body: &Bytes) -> Result<Completion, Corrupt> {
     if finish.as_ref().is_some_and(|f| message::is_whole(&f.reason)) && parts.iter().any(unsound) {
         return Err(Corrupt::new(message::UNSOUND));
     }
+    // A model that gave up says so as an end. It is none, and whoever reads it must know.
+    let failed = finish.as_ref().filter(|f| f.reason == FinishReason::Failed);
+    let failure = match failed.and_then(|f| f.word.as_ref()) {
+        Some(word) => Some(Error::upstream(error::at_end(word, Object::root(&text)?, body))),
+        None => None,
+    };
     let report = o.see("usage").and_then(usage::report);
     if report.is_some() {
         o.take("usage")?;
@@ -58,10 +65,10 @@ pub(super) fn decode(body: &Bytes) -> Result<Completion, Corrupt> {
         id,
         model: None,
         created: None,
-        ended: finish.is_some(),
+        ended: finish.is_some() && failure.is_none(),
         candidates: if silent { Vec::new() } else { vec![Candidate { parts, finish }] },
         usage: report,
-        failure: None,
+        failure,
         extra,
     })
 }

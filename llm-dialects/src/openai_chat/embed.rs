@@ -188,11 +188,19 @@ pub(super) fn render(answer: &Embeddings, cx: &RenderCx) -> Rendered {
             write_vector(&mut row, vector, base64);
         }
         drop(data);
-        if let Some(model) = cx.model.as_ref().or(answer.model.as_ref()) {
-            o.str("model", model);
+        // Official clients require both, where other vendors leave them out.
+        let foreign = answer.extra.origin() != Some(ME);
+        match cx.model.as_ref().or(answer.model.as_ref()) {
+            Some(model) => _ = o.str("model", model),
+            None if foreign => _ = o.str("model", "unknown"),
+            None => {}
         }
-        if let Some(report) = &answer.usage {
-            usage::write_input(&mut o.object("usage"), report);
+        match &answer.usage {
+            Some(report) => usage::write_input(&mut o.object("usage"), report),
+            None if foreign => {
+                o.object("usage").u64("prompt_tokens", 0).u64("total_tokens", 0);
+            }
+            None => {}
         }
         o.extra(&answer.extra, ME);
         answer.extra.lose(ME, "", &mut losses);

@@ -73,6 +73,8 @@ fn members(
     }
     if tools::write_choice(o, r) {
         written.extend([TOOL_CONFIG.camel, TOOL_CONFIG.snake]);
+    } else if r.tool_choice.is_some() && !r.tools.is_empty() {
+        losses.dropped("tool_choice");
     }
     if config::write(o, r, cx.model, cx.capability, losses) {
         written.extend([CONFIG.camel, CONFIG.snake]);

@@ -241,7 +241,9 @@ pub(super) fn write_choice(o: &mut ObjectWriter<'_>, r: &Request) -> bool {
     let bits = r.extra.notation(ME);
     let kept = r.extra.get_from(ME, TOOL_CONFIG.camel).is_some_and(|v| !v.is_null());
     // Without tools there is nothing to choose, and the API refuses a choice.
-    let idle = r.tools.is_empty() && r.extra.origin() != Some(ME);
+    let ours = r.extra.origin() == Some(ME);
+    let function = |t: &Tool| matches!(t.kind, ToolKind::Function { .. } | ToolKind::Custom);
+    let idle = !ours && !r.tools.iter().any(function);
     if idle || r.tool_choice.is_none() && !kept && !bits.has(EMPTY_TOOL_CONFIG) {
         return false;
     }

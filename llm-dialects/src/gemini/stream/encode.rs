@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use bytes::BytesMut;
 use llm_core::Str;
 use llm_core::answer::UsageReport;
-use llm_core::completion::Finish;
+use llm_core::completion::{Finish, FinishReason};
 use llm_core::dialect::{Framing, RenderCx, StreamEncoder};
 use llm_core::error::Error;
 use llm_core::event::{Delta, Event, PartHead, PartId, Start};
@@ -318,6 +318,16 @@ fn ending(
     losses: &mut Losses,
 ) {
     let at = usize::from(number);
+    // Google's last frame has content, and its clients take one without for a turn that is no
+    // turn: they forget it, and the question with it.
+    if finish.extra.origin() != Some(ME) && !is_filtered(finish) {
+        let mut content = o.object("content");
+        {
+            let mut parts = content.array("parts");
+            parts.object().str("text", "");
+        }
+        content.str("role", "model");
+    }
     write_finish(o, finish, said.called, at, losses);
     o.u64("index", u64::from(number));
     if finish.extra.origin() == Some(ME) {
@@ -334,6 +344,11 @@ fn ending(
     text.logprobs.clone_from(&said.logprobs);
     evidence::write(o, &[Part::new(PartKind::Text(text))], at, losses);
     finish.extra.lose(ME, &format!("candidates.{at}.finish"), losses);
+}
+
+/// Whether there is nothing to be shown for a good reason.
+fn is_filtered(finish: &Finish) -> bool {
+    matches!(finish.reason, FinishReason::ContentFilter | FinishReason::Refusal)
 }
 
 fn path(id: PartId) -> String {

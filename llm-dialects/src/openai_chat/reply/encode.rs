@@ -93,6 +93,9 @@ fn choice(
             if let Some(tokens) = tokens {
                 logprobs::write(&mut inner, name, tokens);
                 names.push(name);
+            } else if !own(extra) {
+                inner.null(name);
+                names.push(name);
             }
         }
         others(&mut inner, &probabilities, &names);

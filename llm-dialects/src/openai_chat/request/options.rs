@@ -10,6 +10,9 @@ use super::super::notation::{ME, keep, kept, of_request, others, own};
 use crate::json::{Bad, Field, JsonKind, Object, ObjectWriter};
 use crate::schema;
 
+/// Stop sequences that the API takes.
+const STOPS_MAX: usize = 4;
+
 /// What inner objects of a request said besides, until there is an [`Extra`] to keep it in.
 #[derive(Default)]
 pub(super) struct Nested {
@@ -208,6 +211,11 @@ pub(super) fn write_output(
     match output.stop.as_slice() {
         [one] if notation.has(of_request::STOP_STRING) => _ = o.str("stop", one),
         [] if !notation.has(of_request::STOP_EMPTY) => {}
+        // More are refused; the caller's own API would have said so, another's takes them.
+        all if all.len() > STOPS_MAX && !own => {
+            losses.approximated("output.stop");
+            o.strs("stop", &all[..STOPS_MAX]);
+        }
         all => _ = o.strs("stop", all),
     }
     match output.candidates {

@@ -25,8 +25,12 @@ pub(super) fn write(
     let mut array = o.array("messages");
     let lists = [("system", &request.system), ("messages", &request.messages)];
     for (list, messages) in lists {
-        for (at, message) in messages.iter().enumerate() {
+        let mut at = 0;
+        while let Some(message) = messages.get(at) {
             let place = format!("{list}.{at}");
+            let joined = results(&messages[at..]);
+            at += joined.as_ref().map_or(1, |(_, count)| *count);
+            let message = joined.as_ref().map_or(message, |(joined, _)| joined);
             let mut speaker = Speaker { place: &place, message, losses };
             match message.role {
                 Role::System | Role::Developer => speaker.instructions(&mut array, capability),
@@ -35,6 +39,29 @@ pub(super) fn write(
             }
         }
     }
+}
+
+/// Results of one turn's tools as one message, where other dialects have several, and how many they
+/// were. Pictures in them are said behind the last: between two results the API takes nothing else.
+fn results(messages: &[Message]) -> Option<(Message, usize)> {
+    let is_result = |p: &Part| matches!(p.kind, PartKind::ToolResult(_));
+    let only = |m: &&Message| {
+        m.role == Role::Tool
+            && !own(&m.extra)
+            && !m.parts.is_empty()
+            && m.parts.iter().all(is_result)
+    };
+    let run = messages.iter().take_while(only);
+    let count = run.clone().count();
+    let shows = run.clone().flat_map(|m| &m.parts).any(|p| match &p.kind {
+        PartKind::ToolResult(result) => result.content.iter().any(|c| !is_text(c)),
+        _ => false,
+    });
+    if count < 2 || !shows {
+        return None;
+    }
+    let parts = run.flat_map(|m| m.parts.iter().cloned()).collect();
+    Some((Message { role: Role::Tool, parts, extra: messages[0].extra.clone() }, count))
 }
 
 /// One message and where to report what it loses.

@@ -68,7 +68,11 @@ pub(super) fn write(
     } else {
         foreign(spec, model, losses)
     };
-    let visible = spec.visible.or(spec.summary.as_deref().map(|s| s != "none"));
+    // Where thinking is switched on, and not only graded, its callers are used to seeing it; here
+    // it would be paid for and kept.
+    let foreign = r.extra.origin() != Some(ME);
+    let shown = (foreign && spec.enabled == Some(true)).then_some(true);
+    let visible = spec.visible.or(spec.summary.as_deref().map(|s| s != "none")).or(shown);
     if asked == Asked::default() && visible.is_none() && r.extra.origin() != Some(ME) {
         return;
     }
