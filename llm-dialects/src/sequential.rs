@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use llm_core::event::{Event, PartId};
+use llm_core::extra::Extra;
 
 /// Puts parts in order.
 #[derive(Debug, Default)]
@@ -41,10 +42,20 @@ impl Sequential {
             }
             // A part that never ended is cut short by what comes now; what waits behind it stood
             // in the answer all the same.
-            Event::Finish { .. } | Event::Failure(_) | Event::End => {
-                for (_, held) in std::mem::take(&mut self.waiting) {
+            Event::Finish { .. } | Event::End => {
+                let live = self.live.take().map(|part| (part, Vec::new()));
+                for (part, held) in live.into_iter().chain(std::mem::take(&mut self.waiting)) {
                     held.iter().for_each(&mut pass);
+                    if !matches!(held.last(), Some(Event::PartEnd { .. })) {
+                        pass(&Event::PartEnd { part, extra: Extra::default() });
+                    }
                 }
+                pass(event);
+            }
+            // What waits has not been shown, and half an answer needs no second part: begun inside
+            // an open one it would be taken for a piece of it.
+            Event::Failure(_) => {
+                self.waiting.clear();
                 self.live = None;
                 pass(event);
             }
@@ -68,8 +79,8 @@ impl Sequential {
 
 #[cfg(test)]
 mod tests {
+    use llm_core::error::{Error, Kind};
     use llm_core::event::{Delta, PartHead};
-    use llm_core::extra::Extra;
 
     use super::*;
 
@@ -115,5 +126,22 @@ mod tests {
         ];
         assert_eq!(run(&mixed), sorted);
         assert_eq!(run(&sorted), sorted);
+    }
+
+    #[test]
+    fn what_waits_behind_an_open_part_is_not_begun_inside_it() {
+        let id = |index| PartId { candidate: 0, index };
+        let start = |i| Event::PartStart { part: id(i), head: PartHead::Text };
+        let failure = Event::Failure(Error::new(Kind::BrokenStream, "cut"));
+        assert_eq!(
+            run(&[start(0), start(1), failure.clone()]),
+            [start(0), failure],
+            "a part was begun inside another one"
+        );
+        let end = |i| Event::PartEnd { part: id(i), extra: Extra::default() };
+        assert_eq!(
+            run(&[start(0), start(1), Event::End]),
+            [start(0), end(0), start(1), end(1), Event::End]
+        );
     }
 }

@@ -21,6 +21,12 @@ const MARK: &str = "gw1";
 const MARK_BASE64: &str = "Z3cx";
 const SEPARATOR: char = '\0';
 
+/// Whether a body may have a token in it. No provider but the one that a token speaks of can read
+/// it, and some refuse the whole request for it: such a body is not passed on as it came.
+pub fn carries_token(body: &[u8]) -> bool {
+    memchr::memmem::find(body, MARK_BASE64.as_bytes()).is_some()
+}
+
 /// Writes state as a token: base64 with padding.
 pub fn token(state: &Opaque) -> String {
     let Opaque { origin, kind, value } = state;

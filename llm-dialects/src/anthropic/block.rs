@@ -5,6 +5,7 @@
 //! opaque part. Blocks of a stream come in pieces and are read in `stream`.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use llm_core::Str;
 use llm_core::dialect::DialectId;
@@ -62,6 +63,16 @@ impl fmt::Display for At {
         }
     }
 }
+
+/// A signature for thoughts that have none: clients read the field, and return it. One of our own
+/// making is known again, and such thoughts are kept from Anthropic, which refuses the whole
+/// conversation for them; an empty one could be anybody's.
+pub(super) static UNSIGNED: LazyLock<Raw> = LazyLock::new(|| {
+    let null = Raw::from_parsed(Str::from_static("null"));
+    let none = Opaque { origin: DialectId::Anthropic, kind: Str::from_static(NOBODY), value: null };
+    Raw::of(&state::token(&none)).unwrap_or_else(|_| Raw::from_parsed(Str::from_static("\"\"")))
+});
+const NOBODY: &str = "unsigned";
 
 /// The state in a `signature`: Anthropic's own, or another's in foreign clothes.
 pub(super) fn signature_state(text: &str, raw: impl FnOnce() -> Option<Raw>) -> Option<Opaque> {

@@ -9,7 +9,9 @@ mod read;
 mod write;
 
 pub(super) use read::{Turn, model_item, tool_item, turn};
-pub(super) use write::{Ident, Items, To, call_fields, is_bare, message_fields, reasoning_fields};
+pub(super) use write::{
+    IN_PROGRESS, Ident, Items, To, call_fields, is_bare, message_fields, reasoning_fields,
+};
 
 /// A message.
 pub(super) const MESSAGE: &str = "message";

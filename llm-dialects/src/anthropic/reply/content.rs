@@ -87,8 +87,12 @@ fn reasoning(list: &mut ArrayWriter<'_>, part: &Part, t: &str) {
         None => {
             // Clients read the field even where there is nothing to sign.
             o = list.object();
-            block::thinking(&mut o, t, None);
-            o.str("signature", "");
+            if part.extra.origin() == Some(ID) {
+                block::thinking(&mut o, t, None);
+                o.str("signature", "");
+            } else {
+                block::thinking(&mut o, t, Some(&block::UNSIGNED));
+            }
         }
     }
     block::cache(&mut o, part.cache.as_ref(), &part.extra);

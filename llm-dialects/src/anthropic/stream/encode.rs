@@ -32,6 +32,8 @@ struct Writer {
     cx: RenderCx,
     /// A start that waits for what was read.
     start: Option<Box<Start>>,
+    /// Whether what comes was said in this dialect.
+    own: bool,
     began: bool,
     usage: Option<Box<UsageReport>>,
     finish: Option<Finish>,
@@ -66,6 +68,7 @@ impl Encoder {
         let writer = Writer {
             cx: cx.clone(),
             start: None,
+            own: false,
             began: false,
             usage: None,
             finish: None,
@@ -114,7 +117,10 @@ fn candidate(event: &Event) -> Option<u16> {
 impl Writer {
     fn write(&mut self, event: &Event, out: &mut BytesMut) {
         match event {
-            Event::Start(start) => self.start = Some(start.clone()),
+            Event::Start(start) => {
+                self.own = start.extra.origin() == Some(ID);
+                self.start = Some(start.clone());
+            }
             Event::Usage(usage) => self.usage = Some(usage.clone()),
             Event::Failure(failure) => {
                 // An error body alone is an answer too; nothing need have begun.
@@ -295,6 +301,7 @@ impl Writer {
             }
             Some((_, Sealed::Token(token))) => Raw::of(&token).ok(),
             Some((_, Sealed::Signature(signature))) => Some(signature.clone()),
+            None if open && !self.own => Some(block::UNSIGNED.clone()),
             None => None,
         };
         if let Some(signature) = signature {

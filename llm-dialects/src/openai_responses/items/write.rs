@@ -36,6 +36,8 @@ pub(crate) struct Ident<'a> {
 pub(crate) struct Items<'a> {
     to: To<'a>,
     made: u32,
+    /// The status of items that are made here.
+    status: &'static str,
     /// What could not be said.
     pub(crate) losses: &'a mut Losses,
 }
@@ -43,7 +45,13 @@ pub(crate) struct Items<'a> {
 impl<'a> Items<'a> {
     /// A writer for a reader.
     pub(crate) fn new(to: To<'a>, losses: &'a mut Losses) -> Self {
-        Self { to, made: 0, losses }
+        Self { to, made: 0, status: "completed", losses }
+    }
+
+    /// For an answer that was cut off.
+    pub(crate) fn cut(mut self) -> Self {
+        self.status = "incomplete";
+        self
     }
 
     /// Writes the parts of one message. `extra` is a message's own, where it was one item.
@@ -94,7 +102,7 @@ impl<'a> Items<'a> {
             return;
         }
         let id = self.made_id("msg", run);
-        let status = id.as_ref().map(|_| "completed");
+        let status = id.as_ref().map(|_| self.status);
         let ident = Ident { id: id.as_deref(), status };
         message_fields(&mut list.object(), role, run, extra, ident, (place, at), self.losses);
         for (n, part) in (at..).zip(run) {
@@ -135,7 +143,7 @@ impl<'a> Items<'a> {
             place.dropped("cache", self.losses);
         }
         let id = self.made_id(if call.custom { "ctc" } else { "fc" }, std::slice::from_ref(part));
-        let status = id.as_ref().map(|_| "completed");
+        let status = id.as_ref().map(|_| self.status);
         call_fields(&mut list.object(), part, call, Ident { id: id.as_deref(), status });
         self.state_of(list, part, Some(&call.id), place);
     }
@@ -417,6 +425,9 @@ fn texts<'p>(
     }
 }
 
+/// The status of an item that has begun.
+pub(crate) const IN_PROGRESS: &str = "in_progress";
+
 /// The members of a call.
 pub(crate) fn call_fields(
     o: &mut ObjectWriter<'_>,
@@ -434,7 +445,8 @@ pub(crate) fn call_fields(
     o.str("call_id", &call.id).str("name", &call.name);
     let arguments = match &*call.arguments {
         // A tool that takes nothing still takes an object.
-        "" if !call.custom && !own(&part.extra) => "{}",
+        // In a call that only begins, they are what its deltas are added to.
+        "" if !call.custom && !own(&part.extra) && ident.status != Some(IN_PROGRESS) => "{}",
         arguments => arguments,
     };
     o.str(if call.custom { "input" } else { "arguments" }, arguments);

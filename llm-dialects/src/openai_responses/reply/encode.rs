@@ -2,7 +2,7 @@
 
 use llm_core::Str;
 use llm_core::answer::{Answer, UsageReport};
-use llm_core::completion::{Candidate, Completion, Finish};
+use llm_core::completion::{Candidate, Completion, Finish, FinishReason};
 use llm_core::dialect::{RenderCx, Rendered};
 use llm_core::error::Error;
 use llm_core::extra::{Extra, Losses};
@@ -52,6 +52,11 @@ fn response(completion: &Completion, cx: &RenderCx) -> Rendered {
             let tail = id.strip_prefix(RESPONSE_PREFIX).unwrap_or(&id);
             let mut list = o.array("output");
             let mut items = Items::new(To::Caller(tail), &mut losses);
+            let cut =
+                |f: &Finish| matches!(f.reason, FinishReason::Length | FinishReason::ContentFilter);
+            if candidate.finish.as_ref().is_some_and(cut) {
+                items = items.cut();
+            }
             let place = Place::message("candidates", 0);
             items.parts(&mut list, Role::Assistant, &candidate.parts, None, place);
         }

@@ -28,7 +28,7 @@ pub(crate) fn encode(request: &Request, cx: &SendCx<'_>, counting: bool) -> Enco
         if !request.tools.is_empty() || has(&request.extra, bit::TOOLS) {
             tools::write(&mut o.array("tools"), request, &mut losses);
         }
-        tools::write_choice(o, request);
+        tools::write_choice(o, request, &mut losses);
         o.opt_bool("parallel_tool_calls", request.parallel_tools);
         text(o, request, &mut losses);
         reasoning(o, request, cx, &mut losses);

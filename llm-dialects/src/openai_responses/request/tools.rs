@@ -190,7 +190,18 @@ fn is_custom(request: &Request, name: &str) -> bool {
 }
 
 /// Writes the choice.
-pub(super) fn write_choice(o: &mut ObjectWriter<'_>, request: &Request) {
+pub(super) fn write_choice(o: &mut ObjectWriter<'_>, request: &Request, losses: &mut Losses) {
+    let said = |t: &Tool| match &t.kind {
+        ToolKind::Native(opaque) => opaque.origin == ME,
+        ToolKind::Function { .. } | ToolKind::Custom => true,
+    };
+    if !own(&request.extra) && !request.tools.is_empty() && !request.tools.iter().any(said) {
+        // A choice among tools that are gone is refused.
+        if request.tool_choice.is_some() {
+            losses.dropped("tool_choice");
+        }
+        return;
+    }
     let kind = |name: &str| if is_custom(request, name) { "custom" } else { "function" };
     match &request.tool_choice {
         None => {}

@@ -9,7 +9,9 @@ use llm_core::extra::{Extra, Losses};
 use llm_core::prompt::{Opaque, Part, PartKind, Role, Text};
 use llm_core::raw::Raw;
 
-use super::super::items::{Ident, Items, To, call_fields, message_fields, reasoning_fields};
+use super::super::items::{
+    IN_PROGRESS, Ident, Items, To, call_fields, message_fields, reasoning_fields,
+};
 use super::super::notation::{ITEM_ID, ME};
 use super::super::place::Place;
 use super::super::reply::{Ending, RESPONSE_PREFIX, failed_by_word, response_fields, tail, word};
@@ -55,7 +57,7 @@ impl Encoder {
         self.frames.write(out, "response.output_item.added", |o| {
             o.u64("output_index", index(count).into());
             let none = &mut Losses::default();
-            item_fields(&mut o.object("item"), &item, parts, "in_progress", none);
+            item_fields(&mut o.object("item"), &item, parts, IN_PROGRESS, none);
         });
         self.items.list.push(item);
         count

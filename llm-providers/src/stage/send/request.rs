@@ -77,6 +77,7 @@ fn body(armed: &Armed, dialect: &'static dyn UpstreamDialect) -> Result<Written,
         && call.dialect == dialect.id()
         && attempt.prefix.is_none()
         && !target.vendor.adjusts
+        && !llm_dialects::state::carries_token(bytes)
     {
         let chunks = dialect.relay(bytes, &call.peek, &cx).map_err(Error::from)?;
         let own = content_type.as_deref().and_then(|t| http::HeaderValue::from_str(t).ok());
