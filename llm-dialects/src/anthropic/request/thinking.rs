@@ -190,8 +190,11 @@ fn budgeted(
         let effort = spec.effort.as_deref().unwrap_or_default();
         BUDGETS.iter().find(|(name, _)| *name == effort).map_or(BUDGET_USUAL, |(_, n)| *n)
     });
-    // The thoughts are part of `max_tokens`, and something must be left for the answer.
-    let most = tokens_max.map_or(u64::MAX, |max| max.saturating_sub(1));
+    // The thoughts are part of `max_tokens`, and something must be left for the answer: a fifth of
+    // it where the budget is our own guess, and one token where the caller has said it.
+    let room = tokens_max.map_or(u64::MAX, |max| max.saturating_sub(1));
+    let share = tokens_max.map_or(u64::MAX, |max| max / 5 * 4);
+    let most = if said.is_some() { room } else { room.min(share.max(BUDGET_MIN)) };
     if most < BUDGET_MIN {
         losses.dropped("reasoning");
         return Thinking::Unsaid;

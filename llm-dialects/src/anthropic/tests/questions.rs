@@ -205,7 +205,7 @@ fn thinking_is_a_budget_for_older_models_and_an_effort_for_newer() {
     let (body, _) = sent(&request);
     assert_eq!(
         (&body["thinking"]["budget_tokens"], &body["max_tokens"]),
-        (&json!(1999), &json!(2000))
+        (&json!(1600), &json!(2000))
     );
     request.output.tokens_max = Some(500u64.into());
     let (body, losses) = sent(&request);

@@ -3,6 +3,7 @@
 use llm_core::dialect::{Encoded, SendCx};
 use llm_core::extra::Losses;
 use llm_core::prompt::{OutputFormat, ReasoningSpec, Request};
+use llm_core::raw::RawNumber;
 
 use super::super::wire::{ID, REQUEST_PLACES, note};
 use super::{messages, tools};
@@ -47,7 +48,7 @@ pub(in crate::cohere) fn encode(request: &Request, cx: &SendCx<'_>) -> Encoded {
         if cx.stream || !notation.has(note::STREAM_UNSAID) {
             o.bool("stream", cx.stream);
         }
-        sampling(o, request);
+        sampling(o, request, &mut losses);
         if let Some(format) = &request.output.format {
             write_format(o, format, request, &mut losses);
         }
@@ -84,26 +85,53 @@ fn lose(request: &Request, losses: &mut Losses) {
     }
 }
 
-fn sampling(o: &mut ObjectWriter<'_>, request: &Request) {
+fn sampling(o: &mut ObjectWriter<'_>, request: &Request, losses: &mut Losses) {
     let s = &request.sampling;
-    for (name, number) in [
-        ("max_tokens", &request.output.tokens_max),
-        ("temperature", &s.temperature),
-        ("p", &s.top_p),
-        ("k", &s.top_k),
-        ("frequency_penalty", &s.frequency_penalty),
-        ("presence_penalty", &s.presence_penalty),
-        ("seed", &s.seed),
+    let own = request.extra.origin() == Some(ID);
+    o.opt_number("max_tokens", request.output.tokens_max.as_ref());
+    for (name, number, place, range) in [
+        ("temperature", &s.temperature, "temperature", None),
+        ("p", &s.top_p, "top_p", Some((0.01, 0.99, ["0.01", "0.99"]))),
+        ("k", &s.top_k, "top_k", Some((0.0, 500.0, ["0", "500"]))),
+        ("frequency_penalty", &s.frequency_penalty, "frequency_penalty", PENALTY),
+        ("presence_penalty", &s.presence_penalty, "presence_penalty", PENALTY),
+        ("seed", &s.seed, "seed", None),
     ] {
-        o.opt_number(name, number.as_ref());
+        let Some(number) = number else { continue };
+        let (value, range) = (number.as_f64(), range.filter(|_| !own));
+        // Other APIs take more, and clients say `top_p: 1` where they mean nothing by it.
+        let bound = range.and_then(|(least, most, words)| match value {
+            _ if value < least => Some(words[0]),
+            _ if value > most => Some(words[1]),
+            _ => None,
+        });
+        match bound.and_then(RawNumber::parse) {
+            Some(bound) => {
+                losses.approximated(format!("sampling.{place}"));
+                o.opt_number(name, Some(&bound));
+            }
+            None => {
+                o.opt_number(name, Some(number));
+            }
+        }
     }
     if let Some(logprobs) = s.logprobs {
         o.bool("logprobs", logprobs);
     }
     if !request.output.stop.is_empty() || request.extra.notation(ID).has(note::NO_STOP) {
-        o.strs("stop_sequences", &request.output.stop);
+        let stops = &request.output.stop;
+        let most = if own { stops.len() } else { stops.len().min(STOPS_MAX) };
+        if most < stops.len() {
+            losses.approximated("output.stop");
+        }
+        o.strs("stop_sequences", &stops[..most]);
     }
 }
+
+/// Penalties are shares here; elsewhere they may be rewards.
+const PENALTY: Option<(f64, f64, [&str; 2])> = Some((0.0, 1.0, ["0", "1"]));
+/// Stop sequences that the API takes.
+const STOPS_MAX: usize = 5;
 
 fn write_format(
     o: &mut ObjectWriter<'_>,

@@ -28,7 +28,21 @@ pub(super) fn write(o: &mut ObjectWriter<'_>, request: &Request, losses: &mut Lo
         Some(ToolChoice::Named(name)) => (Some("REQUIRED"), std::slice::from_ref(name)),
         Some(ToolChoice::Among { names, required }) => (required.then_some("REQUIRED"), names),
     };
-    if !offered.is_empty() {
+    let said = |t: &Tool| match &t.kind {
+        ToolKind::Native(native) => native.origin == ID,
+        ToolKind::Function { .. } | ToolKind::Custom => true,
+    };
+    let own = request.extra.origin() == Some(ID);
+    let left = |t: &&Tool| said(t) && (offered.is_empty() || offered.contains(&t.name));
+    if !own && !request.tools.is_empty() && !request.tools.iter().any(|t| left(&t)) {
+        // No tool that could be said is left, and a choice among none is refused.
+        (0..request.tools.len()).for_each(|at| losses.dropped(format!("tools.{at}")));
+        if request.tool_choice.is_some() {
+            losses.dropped("tool_choice");
+        }
+        return;
+    }
+    if !offered.is_empty() && request.tools.len() > offered.len() {
         losses.approximated("tool_choice");
     }
     if let Some(word) = word {
