@@ -15,7 +15,7 @@ use jiff::civil::Date;
 use crate::Str;
 use crate::call::Operation;
 use crate::capability::Capability;
-use crate::money::Price;
+use crate::money::{Listed, NotPrice, Price};
 
 pub use table::BadLine;
 
@@ -128,6 +128,22 @@ pub struct Override {
     pub price: Option<Price>,
     /// What it takes.
     pub capability: Option<Capability>,
+}
+
+impl Override {
+    /// A model's usual rates, in dollars for a million tokens read and written.
+    pub fn rates(
+        provider: impl Into<Str>,
+        model: impl Into<Str>,
+        input: &str,
+        output: &str,
+    ) -> Result<Self, NotPrice> {
+        let mut listed = Listed::default();
+        listed.set("input", input)?;
+        listed.set("output", output)?;
+        let price = Some(listed.price());
+        Ok(Self { provider: provider.into(), model: model.into(), price, capability: None })
+    }
 }
 
 impl Catalog {

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::event::{Delta, Event, PartHead, PartId, Start};
 use crate::extra::Extra;
 use crate::fault::{Fault, FaultClass};
-use crate::prompt::{Audio, Media, MediaSource, Part, PartKind, Text, ToolCall};
+use crate::prompt::{Audio, Media, MediaSource, Message, Part, PartKind, Role, Text, ToolCall};
 
 /// A conversation's next turn.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -126,6 +126,22 @@ impl Completion {
                 _ => None,
             })
             .collect()
+    }
+
+    /// The tools that a candidate calls, in order.
+    pub fn tool_calls(&self, candidate: usize) -> impl Iterator<Item = &ToolCall> {
+        let parts = self.candidates.get(candidate).map_or(&[][..], |c| &c.parts);
+        parts.iter().filter_map(|p| match &p.kind {
+            PartKind::ToolCall(call) => Some(call),
+            _ => None,
+        })
+    }
+
+    /// A candidate as a turn of the conversation that goes on: everything it said, with what its
+    /// provider wants back.
+    pub fn message(&self, candidate: usize) -> Message {
+        let parts = self.candidates.get(candidate).map_or_else(Vec::new, |c| c.parts.clone());
+        Message { role: Role::Assistant, parts, extra: Extra::default() }
     }
 }
 

@@ -35,6 +35,12 @@ pub enum Prompt {
     ListModels(ModelsRequest),
 }
 
+impl From<Request> for Prompt {
+    fn from(request: Request) -> Self {
+        Self::Chat(request)
+    }
+}
+
 impl Prompt {
     /// What kind of thing is asked for.
     pub fn operation(&self) -> Operation {
@@ -80,6 +86,47 @@ pub struct Request {
     pub extra: Extra,
 }
 
+impl Request {
+    /// For a model, with nothing said yet.
+    pub fn new(model: impl Into<Str>) -> Self {
+        Self { model: model.into(), ..Self::default() }
+    }
+
+    /// With an instruction in front of the conversation.
+    #[must_use]
+    pub fn system(mut self, text: impl Into<Str>) -> Self {
+        self.system.push(Message::text(Role::System, text));
+        self
+    }
+
+    /// With what the person says next.
+    #[must_use]
+    pub fn user(self, text: impl Into<Str>) -> Self {
+        self.message(Message::text(Role::User, text))
+    }
+
+    /// With another turn: what the model said (`Completion::message`), or what a tool returned.
+    #[must_use]
+    pub fn message(mut self, message: Message) -> Self {
+        self.messages.push(message);
+        self
+    }
+
+    /// With a tool that the model may call.
+    #[must_use]
+    pub fn tool(mut self, tool: Tool) -> Self {
+        self.tools.push(tool);
+        self
+    }
+
+    /// With an answer that follows a schema.
+    #[must_use]
+    pub fn schema(mut self, schema: JsonSchema) -> Self {
+        self.output.format = Some(OutputFormat::Schema(schema));
+        self
+    }
+}
+
 /// One turn, or one piece of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
@@ -95,6 +142,18 @@ impl Message {
     /// A message of text.
     pub fn text(role: Role, text: impl Into<Str>) -> Self {
         Self { role, parts: vec![Part::text(text)], extra: Extra::default() }
+    }
+
+    /// What a tool returned to a call.
+    pub fn tool_result(call: &ToolCall, text: impl Into<Str>) -> Self {
+        let result = ToolResult {
+            call_id: call.id.clone(),
+            name: Some(call.name.clone()),
+            content: vec![Part::text(text)],
+            is_error: None,
+        };
+        let parts = vec![Part::new(PartKind::ToolResult(result))];
+        Self { role: Role::Tool, parts, extra: Extra::default() }
     }
 }
 
@@ -126,6 +185,19 @@ pub struct Tool {
     pub cache: Option<CacheMark>,
     /// Everything else.
     pub extra: Extra,
+}
+
+impl Tool {
+    /// A function of the caller's, with the JSON schema of its arguments.
+    pub fn function(name: impl Into<Str>, description: impl Into<Str>, schema: Raw) -> Self {
+        Self {
+            name: name.into(),
+            description: Some(description.into()),
+            kind: ToolKind::Function { schema: Some(schema), strict: None },
+            cache: None,
+            extra: Extra::default(),
+        }
+    }
 }
 
 /// What a tool takes.
@@ -224,6 +296,13 @@ pub struct JsonSchema {
     pub schema: Raw,
     /// Whether it must be followed to the letter.
     pub strict: Option<bool>,
+}
+
+impl JsonSchema {
+    /// A schema that must be followed to the letter.
+    pub fn strict(name: impl Into<Str>, schema: Raw) -> Self {
+        Self { name: Some(name.into()), description: None, schema, strict: Some(true) }
+    }
 }
 
 /// Whether and how long to think.

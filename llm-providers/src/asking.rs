@@ -3,20 +3,23 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use llm_core::Str;
 use llm_core::answer::{Answer, Embeddings, Images, Moderation, Ranking, Transcript};
-use llm_core::call::{CacheUse, Call, CallId, Controls, Deadline, Payload};
+use llm_core::call::{CacheUse, Call, CallId, Controls, Deadline, Operation, Payload, Peek};
 use llm_core::completion::Completion;
 use llm_core::dialect::DialectId;
 use llm_core::error::{Error, Kind};
-use llm_core::principal::{FeatureId, Grant, Priority};
+use llm_core::ledger::Receipt;
+use llm_core::principal::{FeatureId, Grant, Priority, TenantId};
 use llm_core::prompt::{
     EmbedRequest, ImageRequest, ModerateRequest, Prompt, Request, RerankRequest, TranscribeRequest,
 };
+use llm_core::seam::Clock;
 
 use crate::edge::{EventStream, answer};
 use crate::gateway::Gateway;
-use crate::reply::Reply;
+use crate::reply::{Reply, ReplyHead};
 use crate::typed;
 
 /// Who asks and how, for the calls that are made with it.
@@ -28,6 +31,17 @@ pub struct Asking<'g> {
     priority: Priority,
     within: Duration,
     controls: Controls,
+}
+
+/// A conversation's next turn, and what is known of it besides.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// The turn.
+    pub completion: Completion,
+    /// Who answered, what the cache had to do with it, what is left of the limits.
+    pub head: ReplyHead,
+    /// What it cost.
+    pub receipt: Option<Receipt>,
 }
 
 /// A call of a program that does not say how long it will wait. A model's own limits are shorter.
@@ -50,6 +64,11 @@ impl<'g> Asking<'g> {
     pub fn on_behalf(mut self, grant: Arc<Grant>) -> Self {
         self.grant = grant;
         self
+    }
+
+    /// Whose data the calls read and leave.
+    pub fn tenant(&self) -> &TenantId {
+        &self.grant.principal.tenant
     }
 
     /// For a purpose.
@@ -117,6 +136,40 @@ impl<'g> Asking<'g> {
         }
     }
 
+    /// A conversation's next turn, whole, and what is known of it besides: who answered, what the
+    /// cache had to do with it, what it cost.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use llm_core::prompt::Request;
+    /// # use llm_providers::{Gateway, provider::ProviderSettings};
+    /// # use llm_sim::{Options, SimTransport};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let simulated = Arc::new(SimTransport::new(&Options::default()));
+    /// # let openai = ProviderSettings::new("openai", "openai").key("sk-test").build_over(simulated)?;
+    /// # let gateway = Gateway::builder().vendor(openai)
+    /// #     .model("smart", [["openai/gpt-4o-mini"]])
+    /// #     .model("vectors", [["openai/text-embedding-3-small"]]).build()?;
+    /// let asking = gateway.asking().feature("greeting").session("s-17");
+    /// let answered = asking.answered(Request::new("smart").user("Hello?")).await?;
+    /// assert_eq!(answered.head.target.to_string(), "openai/gpt-4o-mini");
+    /// assert!(answered.receipt.is_some_and(|r| r.posted.0 > 0));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn answered(&self, mut request: Request) -> Result<Answered, Error> {
+        request.stream = false;
+        let reply = self.ask(Prompt::Chat(request)).await?;
+        let (head, receipt) = (reply.head.clone(), reply.receipt.clone());
+        match answer(reply).await? {
+            Answer::Chat(completion) => {
+                Ok(Answered { completion, head, receipt: receipt.get().copied() })
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// A conversation's next turn, event by event.
     pub async fn stream(&self, mut request: Request) -> Result<EventStream, Error> {
         request.stream = true;
@@ -166,27 +219,71 @@ impl<'g> Asking<'g> {
 
     /// Any words, answered in the bytes of whoever answered.
     pub async fn ask(&self, prompt: Prompt) -> Result<Reply, Error> {
+        self.gateway.send(self.call(prompt)).await
+    }
+
+    /// The call that [`Asking::ask`] would make, for a service that wraps the gateway.
+    pub fn call(&self, prompt: Prompt) -> Call {
         let (peek, operation) = (typed::peek(&prompt), prompt.operation());
-        let clock = self.gateway.clock();
+        self.made(operation, DialectId::OpenaiChat, Payload::Typed(Arc::new(prompt)), peek)
+    }
+
+    /// A body in a dialect's own bytes, sent to one of its paths.
+    pub async fn ask_raw(
+        &self,
+        dialect: DialectId,
+        path: &str,
+        content_type: Option<Str>,
+        bytes: Bytes,
+    ) -> Result<Reply, Error> {
+        Ok(self.put_raw(dialect, path, content_type, bytes).await?.1)
+    }
+
+    /// The same, and the id of the call.
+    pub(crate) async fn put_raw(
+        &self,
+        dialect: DialectId,
+        path: &str,
+        content_type: Option<Str>,
+        bytes: Bytes,
+    ) -> Result<(CallId, Reply), Error> {
+        let unknown = || {
+            let text = format!("no dialect that callers speak has the path {path:?}");
+            Error::new(Kind::BadRequest, text)
+        };
+        let caller = llm_dialects::caller(dialect).ok_or_else(unknown)?;
+        let route = caller.route(&http::Method::POST, path).ok_or_else(unknown)?;
+        let peek = caller.peek(&route, &bytes)?;
+        let operation = route.operation;
+        let canonical = Arc::default();
+        let payload = Payload::Raw { bytes, content_type, route, canonical };
+        let call = self.made(operation, dialect, payload, peek);
+        Ok((call.id, self.gateway.send(call).await?))
+    }
+
+    fn made(&self, operation: Operation, dialect: DialectId, payload: Payload, peek: Peek) -> Call {
+        let clock = self.clock();
         let since = clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let entropy = self.gateway.entropy();
         let bits = u128::from(entropy.next_u64()) << 64 | u128::from(entropy.next_u64());
         let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-        self.gateway
-            .send(Call {
-                id: CallId::new(millis, bits),
-                operation,
-                dialect: DialectId::OpenaiChat,
-                payload: Payload::Typed(Arc::new(prompt)),
-                peek,
-                grant: Arc::clone(&self.grant),
-                feature: self.feature.clone(),
-                priority: self.priority,
-                deadline: Deadline(clock.now() + self.within),
-                controls: self.controls.clone(),
-                headers: http::HeaderMap::new(),
-            })
-            .await
+        Call {
+            id: CallId::new(millis, bits),
+            operation,
+            dialect,
+            payload,
+            peek,
+            grant: Arc::clone(&self.grant),
+            feature: self.feature.clone(),
+            priority: self.priority,
+            deadline: Deadline(clock.now() + self.within),
+            controls: self.controls.clone(),
+            headers: http::HeaderMap::new(),
+        }
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        self.gateway.clock()
     }
 }
 
@@ -199,16 +296,80 @@ fn unexpected(answer: &Answer) -> Error {
 /// have it.
 impl Gateway {
     /// A conversation's next turn, whole.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use llm_core::prompt::Request;
+    /// # use llm_providers::{Gateway, provider::ProviderSettings};
+    /// # use llm_sim::{Options, SimTransport};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let simulated = Arc::new(SimTransport::new(&Options::default()));
+    /// # let openai = ProviderSettings::new("openai", "openai").key("sk-test").build_over(simulated)?;
+    /// # let gateway = Gateway::builder().vendor(openai)
+    /// #     .model("smart", [["openai/gpt-4o-mini"]])
+    /// #     .model("vectors", [["openai/text-embedding-3-small"]]).build()?;
+    /// let turn = gateway.chat(Request::new("smart").user("Hello?")).await?;
+    /// assert!(!turn.text(0).is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn chat(&self, request: Request) -> Result<Completion, Error> {
         self.asking().chat(request).await
     }
 
-    /// A conversation's next turn, event by event.
+    /// A conversation's next turn, event by event: begins with `Start`, and ends with exactly one
+    /// of `End` and `Failure`.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use llm_core::prompt::Request;
+    /// # use llm_providers::{Gateway, provider::ProviderSettings};
+    /// # use llm_sim::{Options, SimTransport};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let simulated = Arc::new(SimTransport::new(&Options::default()));
+    /// # let openai = ProviderSettings::new("openai", "openai").key("sk-test").build_over(simulated)?;
+    /// # let gateway = Gateway::builder().vendor(openai)
+    /// #     .model("smart", [["openai/gpt-4o-mini"]])
+    /// #     .model("vectors", [["openai/text-embedding-3-small"]]).build()?;
+    /// use futures_util::StreamExt;
+    /// use llm_core::event::Event;
+    ///
+    /// let mut events = gateway.stream(Request::new("smart").user("Hello?")).await?;
+    /// let mut last = None;
+    /// while let Some(event) = events.next().await {
+    ///     last = Some(event);
+    /// }
+    /// assert_eq!(last, Some(Event::End));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn stream(&self, request: Request) -> Result<EventStream, Error> {
         self.asking().stream(request).await
     }
 
     /// Vectors for texts.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use llm_core::prompt::Request;
+    /// # use llm_providers::{Gateway, provider::ProviderSettings};
+    /// # use llm_sim::{Options, SimTransport};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let simulated = Arc::new(SimTransport::new(&Options::default()));
+    /// # let openai = ProviderSettings::new("openai", "openai").key("sk-test").build_over(simulated)?;
+    /// # let gateway = Gateway::builder().vendor(openai)
+    /// #     .model("smart", [["openai/gpt-4o-mini"]])
+    /// #     .model("vectors", [["openai/text-embedding-3-small"]]).build()?;
+    /// use llm_core::prompt::EmbedRequest;
+    ///
+    /// let embeddings = gateway.embed(EmbedRequest::new("vectors").text("a river")).await?;
+    /// assert_eq!(embeddings.sets.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn embed(&self, request: EmbedRequest) -> Result<Embeddings, Error> {
         self.asking().embed(request).await
     }

@@ -17,7 +17,7 @@ use crate::ledger::MemoryLedger;
 use crate::log::LogQueue;
 use crate::metrics::Metrics;
 use crate::model::Policy;
-use crate::settings::{ModelSettings, Problem, Settings, VendorSettings, Workshop};
+use crate::settings::{ModelSettings, Problem, Problems, Settings, VendorSettings, Workshop};
 use crate::stage::Maybe;
 use crate::stage::admit::fair::Bounds;
 use crate::stage::admit::{Admission, AdmissionBounds, AdmitStage, Lines, OwnerRules};
@@ -61,7 +61,7 @@ impl GatewayBuilder {
     pub fn model<T, I>(self, name: impl Into<Str>, tiers: T) -> Self
     where
         T: IntoIterator<Item = I>,
-        I: IntoIterator<Item = &'static str>,
+        I: IntoIterator<Item: Into<Str>>,
     {
         self.model_with(name, tiers, Policy::default())
     }
@@ -71,9 +71,9 @@ impl GatewayBuilder {
     pub fn model_with<T, I>(mut self, name: impl Into<Str>, tiers: T, policy: Policy) -> Self
     where
         T: IntoIterator<Item = I>,
-        I: IntoIterator<Item = &'static str>,
+        I: IntoIterator<Item: Into<Str>>,
     {
-        let tier = |tier: I| tier.into_iter().map(|t| (Str::from_static(t), 1)).collect();
+        let tier = |tier: I| tier.into_iter().map(|t| (t.into(), 1)).collect();
         let tiers = tiers.into_iter().map(tier).collect();
         self.settings.models.push(ModelSettings { name: name.into(), tiers, policy });
         self
@@ -162,7 +162,16 @@ impl GatewayBuilder {
     }
 
     /// Checks everything and builds. All problems are named, not the first.
-    pub fn build(self) -> Result<Gateway, Vec<Problem>> {
+    ///
+    /// ```
+    /// let problems = llm_providers::Gateway::builder()
+    ///     .model("smart", [["nobody/gpt-4o-mini"], ["no target at all"]])
+    ///     .build()
+    ///     .unwrap_err();
+    /// assert_eq!(problems[0].to_string(), "models.smart.tiers.0.0: there is no provider \"nobody\"");
+    /// assert_eq!(problems.len(), 3);
+    /// ```
+    pub fn build(self) -> Result<Gateway, Problems> {
         let metrics = Metrics::new(&self.registry.unwrap_or_default())
             .map_err(|e| vec![Problem::new("registry", e.to_string())])?;
         let metrics = Arc::new(metrics);

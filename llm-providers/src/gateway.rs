@@ -16,7 +16,7 @@ use crate::asking::Asking;
 use crate::metrics::Metrics;
 use crate::model::Snapshot;
 use crate::reply::Reply;
-use crate::settings::{Problem, Settings, Workshop};
+use crate::settings::{Problems, Settings, Workshop};
 use crate::stage::admit::AdmitStage;
 use crate::stage::cache::CacheStage;
 use crate::stage::gate::GateStage;
@@ -102,7 +102,7 @@ impl Gateway {
 
     /// Puts another configuration in place of the one there is. Calls under way keep theirs; what
     /// is known of targets that stay is kept. Nothing changes when there is any problem.
-    pub fn reload(&self, settings: Settings) -> Result<(), Vec<Problem>> {
+    pub fn reload(&self, settings: Settings) -> Result<(), Problems> {
         let snapshot = self.0.workshop.snapshot(settings)?;
         self.0.current.store(Arc::new(snapshot));
         Ok(())

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use llm_core::Str;
 use llm_core::catalog::{Catalog, Override};
 use llm_core::principal::Grant;
-use llm_core::provider::{Provider, TargetId};
+use llm_core::provider::{Credential, Provider, TargetId};
 use llm_core::seam::{Clock, Entropy, Transport};
+use llm_core::secret::Secret;
 use llm_core::store::Ledger;
 use parking_lot::Mutex;
 
@@ -55,6 +57,46 @@ pub struct VendorSettings {
     pub capacity: Capacity,
 }
 
+impl VendorSettings {
+    /// A vendor with a description of one's own, under the description's name, with the usual
+    /// patience and no bound on what it can take. Keys may be none for one that wants none.
+    pub fn new<K: Into<String>>(
+        provider: Arc<dyn Provider>,
+        transport: Arc<dyn Transport>,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Self {
+        let name = provider.id().0.clone();
+        let keys = keys.into_iter().map(|key| Secret::new(key.into()));
+        Self {
+            keys: named(&name, keys),
+            kind: name.clone(),
+            name,
+            provider,
+            transport,
+            timeouts: Timeouts::default(),
+            retries: RETRIES_USUAL,
+            adjusts: true,
+            capacity: Capacity::default(),
+        }
+    }
+}
+
+/// Attempts beyond the first at one target.
+pub(crate) const RETRIES_USUAL: u8 = 2;
+
+/// Keys by the names under which logs and metrics speak of them.
+pub(crate) fn named(vendor: &Str, keys: impl Iterator<Item = Secret<String>>) -> Keys {
+    let name = |(n, key)| {
+        let id = Str::from(format!("{vendor}-{}", n + 1));
+        Arc::new(Credential { id, key: Some(key) })
+    };
+    let mut keys: Vec<_> = keys.enumerate().map(name).collect();
+    if keys.is_empty() {
+        keys.push(Arc::new(Credential { id: Str::from_static("none"), key: None }));
+    }
+    Keys::new(keys)
+}
+
 /// A name that callers send.
 #[derive(Clone, Debug, Default)]
 pub struct ModelSettings {
@@ -87,6 +129,45 @@ impl fmt::Display for Problem {
         write!(f, "{}: {}", self.place, self.text)
     }
 }
+
+/// Everything that is wrong with what a gateway was told: an error, so that `?` passes it on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems(Vec<Problem>);
+
+impl From<Vec<Problem>> for Problems {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self(problems)
+    }
+}
+
+impl Deref for Problems {
+    type Target = [Problem];
+
+    fn deref(&self) -> &[Problem] {
+        &self.0
+    }
+}
+
+impl IntoIterator for Problems {
+    type Item = Problem;
+    type IntoIter = std::vec::IntoIter<Problem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, problem) in self.iter().enumerate() {
+            let apart = if n == 0 { "" } else { "; " };
+            write!(f, "{apart}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
 
 /// What outlasts every configuration.
 pub(crate) struct Workshop {

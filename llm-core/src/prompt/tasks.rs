@@ -30,6 +30,20 @@ pub struct EmbedRequest {
     pub extra: Extra,
 }
 
+impl EmbedRequest {
+    /// For a model, with nothing to embed yet.
+    pub fn new(model: impl Into<Str>) -> Self {
+        Self { model: model.into(), ..Self::default() }
+    }
+
+    /// With another text.
+    #[must_use]
+    pub fn text(mut self, text: impl Into<Str>) -> Self {
+        self.input.push(EmbedInput::Text(text.into()));
+        self
+    }
+}
+
 /// One thing to embed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EmbedInput {

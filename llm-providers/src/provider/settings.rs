@@ -9,15 +9,14 @@ use llm_core::Str;
 use llm_core::capability::Capability;
 use llm_core::catalog::Catalog;
 use llm_core::dialect::DialectId;
-use llm_core::provider::{Credential, ProviderId};
+use llm_core::provider::ProviderId;
 use llm_core::seam::Transport;
 use llm_core::secret::Secret;
 use parking_lot::RwLock;
 
 use super::compatible::{COMPATIBLE, Compatible};
 use super::described::{Auth, Described, Speaks};
-use crate::settings::{Problem, VendorSettings};
-use crate::stage::gate::Keys;
+use crate::settings::{Problem, Problems, RETRIES_USUAL, VendorSettings, named};
 use crate::stage::gate::room::Capacity;
 use crate::target::Timeouts;
 use crate::transport::{Connections, HyperTransport};
@@ -98,6 +97,26 @@ impl Kind {
             Self::Gemini => "gemini",
             Self::Cohere => "cohere",
             Self::Ollama => "ollama",
+        }
+    }
+
+    /// The way to the version that we speak, whether the address that was given has it or not:
+    /// each client of these APIs counts it differently, and both are in people's files.
+    fn prefix(self, given: String) -> String {
+        let without = |versions: &[&str]| {
+            let bare = versions.iter().find_map(|version| given.strip_suffix(version));
+            bare.map_or(given.clone(), str::to_owned)
+        };
+        match self {
+            Self::OpenAi if given.is_empty() => "/v1".to_owned(),
+            Self::OpenAi => given,
+            Self::Anthropic => without(&["/v1"]),
+            Self::Gemini if ["/v1", "/v1beta", "/v1alpha"].iter().any(|v| given.ends_with(v)) => {
+                given
+            }
+            Self::Gemini => given + "/v1beta",
+            Self::Cohere => without(&["/v1", "/v2"]),
+            Self::Ollama => without(&["/api", "/v1"]),
         }
     }
 
@@ -193,7 +212,7 @@ impl ProviderSettings {
     }
 
     /// Checks everything and builds, with a client of its own. All problems are named.
-    pub fn build(self) -> Result<VendorSettings, Vec<Problem>> {
+    pub fn build(self) -> Result<VendorSettings, Problems> {
         let place = format!("providers.{}", self.name);
         let transport = HyperTransport::new(&self.connections)
             .map_err(|e| vec![Problem::new(place, e.to_string())])?;
@@ -201,7 +220,7 @@ impl ProviderSettings {
     }
 
     /// The same over a transport of one's own.
-    pub fn build_over(self, transport: Arc<dyn Transport>) -> Result<VendorSettings, Vec<Problem>> {
+    pub fn build_over(self, transport: Arc<dyn Transport>) -> Result<VendorSettings, Problems> {
         let mut problems = Vec::new();
         let host = COMPATIBLE.iter().find(|h| h.kind == &*self.kind);
         let kind = Kind::parse(&self.kind);
@@ -210,12 +229,20 @@ impl ProviderSettings {
             (None, Some(host)) => usual_of(host),
             (None, None) => {
                 let text = format!("{:?} is no kind of provider", &*self.kind);
-                return Err(vec![self.problem("kind", text)]);
+                return Err(vec![self.problem("kind", text)].into());
             }
         };
         let address = self.address(&usual, &mut problems);
         if self.keys.is_empty() && !usual.keyless {
             problems.push(self.problem("keys", "there is no key"));
+        }
+        for (n, key) in self.keys.iter().enumerate() {
+            let key = key.expose();
+            // Whatever stands around a key in a file or in a shell comes along with it too often.
+            if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic()) {
+                let text = "a key is not empty, and has neither spaces nor letters beyond ASCII";
+                problems.push(self.problem(&format!("keys.{n}"), text));
+            }
         }
         let azure = &*self.kind == "azure";
         if azure && self.api_version.is_none() {
@@ -223,7 +250,7 @@ impl ProviderSettings {
         }
         let headers = self.headers(&usual, &mut problems);
         let Some((scheme, authority, prefix)) = address.filter(|_| problems.is_empty()) else {
-            return Err(problems);
+            return Err(problems.into());
         };
         let table: Str = kind.map_or_else(|| self.kind.clone(), |k| Str::from_static(k.name()));
         let described = Described {
@@ -242,7 +269,7 @@ impl ProviderSettings {
             signed: RwLock::default(),
         };
         Ok(VendorSettings {
-            keys: self.pool(),
+            keys: named(&self.name, self.keys.into_iter()),
             name: self.name,
             kind: table,
             provider: Arc::new(described),
@@ -273,6 +300,7 @@ impl ProviderSettings {
             let text = "a key would cross the network unencrypted: use https, or say insecure";
             problems.push(self.problem("base_url", text));
         }
+        let prefix = Kind::parse(&self.kind).map_or(prefix.clone(), |kind| kind.prefix(prefix));
         Some((scheme, authority, prefix))
     }
 
@@ -296,23 +324,9 @@ impl ProviderSettings {
         }
         headers
     }
-
-    fn pool(&self) -> Keys {
-        let key = |(n, key): (usize, &Secret<String>)| {
-            let id = Str::from(format!("{}-{}", self.name, n + 1));
-            Arc::new(Credential { id, key: Some(key.clone()) })
-        };
-        let mut keys: Vec<_> = self.keys.iter().enumerate().map(key).collect();
-        if keys.is_empty() {
-            keys.push(Arc::new(Credential { id: Str::from_static("none"), key: None }));
-        }
-        Keys::new(keys)
-    }
 }
 
 type Address = (Scheme, Authority, String);
-
-const RETRIES_USUAL: u8 = 2;
 
 /// Takes an address apart, or says what is wrong with it.
 fn address(base: &str) -> Result<Address, String> {

@@ -38,6 +38,30 @@ fn addresses_are_those_of_the_real_apis() {
     assert_eq!(uri(&*built(azure).provider, Operation::Chat, "gpt-4o-eu", false), expected);
 }
 
+/// Clients of these APIs write the version into the address or do not; both are found here.
+#[test]
+fn an_address_may_have_the_version_or_not() {
+    let cases = [
+        ("openai", &["", "/v1"][..], "/v1/chat/completions"),
+        ("openai", &["/openai/v3"], "/openai/v3/chat/completions"),
+        ("anthropic", &["", "/", "/v1"], "/v1/messages"),
+        ("gemini", &["", "/v1beta"], "/v1beta/models/m:generateContent"),
+        ("gemini", &["/v1"], "/v1/models/m:generateContent"),
+        ("cohere", &["", "/v2", "/v1"], "/v2/chat"),
+        ("ollama", &["", "/api", "/v1"], "/api/chat"),
+        ("ollama", &["/box/7"], "/box/7/api/chat"),
+        ("openai-compatible", &[""], "/chat/completions"),
+    ];
+    for (kind, given, path) in cases {
+        for given in given {
+            let settings = ProviderSettings::new(kind, kind).key("k");
+            let vendor = built(settings.at(format!("http://127.0.0.1:1{given}")));
+            let expected = format!("http://127.0.0.1:1{path}");
+            assert_eq!(uri(&*vendor.provider, Operation::Chat, "m", false), expected, "{given}");
+        }
+    }
+}
+
 /// Whatever a caller calls its model, the address stays where it is.
 #[test]
 fn a_models_name_cannot_leave_its_place_in_the_path() {
@@ -130,4 +154,16 @@ fn the_environment_is_read_under_everyones_names() {
     let hosts =
         [("myhost:8080", "http://myhost:8080"), ("https://o.example", "https://o.example:443")];
     assert!(hosts.iter().all(|(text, url)| ollama_host(text) == *url));
+}
+
+/// A key with a line's end or a typographic dash in it would only ever be refused, far from here.
+#[test]
+fn a_key_that_cannot_be_sent_is_named_but_not_shown() {
+    for key in ["", "sk-1234\n", "sk 1234", "sk–1234"] {
+        let settings = ProviderSettings::new("openai", "openai").key("sk-fine").key(key);
+        let problems = settings.build().unwrap_err();
+        let [problem] = &*problems else { panic!("{key:?}: {problems}") };
+        assert_eq!(&*problem.place, "providers.openai.keys.1");
+        assert!(!problem.text.contains("1234"), "{problem}");
+    }
 }
