@@ -18,11 +18,11 @@ use crate::log::LogQueue;
 use crate::metrics::Metrics;
 use crate::model::Policy;
 use crate::settings::{ModelSettings, Problem, Problems, Settings, VendorSettings, Workshop};
-use crate::stage::Maybe;
 use crate::stage::admit::fair::Bounds;
 use crate::stage::admit::{Admission, AdmissionBounds, AdmitStage, Lines, OwnerRules};
 use crate::stage::cache::{CacheStage, Shelf};
 use crate::stage::gate::GateStage;
+use crate::stage::inspect::{ContentRules, InspectStage};
 use crate::stage::record::{Desk, RecordStage};
 use crate::stage::reserve::ReserveStage;
 use crate::stage::route::{Hedges, RouteStage};
@@ -100,6 +100,13 @@ impl GatewayBuilder {
         self
     }
 
+    /// What may be said to any model.
+    #[must_use]
+    pub fn content(mut self, rules: ContentRules) -> Self {
+        self.settings.content = rules;
+        self
+    }
+
     /// Everything that may change later, at once; adds to what was said before.
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
@@ -107,6 +114,7 @@ impl GatewayBuilder {
         self.settings.models.extend(settings.models);
         self.settings.overrides.extend(settings.overrides);
         self.settings.rules = settings.rules;
+        self.settings.content = settings.content;
         self
     }
 
@@ -200,7 +208,7 @@ impl GatewayBuilder {
                 clock: Arc::clone(&w.clock),
                 metrics: Arc::clone(&w.metrics),
             },
-            inspect: Maybe(None),
+            inspect: InspectStage,
             cache: CacheStage::new(Arc::clone(&w.shelf), Arc::clone(&w.clock)),
             route: RouteStage {
                 clock: Arc::clone(&w.clock),

@@ -25,7 +25,7 @@ use crate::stage::record::RecordStage;
 use crate::stage::reserve::ReserveStage;
 use crate::stage::route::RouteStage;
 use crate::stage::send::Upstream;
-use crate::stage::{Maybe, Next, Staged};
+use crate::stage::{Next, Staged};
 
 /// The stages, outermost first.
 pub(crate) struct Stages {
@@ -36,7 +36,7 @@ pub(crate) struct Stages {
     /// Before the cache: a caller who cannot fund the miss is refused even if there is a hit.
     pub(crate) reserve: ReserveStage,
     /// Content rules, if any. They need words, and so give up the relay.
-    pub(crate) inspect: Maybe<InspectStage>,
+    pub(crate) inspect: InspectStage,
     /// Above routing: one recording answers callers whatever target produced it.
     pub(crate) cache: CacheStage,
     /// Chooses, tries, tries elsewhere. Below here everything is about one target.
@@ -54,7 +54,7 @@ type Stack = Staged<
         Staged<
             ReserveStage,
             Staged<
-                Maybe<InspectStage>,
+                InspectStage,
                 Staged<CacheStage, Staged<RouteStage, Staged<GateStage, Upstream>>>,
             >,
         >,

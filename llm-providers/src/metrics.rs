@@ -53,6 +53,8 @@ pub struct Metrics {
     pub(crate) alarms: IntCounterVec,
     /// Records that the request log did not take.
     pub(crate) log_dropped: IntCounter,
+    /// What content rules found, by rule.
+    content: IntCounterVec,
     /// Our own share of a call's time.
     pub(crate) overhead: Histogram,
 }
@@ -177,6 +179,7 @@ impl Metrics {
             settle_failed: IntCounter::new("gw_ledger_settle_failed_total", "Not settled")?,
             alarms: counters("gw_ledger_alarms_total", "Costs that surprised us", &["alarm"])?,
             log_dropped: IntCounter::new("gw_log_dropped_total", "Records not logged")?,
+            content: counters("gw_content_rules_total", "What content rules found", &["rule"])?,
             overhead: Histogram::with_opts(overhead)?,
         };
         this.register(registry)?;
@@ -184,7 +187,7 @@ impl Metrics {
     }
 
     fn register(&self, registry: &Registry) -> prometheus::Result<()> {
-        let all: [Box<dyn Collector>; 17] = [
+        let all: [Box<dyn Collector>; 18] = [
             Box::new(self.calls.clone()),
             Box::new(self.calls_in_flight.clone()),
             Box::new(self.duration.clone()),
@@ -201,6 +204,7 @@ impl Metrics {
             Box::new(self.settle_failed.clone()),
             Box::new(self.alarms.clone()),
             Box::new(self.log_dropped.clone()),
+            Box::new(self.content.clone()),
             Box::new(self.overhead.clone()),
         ];
         all.into_iter().try_for_each(|metric| registry.register(metric))
@@ -239,6 +243,11 @@ impl Metrics {
             provider: provider.into(),
             model: model.into(),
         }
+    }
+
+    /// What a content rule found; its name comes from the configuration.
+    pub(crate) fn content_rule(&self, name: &str) -> IntCounter {
+        self.content.with_label_values(&[name])
     }
 
     /// Whether a key of a vendor is in use.

@@ -9,6 +9,7 @@ use llm_core::error::{Error, Kind};
 
 use crate::metrics::ModelMetrics;
 use crate::stage::admit::OwnerRules;
+use crate::stage::inspect::Rules;
 use crate::target::{Target, Vendor};
 
 /// Everything a call needs to know of the configuration. Built and checked as a whole, swapped as
@@ -19,6 +20,8 @@ pub struct Snapshot {
     pub models: HashMap<Str, Arc<Model>>,
     /// By vendor, for callers who name `vendor/model` themselves.
     pub vendors: HashMap<Str, Arc<Vendor>>,
+    /// What may be said to any model: a rule for one could be gone around by another's name.
+    pub(crate) content: Option<Rules>,
     /// Limits by kind of owner, beside those that a key was sold.
     pub rules: OwnerRules,
 }

@@ -20,6 +20,7 @@ use crate::stage::admit::OwnerRules;
 use crate::stage::cache::Shelf;
 use crate::stage::gate::Keys;
 use crate::stage::gate::room::Capacity;
+use crate::stage::inspect::{ContentRules, Rules};
 use crate::target::{Lasting, Target, Timeouts, Vendor, VendorMetrics};
 
 /// Everything that may change while calls run.
@@ -33,6 +34,8 @@ pub struct Settings {
     pub overrides: Vec<Override>,
     /// Limits by kind of owner, beside those that a key was sold.
     pub rules: OwnerRules,
+    /// What may be said to any model.
+    pub content: ContentRules,
 }
 
 /// A vendor: its description, the way there, its keys.
@@ -210,13 +213,14 @@ impl Workshop {
                 problems.push(Problem::new(place, "two models have this name"));
             }
         }
+        let content = Rules::read(&settings.content, &self.metrics, &mut problems);
         // What no configuration names any more is forgotten, so that this map cannot grow.
         let kept = targets.into_iter().map(|(id, t): (_, Arc<Target>)| (id, t.lasting.clone()));
         let kept = kept.collect();
         if problems.is_empty() {
             *self.health.lock() = kept;
             let rules = settings.rules;
-            return Ok(Snapshot { models, vendors, rules });
+            return Ok(Snapshot { models, vendors, rules, content });
         }
         Err(problems)
     }

@@ -148,26 +148,6 @@ where
     }
 }
 
-/// A stage that may be absent: then its input passes as it is.
-#[derive(Debug)]
-pub struct Maybe<St>(pub Option<St>);
-
-impl<St, T> Stage for Maybe<St>
-where
-    St: Stage<In = T, Out = T>,
-    T: Send + 'static,
-{
-    type In = T;
-    type Out = T;
-
-    async fn run<N: Next<T>>(&self, input: T, next: &N) -> Result<Reply, Error> {
-        match &self.0 {
-            Some(stage) => stage.run(input, next).await,
-            None => next.run(input).await,
-        }
-    }
-}
-
 /// The first of two futures; the other is dropped.
 pub(crate) async fn race<A, B>(a: A, b: B) -> Either<A::Output, B::Output>
 where

@@ -10,9 +10,10 @@ mod notes;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use llm_core::call::{Call, Deadline};
+use llm_core::call::{Call, Deadline, Payload};
 use llm_core::dialect::Observed;
 use llm_core::error::Error;
+use llm_core::prompt::Prompt;
 use llm_core::seam::Clock;
 
 use super::{Next, Stage};
@@ -40,6 +41,15 @@ pub struct Opened {
     pub record: Arc<Record>,
     /// Only this stage makes one.
     _opened: (),
+}
+
+impl Opened {
+    /// The same call in other words; everything else, its record too, is shared.
+    pub(crate) fn saying(&self, prompt: Prompt) -> Self {
+        let call = Call { payload: Payload::Typed(Arc::new(prompt)), ..self.call.clone() };
+        let (model, snapshot) = (Arc::clone(&self.model), Arc::clone(&self.snapshot));
+        Self { call, model, snapshot, record: Arc::clone(&self.record), _opened: () }
+    }
 }
 
 /// The stage.

@@ -21,6 +21,7 @@ use llm_core::ledger::charge::Alarm;
 use llm_core::ledger::rules::Refused;
 use llm_core::ledger::{HoldId, HoldProof, Receipt};
 use llm_core::money::{Bound, Money, cost_max};
+use llm_core::prompt::Prompt;
 use llm_core::seam::Clock;
 use llm_core::store::{Ledger, Line, NotReserved, StoreError};
 use smallvec::SmallVec;
@@ -37,7 +38,11 @@ pub use bill::{Bill, Metered};
 
 /// A call whose money is set aside. Cheap to clone: every attempt shares it.
 #[derive(Clone, Debug)]
-pub struct Funded(Arc<Inner>);
+pub struct Funded {
+    shared: Arc<Inner>,
+    /// The call as content rules left it, where they changed it.
+    said: Option<Arc<Opened>>,
+}
 
 struct Inner {
     opened: Opened,
@@ -61,70 +66,76 @@ impl fmt::Debug for Inner {
 impl Funded {
     /// The call and what it lives under.
     pub fn opened(&self) -> &Opened {
-        &self.0.opened
+        self.said.as_deref().unwrap_or(&self.shared.opened)
+    }
+
+    /// The same in other words, under the same hold: what is said now is no longer than before.
+    pub(super) fn saying(self, prompt: Prompt) -> Self {
+        let said = Some(Arc::new(self.opened().saying(prompt)));
+        Self { said, ..self }
     }
 
     /// What is set aside.
     pub fn proof(&self) -> &HoldProof {
-        &self.0.proof
+        &self.shared.proof
     }
 
     /// What the attempts cost so far.
     pub fn bill(&self) -> &Bill {
-        &self.0.bill
+        &self.shared.bill
     }
 
     /// The most that the call may use at a target.
     pub fn bound_at(&self, target: &Target) -> Bound {
-        bound::at(&self.0.bound, &target.capability)
+        bound::at(&self.shared.bound, &target.capability)
     }
 
     /// Whether what is set aside covers the call at a target. One whose price nobody knows is
     /// covered by nothing.
     pub fn covers(&self, target: &Target) -> bool {
         let price = target.price.as_ref();
-        price.is_some_and(|p| cost_max(&self.bound_at(target), p) <= self.0.proof.amount())
+        price.is_some_and(|p| cost_max(&self.bound_at(target), p) <= self.shared.proof.amount())
     }
 
     /// Says that a target is about to be asked: from here on somebody owes for it. Whoever sends
     /// must show what this gives.
     pub fn dispatch(&self, target: &Arc<Target>, number: u8) -> Result<Metered, Error> {
         debug_assert!(self.covers(target), "a target dearer than the hold is not eligible");
-        self.0.ledger.dispatch(self.0.proof.id()).map_err(|e| unavailable(&e))?;
+        self.shared.ledger.dispatch(self.shared.proof.id()).map_err(|e| unavailable(&e))?;
         Ok(Metered::new(self.clone(), Arc::clone(target), number))
     }
 
     /// Another share in the obligation to settle, for work that may outlast its caller: the hold
     /// stays until the last share is gone, and so the sum of all attempts is what is settled.
     pub(crate) fn oblige(&self) -> HoldGuard {
-        self.0.obliged.fetch_add(1, Ordering::Relaxed);
+        self.shared.obliged.fetch_add(1, Ordering::Relaxed);
         HoldGuard { funded: Some(self.clone()) }
     }
 
     /// Leaves a usage frame in the stream: whoever shares it out takes it out again.
     pub(crate) fn show_usage(&self) {
-        self.0.usage_shown.store(true, Ordering::Relaxed);
+        self.shared.usage_shown.store(true, Ordering::Relaxed);
     }
 
     /// Whether the caller is not to be shown the usage frame that we ask for of an upstream of that
     /// dialect. Where it is another one than the caller's, the edge decides what is written of it.
     pub(crate) fn hides_usage(&self, upstream: DialectId) -> bool {
-        let call = &self.0.opened.call;
+        let call = &self.opened().call;
         let relayed = call.dialect == upstream;
-        relayed && !call.peek.wants_usage_frame && !self.0.usage_shown.load(Ordering::Relaxed)
+        relayed && !call.peek.wants_usage_frame && !self.shared.usage_shown.load(Ordering::Relaxed)
     }
 
     fn watermark(&self, cost: Money) {
         // A watermark that cannot be written costs the operator a worse estimate after a crash,
         // and the caller nothing.
-        if let Err(error) = self.0.ledger.watermark(self.0.proof.id(), cost) {
-            tracing::warn!(%error, hold = %self.0.proof.id(), "no watermark");
+        if let Err(error) = self.shared.ledger.watermark(self.shared.proof.id(), cost) {
+            tracing::warn!(%error, hold = %self.shared.proof.id(), "no watermark");
         }
     }
 
     fn settle(&self) -> Result<Receipt, StoreError> {
-        let (hold, bill) = (&self.0.proof, &self.0.bill);
-        self.0.ledger.settle(&bill.settlement(hold))
+        let (hold, bill) = (&self.shared.proof, &self.shared.bill);
+        self.shared.ledger.settle(&bill.settlement(hold))
     }
 }
 
@@ -161,7 +172,7 @@ impl Stage for ReserveStage {
         self.metrics.holds_open.inc();
         let unseen = opened.model.policy.unseen;
         let ledger = Arc::clone(&self.ledger);
-        let funded = Funded(Arc::new(Inner {
+        let shared = Arc::new(Inner {
             opened,
             proof,
             bound,
@@ -170,7 +181,8 @@ impl Stage for ReserveStage {
             metrics: Arc::clone(&self.metrics),
             obliged: AtomicU32::new(0),
             usage_shown: AtomicBool::new(false),
-        }));
+        });
+        let funded = Funded { shared, said: None };
         let hold = funded.oblige();
         let mut reply = next.run(funded).await?;
         reply.body.lend(Box::new(hold));
@@ -238,10 +250,10 @@ impl HoldGuard {
     fn settle(&mut self) {
         let Some(funded) = self.funded.take() else { return };
         // What the other shares wrote on the bill must be read by the last.
-        if funded.0.obliged.fetch_sub(1, Ordering::AcqRel) > 1 {
+        if funded.shared.obliged.fetch_sub(1, Ordering::AcqRel) > 1 {
             return;
         }
-        let metrics = &funded.0.metrics;
+        let metrics = &funded.shared.metrics;
         metrics.holds_open.dec();
         let record = &funded.opened().record;
         record.used(funded.bill().usage());

@@ -1,6 +1,8 @@
 //! The pipeline against the simulated providers, in process and in virtual time.
 
 #[cfg(test)]
+mod content;
+#[cfg(test)]
 mod counting;
 #[cfg(test)]
 mod endings;

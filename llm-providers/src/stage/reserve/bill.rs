@@ -184,7 +184,7 @@ impl Metered {
         if std::mem::replace(&mut self.over, true) {
             return;
         }
-        let bill = &self.funded.0.bill;
+        let bill = self.funded.bill();
         let lost = bill.is_lost(self.number);
         let ending = if lost { charge::Ending::Unseen(bill.payer) } else { ending };
         let (charge, usage) = match ending {
