@@ -47,6 +47,20 @@ pub struct LimitHint {
     pub tokens_reset: Option<Duration>,
 }
 
+impl LimitHint {
+    /// Vendors that do not say when, or say it as a date, refill by the second.
+    const RESET_UNSAID: Duration = Duration::from_secs(1);
+
+    /// For how long nothing is left, as far as the vendor says.
+    pub fn spent_for(&self) -> Option<Duration> {
+        let spent = |left, reset: Option<Duration>| {
+            (left == Some(0)).then_some(reset.unwrap_or(Self::RESET_UNSAID))
+        };
+        let requests = spent(self.requests_left, self.requests_reset);
+        requests.max(spent(self.tokens_left, self.tokens_reset))
+    }
+}
+
 /// A request could not be signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot sign: {0}")]

@@ -13,7 +13,7 @@ use llm_core::call::Operation;
 use llm_core::dialect::{DialectId, Framing, Observed};
 use llm_core::error::Error;
 use llm_core::extra::Losses;
-use llm_core::provider::TargetId;
+use llm_core::provider::{LimitHint, TargetId};
 use llm_core::quota::Verdict;
 use smallvec::SmallVec;
 
@@ -53,6 +53,8 @@ pub struct ReplyHead {
     pub cache: CacheState,
     /// What is left of the tightest limits.
     pub paced: Paced,
+    /// What the vendor says is left of its own limits.
+    pub limits: Option<LimitHint>,
     /// What the question lost in translation.
     pub losses: Losses,
     /// Headers of the upstream that may be passed on.

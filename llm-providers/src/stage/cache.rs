@@ -144,7 +144,10 @@ impl CacheStage {
                 let hidden = unasked(funded, &head);
                 let tail = Tail::follower(seat, hidden, owed, Arc::clone(&self.clock));
                 let cache = CacheState::Coalesced;
-                Ok(reply(ReplyHead { attempts: 0, fallbacks: 0, cache, ..*head }, tail))
+                Ok(reply(
+                    ReplyHead { attempts: 0, fallbacks: 0, cache, limits: None, ..*head },
+                    tail,
+                ))
             }
         }
     }

@@ -76,6 +76,9 @@ impl Stage for GateStage {
                 if keys.accepted(&lent) {
                     self.metrics.key(&target.vendor.name, &lent.credential.id).set(1);
                 }
+                if let Some(spent) = reply.head.limits.and_then(|l| l.spent_for()) {
+                    keys.spare(&lent, spent, self.clock.now());
+                }
                 visit.answered();
                 reply.body.lend(Box::new(visit));
                 Ok(reply)

@@ -57,8 +57,7 @@ async fn a_refusal_asks_nobody_and_costs_nothing() {
 #[tokio::test(start_paused = true)]
 async fn what_is_clean_is_relayed_as_it_came() {
     let (gateway, sim) = ruled(Find::Emails, Then::Mask);
-    let odd =
-        r#"{ "model":"smart" ,"messages":[{"role":"user","content":"caf\u00e9"}], "temperature" : 1.0e0}"#;
+    let odd = r#"{ "model":"smart" ,"messages":[{"role":"user","content":"caf\u00e9"}], "temperature" : 1.0e0}"#;
     let asking = gateway.asking();
     let json = Some("application/json".into());
     let dialect = llm_core::dialect::DialectId::OpenaiChat;

@@ -72,7 +72,7 @@ impl Recording {
     /// The head of a reply that gives it on.
     pub(super) fn replayed(&self, now: Instant) -> ReplyHead {
         let cache = CacheState::Hit { age_s: self.age(now).as_secs() };
-        ReplyHead { attempts: 0, fallbacks: 0, cache, ..self.head.clone() }
+        ReplyHead { attempts: 0, fallbacks: 0, cache, limits: None, ..self.head.clone() }
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Keys {
 struct Key {
     credential: Arc<Credential>,
     rest_until: Mutex<Option<Instant>>,
+    /// Used when no other is at hand: its answers say that nothing is left.
+    spare_until: Mutex<Option<Instant>>,
 }
 
 /// Keys that a call has tried, by their number.
@@ -39,7 +41,11 @@ pub struct Lent {
 impl Keys {
     /// A pool of keys; those beyond [`KEYS_MAX`] are left out.
     pub fn new(keys: impl IntoIterator<Item = Arc<Credential>>) -> Self {
-        let key = |credential| Key { credential, rest_until: Mutex::new(None) };
+        let key = |credential| Key {
+            credential,
+            rest_until: Mutex::new(None),
+            spare_until: Mutex::new(None),
+        };
         let keys = keys.into_iter().take(KEYS_MAX).map(key).collect();
         Self { keys, turn: AtomicUsize::new(0) }
     }
@@ -59,6 +65,7 @@ impl Keys {
     pub fn lend(&self, tried: Tried, now: Instant) -> Result<Lent, Option<Instant>> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let mut first: Option<Instant> = None;
+        let mut spare = None;
         for step in 0..self.keys.len() {
             let number = (turn + step) % self.keys.len();
             if tried.has(number) {
@@ -67,10 +74,25 @@ impl Keys {
             let key = &self.keys[number];
             match *key.rest_until.lock() {
                 Some(until) if now < until => first = Some(first.map_or(until, |f| f.min(until))),
-                _ => return Ok(Lent { credential: Arc::clone(&key.credential), number }),
+                _ if key.spare_until.lock().is_some_and(|until| now < until) => {
+                    spare = spare.or(Some(number));
+                }
+                _ => return Ok(self.lent(number)),
             }
         }
-        Err(first)
+        spare.map(|number| self.lent(number)).ok_or(first)
+    }
+
+    fn lent(&self, number: usize) -> Lent {
+        Lent { credential: Arc::clone(&self.keys[number].credential), number }
+    }
+
+    /// A key whose vendor says that nothing is left of its limits. Others go first; it is not left
+    /// out, because what is told is when a window is whole again, and not when the next call fits.
+    pub fn spare(&self, lent: &Lent, told: Duration, now: Instant) {
+        if let Some(key) = self.keys.get(lent.number) {
+            *key.spare_until.lock() = Some(now + told.min(REST_MAX));
+        }
     }
 
     /// Whether any key may be used now.
@@ -139,6 +161,21 @@ mod tests {
                 &*keys.lend(Tried::default(), later).unwrap().credential.id == "key 1"
             })
         );
+    }
+
+    /// Whose limits are used up goes last, and still goes before nobody.
+    #[test]
+    fn a_key_with_nothing_left_is_spared_but_not_left_out() {
+        let (keys, now) = (pool(2), start());
+        let first = keys.lend(Tried::default(), now).unwrap();
+        keys.spare(&first, Duration::from_secs(60), now);
+        let name = |tried| keys.lend(tried, now).unwrap().credential.id.to_string();
+        assert!((0..4).all(|_| name(Tried::default()) == "key 1"));
+        let second = keys.lend(Tried::default(), now).unwrap();
+        assert_eq!(name(Tried::default().with(&second)), "key 0");
+        let later = now + Duration::from_secs(61);
+        let ids = (0..2).map(|_| keys.lend(Tried::default(), later).unwrap().number);
+        assert_eq!(ids.sum::<usize>(), 1, "both again");
     }
 
     #[test]

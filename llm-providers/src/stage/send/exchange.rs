@@ -95,6 +95,7 @@ pub(super) async fn exchange(
         fallbacks: attempt.fallbacks,
         cache: CacheState::Bypass,
         paced: Paced::default(),
+        limits: target.vendor.provider.limits(&parts.headers),
         losses,
         headers: passed(&parts),
     };

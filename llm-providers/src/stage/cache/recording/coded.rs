@@ -260,6 +260,7 @@ impl Reader {
             fallbacks: 0,
             paced: Paced::default(),
             cache: CacheState::Bypass,
+            limits: None,
             losses,
             headers,
         })

@@ -35,6 +35,7 @@ fn recording(body: Vec<u8>, framing: Option<Framing>, usage: Option<Usage>) -> R
             fallbacks: 1,
             paced: crate::reply::Paced::default(),
             cache: CacheState::Miss,
+            limits: None,
             losses,
             headers,
         },
