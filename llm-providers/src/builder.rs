@@ -20,6 +20,7 @@ use crate::model::Policy;
 use crate::settings::{ModelSettings, Problem, Problems, Settings, VendorSettings, Workshop};
 use crate::stage::admit::fair::Bounds;
 use crate::stage::admit::{Admission, AdmissionBounds, AdmitStage, Lines, OwnerRules};
+use crate::stage::cache::alike::Embedder;
 use crate::stage::cache::{CacheStage, Shelf};
 use crate::stage::gate::GateStage;
 use crate::stage::inspect::{ContentRules, InspectStage};
@@ -42,6 +43,7 @@ pub struct GatewayBuilder {
     bounds: Option<AdmissionBounds>,
     cache_bytes: Option<u64>,
     cache_store: Option<Arc<dyn CacheStore>>,
+    embedder: Option<Arc<dyn Embedder>>,
 }
 
 /// Answers kept in memory, of models whose policy keeps any: some ten thousand conversations' turns.
@@ -161,6 +163,13 @@ impl GatewayBuilder {
         self
     }
 
+    /// Who says which questions are similar, for models whose policy answers those.
+    #[must_use]
+    pub fn embedder(mut self, embedder: Arc<dyn Embedder>) -> Self {
+        self.embedder = Some(embedder);
+        self
+    }
+
     /// Time and randomness of one's own, for tests that want to repeat themselves.
     #[must_use]
     pub fn seams(mut self, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
@@ -187,6 +196,7 @@ impl GatewayBuilder {
         let bytes = self.cache_bytes.unwrap_or(CACHE_BYTES);
         let workshop = Workshop {
             shelf: Arc::new(Shelf::new(bytes, self.cache_store, Arc::clone(&clock))),
+            embeds: self.embedder.is_some(),
             clock,
             entropy: self.entropy.unwrap_or_else(crate::seam::entropy),
             ledger: self.ledger.unwrap_or_else(|| Arc::new(MemoryLedger::default())),
@@ -209,7 +219,7 @@ impl GatewayBuilder {
                 metrics: Arc::clone(&w.metrics),
             },
             inspect: InspectStage,
-            cache: CacheStage::new(Arc::clone(&w.shelf), Arc::clone(&w.clock)),
+            cache: CacheStage::new(Arc::clone(&w.shelf), self.embedder, Arc::clone(&w.clock)),
             route: RouteStage {
                 clock: Arc::clone(&w.clock),
                 entropy: Arc::clone(&w.entropy),

@@ -120,6 +120,9 @@ pub struct CachePolicy {
     pub scope: CacheScope,
     /// What a hit costs.
     pub price: llm_core::money::Money,
+    /// Also answer from questions that are so similar, in thousandths of the cosine between their
+    /// vectors. Needs an embedder.
+    pub alike: Option<u16>,
 }
 
 impl Default for CachePolicy {
@@ -128,6 +131,7 @@ impl Default for CachePolicy {
             ttl: Duration::from_mins(30),
             scope: CacheScope::default(),
             price: llm_core::money::Money(0),
+            alike: None,
         }
     }
 }

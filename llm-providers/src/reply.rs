@@ -90,6 +90,11 @@ pub enum CacheState {
         /// Seconds since it was recorded.
         age_s: u64,
     },
+    /// It answered from the recording of a similar question.
+    Alike {
+        /// Seconds since it was recorded.
+        age_s: u64,
+    },
     /// Another call with the same question was under way, and this one follows it.
     Coalesced,
 }
@@ -101,6 +106,7 @@ impl CacheState {
             Self::Bypass => "bypass",
             Self::Miss => "miss",
             Self::Hit { .. } => "hit",
+            Self::Alike { .. } => "alike",
             Self::Coalesced => "coalesced",
         }
     }

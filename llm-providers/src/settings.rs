@@ -178,6 +178,8 @@ pub(crate) struct Workshop {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Whether somebody says which questions are similar.
+    pub(crate) embeds: bool,
     /// Answers that are kept.
     pub(crate) shelf: Arc<Shelf>,
     /// Who pays for calls that are made on nobody's behalf.
@@ -282,6 +284,14 @@ impl Workshop {
         }
         if tiers.iter().all(Vec::is_empty) {
             problems.push(Problem::new(format!("models.{name}.tiers"), "nobody answers to this"));
+        }
+        let alike = model.policy.cache.as_ref().and_then(|c| c.alike);
+        let place = || format!("models.{name}.cache.alike");
+        if alike.is_some() && !self.embeds {
+            problems.push(Problem::new(place(), "there is no embedder to say what is similar"));
+        }
+        if alike.is_some_and(|n| n == 0 || n > 1_000) {
+            problems.push(Problem::new(place(), "thousandths, from 1 to 1000"));
         }
         let metrics = self.metrics.model(&name);
         Model { name, tiers, policy: model.policy, metrics }

@@ -4,11 +4,10 @@
 //! before a recording is looked for, and every reader has a hold of its own, of which a hit takes
 //! the policy's price. Above the routing: a recording answers whatever target made it. The rooms:
 //! `key` says which questions are the same, `shelf` keeps answers, `flight` shares one that is under
-//! way, `course` says how that goes, `tail` reads either.
-//!
-//! Deliberately absent: answers to similar questions. What is not the same question gets its own
-//! answer.
+//! way, `course` says how that goes, `tail` reads either; `alike` finds answers to similar questions,
+//! for policies that want them.
 
+pub mod alike;
 mod bell;
 mod coalesce;
 mod course;
@@ -27,6 +26,7 @@ use llm_core::error::Error;
 use llm_core::seam::{BoxFuture, Clock};
 use llm_core::store::CacheKey;
 
+use self::alike::{Alike, Embedder};
 use self::coalesce::{Aboard, Flights, is_shared};
 use self::course::Course;
 use self::flight::{Head, Log, Seat};
@@ -48,13 +48,20 @@ const FOLLOWS_MAX: usize = 1;
 pub struct CacheStage {
     shelf: Arc<Shelf>,
     flights: Arc<Flights>,
+    /// Similar questions, where somebody said what is similar.
+    alike: Option<Alike>,
     clock: Arc<dyn Clock>,
 }
 
 impl CacheStage {
     /// Over a shelf.
-    pub(crate) fn new(shelf: Arc<Shelf>, clock: Arc<dyn Clock>) -> Self {
-        Self { shelf, flights: Arc::default(), clock }
+    pub(crate) fn new(
+        shelf: Arc<Shelf>,
+        embedder: Option<Arc<dyn Embedder>>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let alike = embedder.map(|embedder| Alike::new(embedder, Arc::clone(&clock)));
+        Self { shelf, flights: Arc::default(), alike, clock }
     }
 }
 
@@ -71,13 +78,22 @@ impl Stage for CacheStage {
             model.metrics.cache.bypass.inc();
             return next.run(funded).await;
         };
+        if wish != CacheUse::Refresh
+            && let Some(kept) = self.shelf.near(&key).await
+        {
+            return Ok(self.replay(&funded, policy, kept));
+        }
+        if wish == CacheUse::Use
+            && let Some(kept) = self.like(&key, &funded, policy).await
+        {
+            let mut reply = self.replay(&funded, policy, kept);
+            if let CacheState::Hit { age_s } = reply.head.cache {
+                reply.head.cache = CacheState::Alike { age_s };
+            }
+            return Ok(reply);
+        }
         let mut follows = 0;
         loop {
-            if wish != CacheUse::Refresh
-                && let Some(kept) = self.shelf.near(&key).await
-            {
-                return Ok(self.replay(&funded, policy, kept));
-            }
             let aboard = match wish {
                 CacheUse::Use | CacheUse::Refresh => {
                     let refresh = wish == CacheUse::Refresh;
@@ -94,6 +110,12 @@ impl Stage for CacheStage {
                 Aboard::Follows(seat) => match self.follow(seat, &funded, policy).await {
                     Err(error) if !is_shared(&error) && follows < FOLLOWS_MAX => {
                         follows += 1;
+                        // Somebody else may have had more luck meanwhile.
+                        if wish != CacheUse::Refresh
+                            && let Some(kept) = self.shelf.near(&key).await
+                        {
+                            return Ok(self.replay(&funded, policy, kept));
+                        }
                     }
                     answered => return answered,
                 },
@@ -104,6 +126,25 @@ impl Stage for CacheStage {
 }
 
 impl CacheStage {
+    /// The answer to a similar question. When there is none, ours will be one to the next.
+    async fn like(
+        &self,
+        key: &CacheKey,
+        funded: &Funded,
+        policy: &CachePolicy,
+    ) -> Option<Arc<Recording>> {
+        let (alike, least) = (self.alike.as_ref()?, policy.alike?);
+        let place = alike.place(funded.opened()).await?;
+        for recording in alike.find(&place, least) {
+            match self.shelf.near(&recording).await {
+                Some(kept) => return Some(kept),
+                None => alike.missed(&place, &recording),
+            }
+        }
+        alike.note(place, key);
+        None
+    }
+
     /// The first who asks.
     async fn lead(
         &self,

@@ -1,6 +1,8 @@
 //! The cache in a whole gateway, against simulated providers, in virtual time.
 
 #[cfg(test)]
+mod alike;
+#[cfg(test)]
 mod forms;
 #[cfg(test)]
 mod lab;

@@ -190,7 +190,10 @@ impl Record {
             target: notes.target.clone(),
             attempts: u8::try_from(notes.attempts.len()).unwrap_or(u8::MAX),
             stream: self.stream,
-            cached: matches!(notes.cache, CacheState::Hit { .. } | CacheState::Coalesced),
+            cached: matches!(
+                notes.cache,
+                CacheState::Hit { .. } | CacheState::Alike { .. } | CacheState::Coalesced
+            ),
             usage: notes.usage.unwrap_or_default(),
             charged: receipt.map_or(Money(0), |r| r.posted),
             loss: receipt.map_or(Money(0), |r| r.loss),
