@@ -76,7 +76,7 @@ fn tap(c: &mut Criterion) {
         splitter.finish(&mut frames);
         group.bench_function(stream.dialect.name(), |b| {
             b.iter(|| {
-                let mut tap = upstream.tap(TapCx { hide_usage: true });
+                let mut tap = upstream.tap(TapCx { hide_usage: true, ..TapCx::default() });
                 for frame in &frames {
                     black_box(tap.see(black_box(frame)));
                 }

@@ -281,10 +281,20 @@ pub struct RenderCx {
 }
 
 /// What a tap must know.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct TapCx {
     /// Whether the usage frame is ours and must not reach the caller.
     pub hide_usage: bool,
+    /// What was asked for.
+    pub operation: Operation,
+    /// How many answers were asked for; 0 when nothing was said.
+    pub candidates: u16,
+}
+
+impl Default for TapCx {
+    fn default() -> Self {
+        Self { hide_usage: false, operation: Operation::Chat, candidates: 0 }
+    }
 }
 
 /// A request as bytes.

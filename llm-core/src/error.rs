@@ -240,10 +240,15 @@ fn advice_for(fault: &Fault) -> Advice {
     let hint = fault.hint();
     let rest = |usual| hint.unwrap_or(usual);
     match fault.class {
-        FaultClass::InvalidRequest
-        | FaultClass::TooLarge
-        | FaultClass::ContentFiltered
-        | FaultClass::Unknown => Advice::Stop,
+        FaultClass::InvalidRequest | FaultClass::TooLarge | FaultClass::ContentFiltered => {
+            Advice::Stop
+        }
+        // Nobody knows what it means. Where it is called a success or the server's fault, it is not
+        // the caller's.
+        FaultClass::Unknown if fault.status < 300 || fault.status >= 500 => {
+            Advice::Elsewhere { rest: NO_REST }
+        }
+        FaultClass::Unknown => Advice::Stop,
         FaultClass::ContextOverflow => Advice::Bigger(Need::Context),
         FaultClass::Authentication | FaultClass::QuotaExhausted => {
             Advice::OtherKey { rest: KEY_REST }

@@ -20,6 +20,7 @@ use llm_core::seam::Clock;
 use crate::edge::{EventStream, answer};
 use crate::gateway::Gateway;
 use crate::reply::{Reply, ReplyHead};
+use crate::target::Timeouts;
 use crate::typed;
 
 /// Who asks and how, for the calls that are made with it.
@@ -276,7 +277,7 @@ impl<'g> Asking<'g> {
             grant: Arc::clone(&self.grant),
             feature: self.feature.clone(),
             priority: self.priority,
-            deadline: Deadline(clock.now() + self.within),
+            deadline: Deadline(clock.now() + self.within.min(Timeouts::MAX)),
             controls: self.controls.clone(),
             headers: http::HeaderMap::new(),
         }

@@ -134,7 +134,8 @@ impl GatewayBuilder {
         self
     }
 
-    /// Where metrics are registered.
+    /// Where metrics are registered. The registry is the `prometheus` crate's, which is part of this
+    /// crate's public face here, so that a program's own metrics stand on the same page.
     #[must_use]
     pub fn registry(mut self, registry: Registry) -> Self {
         self.registry = Some(registry);
@@ -201,6 +202,7 @@ impl GatewayBuilder {
             entropy: self.entropy.unwrap_or_else(crate::seam::entropy),
             ledger: self.ledger.unwrap_or_else(|| Arc::new(MemoryLedger::default())),
             embedded: self.embedded.unwrap_or_else(|| Arc::new(Grant::embedded())),
+            keys: Mutex::default(),
             health: Mutex::default(),
             metrics,
         };

@@ -34,7 +34,7 @@ pub mod builder;
 pub mod edge;
 pub mod gateway;
 pub mod ledger;
-pub mod log;
+mod log;
 pub mod metrics;
 pub mod model;
 #[cfg(feature = "typed-openai")]

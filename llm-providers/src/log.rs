@@ -13,14 +13,14 @@ const BATCH_MAX: usize = 512;
 
 /// Where records are pushed.
 #[derive(Clone, Debug)]
-pub struct LogQueue {
+pub(crate) struct LogQueue {
     send: mpsc::Sender<CallRecord>,
     dropped: IntCounter,
 }
 
 impl LogQueue {
     /// A queue in front of a log, and the task that empties it. Must be called within a runtime.
-    pub fn start(log: Arc<dyn CallLog>, dropped: IntCounter) -> Self {
+    pub(crate) fn start(log: Arc<dyn CallLog>, dropped: IntCounter) -> Self {
         let (send, receive) = mpsc::channel(QUEUE_MAX);
         tokio::spawn(drain(log, receive, dropped.clone()));
         Self { send, dropped }

@@ -135,7 +135,7 @@ const MODEL: &str = "gen_ai_request_model";
 
 impl Metrics {
     /// Registers everything. Fails when the registry has other metrics of these names.
-    pub fn new(registry: &Registry) -> prometheus::Result<Self> {
+    pub(crate) fn new(registry: &Registry) -> prometheus::Result<Self> {
         let overhead = HistogramOpts::new("gw_overhead_seconds", "Our own share of a call's time")
             .buckets(OVERHEAD.to_vec());
         let this = Self {
@@ -211,7 +211,7 @@ impl Metrics {
     }
 
     /// Handles of a model; its name comes from the configuration.
-    pub fn model(&self, name: &str) -> ModelMetrics {
+    pub(crate) fn model(&self, name: &str) -> ModelMetrics {
         ModelMetrics {
             in_flight: self.calls_in_flight.with_label_values(&[name]),
             done: self.calls.with_label_values(&[name, "done"]),
@@ -229,7 +229,7 @@ impl Metrics {
     }
 
     /// Handles of a target; both names come from the configuration.
-    pub fn target(&self, provider: &str, model: &str) -> TargetMetrics {
+    pub(crate) fn target(&self, provider: &str, model: &str) -> TargetMetrics {
         let tokens = TokenKind::ALL
             .map(|kind| self.tokens.with_label_values(&[provider, model, kind.name()]));
         TargetMetrics {
@@ -251,7 +251,7 @@ impl Metrics {
     }
 
     /// Whether a key of a vendor is in use.
-    pub fn key(&self, provider: &str, key: &str) -> IntGauge {
+    pub(crate) fn key(&self, provider: &str, key: &str) -> IntGauge {
         self.key_up.with_label_values(&[provider, key])
     }
 

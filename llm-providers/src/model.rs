@@ -1,11 +1,12 @@
 //! What callers may ask for, resolved: names, and the tiers of targets behind them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use llm_core::Str;
 use llm_core::error::{Error, Kind};
+use llm_core::provider::TargetId;
 
 use crate::metrics::ModelMetrics;
 use crate::stage::admit::OwnerRules;
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub models: HashMap<Str, Arc<Model>>,
     /// By vendor, for callers who name `vendor/model` themselves.
     pub vendors: HashMap<Str, Arc<Vendor>>,
+    /// Every target that a model names.
+    pub(crate) targets: BTreeMap<TargetId, Arc<Target>>,
     /// What may be said to any model: a rule for one could be gone around by another's name.
     pub(crate) content: Option<Rules>,
     /// Limits by kind of owner, beside those that a key was sold.
@@ -165,9 +168,12 @@ impl Snapshot {
         if model.is_empty() || name.len() > NAME_BYTES_MAX {
             return Err(unknown());
         }
+        // By its own name a target is the same one, with all that is known of it.
+        let listed = self.targets.get(&TargetId(name.into())).cloned();
+        let target = listed.unwrap_or_else(|| vendor.target(model));
         Ok(Arc::new(Model {
             name: name.into(),
-            tiers: vec![vec![Choice { target: vendor.target(model), weight: 1 }]],
+            tiers: vec![vec![Choice { target, weight: 1 }]],
             policy: Policy::default(),
             metrics: vendor.metrics.unlisted.clone(),
         }))

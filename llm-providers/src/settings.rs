@@ -184,6 +184,8 @@ pub(crate) struct Workshop {
     pub(crate) shelf: Arc<Shelf>,
     /// Who pays for calls that are made on nobody's behalf.
     pub(crate) embedded: Arc<Grant>,
+    /// The pools of keys there are, by vendor: a key that stays goes on resting.
+    pub(crate) keys: Mutex<HashMap<Str, Arc<Keys>>>,
     /// How targets are doing, by name: a configuration that keeps a target keeps this.
     pub(crate) health: Mutex<HashMap<TargetId, Lasting>>,
 }
@@ -217,25 +219,32 @@ impl Workshop {
         }
         let content = Rules::read(&settings.content, &self.metrics, &mut problems);
         // What no configuration names any more is forgotten, so that this map cannot grow.
-        let kept = targets.into_iter().map(|(id, t): (_, Arc<Target>)| (id, t.lasting.clone()));
+        let kept = targets.iter().map(|(id, t): (_, &Arc<Target>)| (id.clone(), t.lasting.clone()));
         let kept = kept.collect();
         if problems.is_empty() {
             *self.health.lock() = kept;
+            self.keys.lock().retain(|name, _| vendors.contains_key(name));
             let rules = settings.rules;
-            return Ok(Snapshot { models, vendors, rules, content });
+            return Ok(Snapshot { models, vendors, targets, rules, content });
         }
         Err(problems)
     }
 
     fn vendor(&self, vendor: VendorSettings, catalog: &Arc<Catalog>) -> Vendor {
+        let unlisted_room = Lasting::keep(None, vendor.capacity, &self.clock).room;
+        let keys = Arc::new(vendor.keys);
+        if let Some(before) = self.keys.lock().insert(vendor.name.clone(), Arc::clone(&keys)) {
+            keys.inherit(&before);
+        }
         Vendor {
+            unlisted_room,
             metrics: VendorMetrics::new(&self.metrics, &vendor.name),
             name: vendor.name,
             kind: vendor.kind,
             provider: vendor.provider,
             transport: vendor.transport,
-            keys: Arc::new(vendor.keys),
-            timeouts: vendor.timeouts,
+            keys,
+            timeouts: vendor.timeouts.bounded(),
             retries: vendor.retries,
             adjusts: vendor.adjusts,
             capacity: vendor.capacity,
@@ -294,7 +303,8 @@ impl Workshop {
             problems.push(Problem::new(place(), "thousandths, from 1 to 1000"));
         }
         let metrics = self.metrics.model(&name);
-        Model { name, tiers, policy: model.policy, metrics }
+        let policy = Policy { total: model.policy.total.min(Timeouts::MAX), ..model.policy };
+        Model { name, tiers, policy, metrics }
     }
 
     fn target(

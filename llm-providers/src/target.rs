@@ -42,6 +42,8 @@ pub struct Vendor {
     pub catalog: Arc<Catalog>,
     /// Counters.
     pub metrics: VendorMetrics,
+    /// What all targets together can take that no configuration names.
+    pub(crate) unlisted_room: Option<Arc<Room>>,
     /// Targets that no configuration names.
     pub(crate) unlisted: Mutex<HashMap<Str, Arc<Target>>>,
 }
@@ -60,12 +62,13 @@ impl VendorMetrics {
     }
 }
 
-/// How long a vendor may take.
+/// How long a vendor may take, once there is a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// To accept a connection.
-    pub connect: Duration,
-    /// To begin a stream.
+    /// To say that a stream will come.
+    pub head: Duration,
+    /// To begin it, counted from the question; models that think first are given as long as for
+    /// everything, once they have said that a stream will come.
     pub first_token: Duration,
     /// Between two signs of life of a stream.
     pub idle: Duration,
@@ -73,11 +76,25 @@ pub struct Timeouts {
     pub total: Duration,
 }
 
+impl Timeouts {
+    /// Nobody waits for more than a day, and an instant further away may not exist.
+    pub(crate) const MAX: Duration = Duration::from_hours(24);
+
+    pub(crate) fn bounded(self) -> Self {
+        Self {
+            head: self.head.min(Self::MAX),
+            first_token: self.first_token.min(Self::MAX),
+            idle: self.idle.min(Self::MAX),
+            total: self.total.min(Self::MAX),
+        }
+    }
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(5),
-            first_token: Duration::from_secs(30),
+            head: Duration::from_secs(30),
+            first_token: Duration::from_secs(60),
             idle: Duration::from_secs(30),
             total: Duration::from_mins(10),
         }
@@ -150,9 +167,12 @@ impl Vendor {
             return Arc::clone(target);
         }
         let handles = self.metrics.target.clone();
-        let target = Arc::new(self.describe(model, handles, Lasting::default()));
+        // Nobody said what such a model can take; so all of them together take what one would.
+        let lasting = Lasting { room: self.unlisted_room.clone(), ..Lasting::default() };
+        let target = Arc::new(self.describe(model, handles, lasting));
         if known.len() >= UNLISTED_MAX {
-            known.clear();
+            let any = known.keys().next().cloned();
+            any.and_then(|name| known.remove(&name));
         }
         known.insert(target.model.clone(), Arc::clone(&target));
         target

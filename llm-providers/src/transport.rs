@@ -19,7 +19,7 @@ pub use self::reqwest::ReqwestTransport;
 /// How connections are kept.
 #[derive(Clone, Debug)]
 pub struct Connections {
-    /// To accept one, at the most.
+    /// To accept one, at the most, its encryption included.
     pub connect: Duration,
     /// An idle one is closed after so long; below what servers usually keep, so that we are the
     /// first to close and not the one that writes into a closing connection.

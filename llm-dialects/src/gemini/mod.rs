@@ -156,8 +156,8 @@ impl UpstreamDialect for Gemini {
         error::decode(head, body)
     }
 
-    fn tap(&self, _: TapCx) -> Box<dyn Tap> {
-        Box::new(tap::Watch::default())
+    fn tap(&self, cx: TapCx) -> Box<dyn Tap> {
+        Box::new(tap::Watch::new(cx.candidates > 1))
     }
 }
 

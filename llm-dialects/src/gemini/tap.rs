@@ -49,6 +49,10 @@ pub(super) struct Watch {
     /// What was observed, with that frame read.
     read: OnceCell<Observed>,
     called: bool,
+    /// Whether several candidates are expected, of which one may finish before the others.
+    many: bool,
+    begun: u64,
+    finished: u64,
 }
 
 /// An error stands alone in its frame, and so at its beginning.
@@ -69,7 +73,10 @@ impl Tap for Watch {
         let telling = if marks.parts.find(data).is_some() {
             self.observed.delta(data.len());
             self.called = self.called || marks.call.find(data).is_some();
-            marks.finish.find(data).is_some()
+            let finish = marks.finish.find(data).is_some();
+            // Of several, another may go on behind the finish of one; of one, nothing counts there.
+            self.observed.ended &= finish || !self.many;
+            finish || self.many
         } else {
             // What has no parts is rare, and may be anything.
             let start = data.get(..ERROR_WITHIN).unwrap_or(data);
@@ -110,6 +117,11 @@ fn counted(frame: &[u8]) -> Option<Usage> {
 }
 
 impl Watch {
+    /// For a stream of one candidate, or of several.
+    pub(super) fn new(many: bool) -> Self {
+        Self { many, ..Self::default() }
+    }
+
     fn read_whole(&mut self, frame: &Frame) {
         let Ok(text) = object::text(&frame.data) else { return };
         let Ok(chunk) = serde_json::from_str::<Chunk<'_>>(&text) else { return };
@@ -123,8 +135,10 @@ impl Watch {
         let before = self.unread.take().and_then(|frame| counted(&frame));
         let now = chunk.usage_metadata.as_ref().and_then(usage::usage);
         self.observed.usage = now.or(before).or(self.observed.usage);
-        let words = chunk.candidates.iter().flatten().filter_map(|c| c.finish_reason.as_ref());
-        for word in words {
+        for candidate in chunk.candidates.iter().flatten() {
+            let index = candidate.index.as_ref().map_or(0, |n| n.0).min(u64::from(u64::BITS - 1));
+            self.begun |= 1 << index;
+            let Some(word) = &candidate.finish_reason else { continue };
             let reason = match word {
                 Word::Said(word) => finish::reason(word, self.called),
                 Word::Number(n) => {
@@ -133,7 +147,8 @@ impl Watch {
             };
             if reason.is_some() {
                 self.observed.finish = reason;
-                self.observed.ended = true;
+                self.finished |= 1 << index;
+                self.observed.ended = !self.many || self.begun & !self.finished == 0;
             }
         }
         let feedback = chunk.prompt_feedback.map(|f| text.slice_ref(f.get()));

@@ -187,7 +187,10 @@ impl UpstreamDialect for OpenaiChat {
     }
 
     fn tap(&self, cx: TapCx) -> Box<dyn Tap> {
-        Box::new(tap::ChunkTap::new(cx))
+        match cx.operation {
+            Operation::Chat => Box::new(tap::ChunkTap::new(cx)),
+            _ => Box::new(tap::EventTap::default()),
+        }
     }
 }
 

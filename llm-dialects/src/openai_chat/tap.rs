@@ -3,11 +3,15 @@
 //! Most chunks say nothing but text. Four searches tell the others, and only those are parsed.
 //! A key can be searched for with its quotes: inside a text of the model they are escaped.
 
+mod events;
+
 use std::sync::LazyLock;
 
 use llm_core::Str;
 use llm_core::dialect::{Frame, FrameKind, Keep, Observed, Tap, TapCx};
 use memchr::memmem::Finder;
+
+pub(super) use events::EventTap;
 
 use super::reply::finish_reason;
 use super::wire::{Chunk, Delta};
@@ -38,13 +42,16 @@ pub(super) struct ChunkTap {
     cx: TapCx,
     seen: Observed,
     calls: bool,
+    /// Choices that have begun and have finished, by their number.
+    begun: u128,
+    finished: u128,
 }
 
 impl ChunkTap {
     /// For a stream that passes.
     pub(super) fn new(cx: TapCx) -> Self {
         LazyLock::force(&FIND);
-        Self { cx, seen: Observed::default(), calls: false }
+        Self { cx, seen: Observed::default(), calls: false, begun: 0, finished: 0 }
     }
 
     /// A chunk that says more than text.
@@ -69,7 +76,11 @@ impl ChunkTap {
         for choice in chunk.choices.into_iter().flatten() {
             let delta = choice.delta.unwrap_or_default();
             self.calls |= delta.tool_calls.is_some() || delta.function_call.is_some();
+            let index: u32 = choice.index.and_then(|raw| raw.get().parse().ok()).unwrap_or(0);
+            let number = 1 << index.min(u128::BITS - 1);
             if says_something(&delta) {
+                self.begun |= number;
+                self.seen.ended = false;
                 self.count(frame);
             }
             if let Some(word) =
@@ -77,7 +88,9 @@ impl ChunkTap {
                 && !word.is_empty()
             {
                 self.seen.finish = Some(finish_reason(&word, self.calls));
-                self.seen.ended = true;
+                self.finished |= number;
+                // Another choice may go on behind the finish of one.
+                self.seen.ended = self.begun & !self.finished == 0;
             }
         }
         if counted && empty && self.cx.hide_usage { Keep::Hide } else { Keep::Forward }
@@ -104,7 +117,8 @@ impl Tap for ChunkTap {
             || value_at(&find.usage, data).is_some_and(|b| b == b'{')
             || value_at(&find.error, data).is_some_and(|b| b != b'n')
             || frame.event.is_some();
-        if telling {
+        // Of several choices each chunk must be known, since the finish of one is not the end.
+        if telling || self.cx.candidates > 1 {
             return self.read(frame);
         }
         let arguments = find.arguments.find(data).is_some();
@@ -112,7 +126,7 @@ impl Tap for ChunkTap {
             self.calls = true;
         }
         if arguments || begins(&find.content, data) || begins(&find.reasoning, data) {
-            // Another choice goes on behind the finish of one.
+            // Somebody goes on behind what looked like the end.
             self.seen.ended = false;
             self.count(frame);
         }

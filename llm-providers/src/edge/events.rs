@@ -70,7 +70,16 @@ impl EventStream {
 
     fn take(&mut self, bytes: Bytes) {
         match &mut self.reading {
-            Reading::Frames(driver) => driver.feed(bytes, &mut self.fresh),
+            Reading::Frames(driver) => {
+                driver.feed(bytes, &mut self.fresh);
+                // Nobody can read on; so nobody is to write on, or be paid for it.
+                if let Some(Event::Failure(error)) = self.fresh.last() {
+                    self.reading = Reading::Over;
+                    if let Some(mut body) = self.body.take() {
+                        body.give_up(error);
+                    }
+                }
+            }
             Reading::Whole(_, all) => all.extend_from_slice(&bytes),
             Reading::Over => {}
         }

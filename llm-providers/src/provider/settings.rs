@@ -151,19 +151,22 @@ impl Kind {
                 usual(Speaks::One(DialectId::Cohere), "https://api.cohere.com", Auth::Bearer)
             }
             Self::Ollama => Usual {
-                // A model may have to be read from a disk first, and a prompt by a processor.
-                timeouts: Timeouts {
-                    first_token: Duration::from_mins(5),
-                    idle: Duration::from_mins(2),
-                    total: Duration::from_mins(30),
-                    ..Timeouts::default()
-                },
+                timeouts: LOCAL,
                 keyless: true,
                 ..usual(Speaks::One(DialectId::Ollama), "http://127.0.0.1:11434", Auth::Bearer)
             },
         }
     }
 }
+
+/// On a machine of one's own, a model may have to be read from a disk first, and a prompt by a
+/// processor.
+const LOCAL: Timeouts = Timeouts {
+    head: Duration::from_mins(5),
+    first_token: Duration::from_mins(5),
+    idle: Duration::from_mins(2),
+    total: Duration::from_mins(30),
+};
 
 fn usual_of(host: &Compatible) -> Usual {
     let azure = host.kind == "azure";
@@ -173,7 +176,7 @@ fn usual_of(host: &Compatible) -> Usual {
         base_url: host.base_url,
         auth,
         headers: &[],
-        timeouts: Timeouts::default(),
+        timeouts: if host.key.is_empty() { LOCAL } else { Timeouts::default() },
         narrows: host.narrows,
         keyless: host.key.is_empty(),
     }

@@ -69,6 +69,14 @@ impl ReplyBody {
         Self::new(outer(self))
     }
 
+    /// Whoever reads it cannot read on: nothing more is wanted, and it has not gone well.
+    pub fn give_up(&mut self, error: &Error) {
+        if !self.over {
+            self.source.leave();
+            self.end(&Ending::Broke(error.clone()));
+        }
+    }
+
     fn end(&mut self, ending: &Ending) {
         self.over = true;
         self.guards.close(ending, self.source.observed());

@@ -66,7 +66,7 @@ impl Stage for GateStage {
         let keys = &target.vendor.keys;
         let lent = keys.lend(attempt.tried, now).map_err(|until| keyless(&target, until, now))?;
         let peek = &attempt.funded.opened().call.peek;
-        let visit = self.enter(&target, attempt.forced, peek, now)?;
+        let mut visit = self.enter(&target, attempt.forced, peek, now)?;
         if let Some(note) = &attempt.key_note {
             note.set(&lent);
         }
@@ -79,11 +79,12 @@ impl Stage for GateStage {
                 if let Some(spent) = reply.head.limits.and_then(|l| l.spent_for()) {
                     keys.spare(&lent, spent, self.clock.now());
                 }
-                visit.answered();
+                visit.answered(reply.head.framing.is_some());
                 reply.body.lend(Box::new(visit));
                 Ok(reply)
             }
             Err(error) => {
+                let error = limited(keys, &lent, error, self.clock.now());
                 if let Advice::OtherKey { rest } = error.advice() {
                     keys.rest(&lent, rest, self.clock.now());
                     if !rest.is_zero() {
@@ -107,7 +108,7 @@ impl GateStage {
     ) -> Result<Visit, Error> {
         let pass = {
             let mut breaker = target.health().breaker.lock();
-            let pass = if forced { Ok(breaker.force(now)) } else { breaker.admit(now) };
+            let pass = if forced { breaker.force(now) } else { breaker.admit(now) };
             target.metrics.breaker.set(breaker.level());
             pass
         };
@@ -119,6 +120,7 @@ impl GateStage {
             entropy: Arc::clone(&self.entropy),
             began: now,
             pass: Some(pass),
+            stream: peek.stream,
             place: None,
             prompt_tokens: u64::from(peek.input_tokens_estimate),
         };
@@ -132,6 +134,35 @@ impl GateStage {
         Ok(visit)
     }
 }
+
+/// A limit is one key's as long as there are others: they go on. Once none is left, the target
+/// rests until the first of them is back.
+fn limited(keys: &Keys, lent: &Lent, error: Error, now: Instant) -> Error {
+    if error.kind() != Kind::UpstreamRateLimited || keys.len() < 2 {
+        return error;
+    }
+    let rest = match error.advice() {
+        Advice::Again { after } => after.unwrap_or(REST_UNSAID),
+        Advice::Elsewhere { rest } | Advice::OtherKey { rest } => rest.max(REST_UNSAID),
+        Advice::Stop | Advice::Spent | Advice::Bigger(_) => return error,
+    };
+    keys.rest(lent, rest, now);
+    match keys.back(now) {
+        None => error.advise(Advice::OtherKey { rest }),
+        Some(back) => {
+            let rest = back.saturating_duration_since(now);
+            error.advise(match rest <= REST_SHORT {
+                true => Advice::Again { after: Some(rest) },
+                false => Advice::Elsewhere { rest },
+            })
+        }
+    }
+}
+
+/// What is worth waiting for at one target.
+const REST_SHORT: Duration = Duration::from_secs(2);
+/// A key that is too fast is left alone for so long when nobody said for how long.
+const REST_UNSAID: Duration = Duration::from_secs(1);
 
 /// All keys rest, or were tried.
 fn keyless(target: &Target, until: Option<Instant>, now: Instant) -> Error {
@@ -154,6 +185,7 @@ struct Visit {
     entropy: Arc<dyn Entropy>,
     began: Instant,
     pass: Option<Pass>,
+    stream: bool,
     place: Option<Place>,
     prompt_tokens: u64,
 }
@@ -162,13 +194,23 @@ struct Visit {
 const OUTPUT_TOKENS_USUAL: u32 = 1_024;
 
 impl Visit {
-    /// The first event came: that is what health is about. How it ends is told by the guard.
-    fn answered(&self) {
+    /// It has begun to answer: that is what health is about. How it ends is told by the guard.
+    fn answered(&mut self, streamed: bool) {
         let now = self.clock.now();
-        let took = now.saturating_duration_since(self.began);
-        self.target.health().pace.lock().add(took, now);
-        self.target.metrics.first_event.observe(took.as_secs_f64());
+        if let Some(pass) = self.pass.take() {
+            let mut breaker = self.target.health().breaker.lock();
+            self.pass = Some(breaker.answered(pass, now, self.entropy.next_u64()));
+            self.target.metrics.breaker.set(breaker.level());
+        }
         self.target.metrics.answered.inc();
+        let took = now.saturating_duration_since(self.began);
+        self.target.health().pace(streamed).lock().add(took, now);
+        if !streamed {
+            // All of a whole answer has come by now: its time says how long the answer is, and
+            // nothing of how busy the target is.
+            return;
+        }
+        self.target.metrics.first_event.observe(took.as_secs_f64());
         if let Some(place) = &self.place {
             place.answered(self.prompt_tokens, took, now);
         }
@@ -176,14 +218,20 @@ impl Visit {
 
     fn failed(mut self, error: &Error) {
         self.target.metrics.failed(error.kind());
-        if let Advice::Elsewhere { rest } = error.advice() {
-            let limited = error.kind() == Kind::UpstreamRateLimited;
-            let told = error.fault().is_some_and(|f| f.retry_after.is_some());
+        let limited = error.kind() == Kind::UpstreamRateLimited;
+        let told = error.fault().is_some_and(|f| f.retry_after.is_some());
+        let rest = match error.advice() {
             // A rest that the provider asked for. What is broken is the breaker's to judge.
-            if limited || told {
-                self.target.health().breaker.lock().rest(rest, self.clock.now());
-            }
-        }
+            Advice::Elsewhere { rest } if limited || told => rest,
+            Advice::Again { after: Some(after) } => after,
+            Advice::Elsewhere { .. }
+            | Advice::Again { after: None }
+            | Advice::OtherKey { .. }
+            | Advice::Bigger(_)
+            | Advice::Stop
+            | Advice::Spent => Duration::ZERO,
+        };
+        self.target.health().breaker.lock().rest(rest, limited, self.clock.now());
         let busy = matches!(
             error.kind(),
             Kind::UpstreamRateLimited | Kind::UpstreamOverloaded | Kind::Timeout
@@ -191,7 +239,21 @@ impl Visit {
         if let Some(place) = self.place.as_ref().filter(|_| busy) {
             place.overloaded(self.clock.now());
         }
-        self.report(health::outcome(error));
+        let gave_up = error.kind() == Kind::DeadlinePassed;
+        let outcome = if gave_up { self.unanswered() } else { health::outcome(error) };
+        self.report(outcome);
+    }
+
+    /// What it means that it was left before it had begun to answer. A caller who hangs up early
+    /// says nothing of the target; one who has waited for as long as we would have does.
+    fn unanswered(&self) -> Outcome {
+        let timeouts = &self.target.vendor.timeouts;
+        let patience = if self.stream { timeouts.first_token } else { timeouts.total / 2 };
+        let now = self.clock.now();
+        let waited = now.saturating_duration_since(self.began);
+        // The next choice knows that it takes at least so long.
+        self.target.health().pace(self.stream).lock().at_least(waited, now);
+        if waited >= patience { Outcome::Broken } else { Outcome::Unknown }
     }
 
     fn report(&mut self, outcome: Outcome) {
@@ -207,15 +269,18 @@ impl Guard for Visit {
     fn close(mut self: Box<Self>, ending: &Ending, seen: &Observed) {
         self.report(match ending {
             Ending::Complete => Outcome::Well,
-            // It had begun to answer, and so it was well.
-            Ending::CallerLeft => Outcome::Well,
+            // It had begun to answer, and may have stopped: a caller who leaves says nothing.
+            Ending::CallerLeft => Outcome::Unknown,
             Ending::Broke(error) => health::outcome(error),
         });
         if let Some(usage) = &seen.usage {
             self.target.metrics.used(usage);
-            if let Some(place) = &mut self.place {
-                place.used(usage.read_total().saturating_add(usage.written_total()));
-            }
+        }
+        if let Some(place) = &mut self.place {
+            // A provider that does not say what it counted has counted all the same.
+            let seen_only = || self.prompt_tokens.saturating_add(u64::from(seen.deltas));
+            let used = seen.usage.map(|u| u.read_total().saturating_add(u.written_total()));
+            place.used(used.unwrap_or_else(seen_only));
         }
         let written = u32::try_from(seen.usage.map_or(0, |u| u.written_total())).unwrap_or(0);
         if ending.is_complete() && written > 1 && seen.deltas > 1 {
@@ -227,7 +292,10 @@ impl Guard for Visit {
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        self.report(Outcome::Unknown);
+        if self.pass.is_some() {
+            let outcome = self.unanswered();
+            self.report(outcome);
+        }
         self.target.health().leave();
     }
 }

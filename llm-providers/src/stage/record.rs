@@ -61,7 +61,7 @@ pub struct RecordStage {
 
 /// What closing a record needs.
 #[derive(Debug)]
-pub struct Desk {
+pub(crate) struct Desk {
     /// Where records go; may drop, and counts what it dropped.
     pub log: Option<LogQueue>,
     /// Totals.
@@ -72,7 +72,7 @@ pub struct Desk {
 
 impl RecordStage {
     /// Over a configuration that may be swapped while calls run.
-    pub fn new(current: Arc<ArcSwap<Snapshot>>, desk: Desk) -> Self {
+    pub(crate) fn new(current: Arc<ArcSwap<Snapshot>>, desk: Desk) -> Self {
         Self { current, desk: Arc::new(desk) }
     }
 }

@@ -34,6 +34,7 @@ use crate::model::Model;
 use crate::reply::{Ending, Guard, Reply};
 use crate::target::Target;
 
+pub(crate) use bill::sum;
 pub use bill::{Bill, Metered};
 
 /// A call whose money is set aside. Cheap to clone: every attempt shares it.

@@ -13,14 +13,16 @@ mod filter;
 mod hedge;
 mod plan;
 mod resume;
+mod turn;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use llm_core::call::Operation;
-use llm_core::error::{Advice, Error, Kind};
+use llm_core::error::{Error, Kind};
 use llm_core::money::cost_max;
 use llm_core::prompt::Request;
+use llm_core::raw::RawNumber;
 use llm_core::seam::{Clock, Entropy};
 use parking_lot::Mutex;
 
@@ -34,6 +36,7 @@ use crate::target::Target;
 use decide::{Step, decide};
 pub use hedge::Hedges;
 use plan::{Plan, Standing, Stop};
+use turn::Turn;
 
 /// One try at one target.
 #[expect(
@@ -52,6 +55,8 @@ pub struct Attempt {
     pub fallbacks: u8,
     /// Keys of the vendor that have failed this call.
     pub tried: Tried,
+    /// Whether somebody else could be asked as well.
+    pub others: bool,
     /// Ask although the target is left alone: nobody else is left.
     pub forced: bool,
     /// Which key it was made with, for who tries the next one.
@@ -81,6 +86,8 @@ impl KeyNote {
 pub struct Prefix {
     /// The text, as it was delivered.
     pub text: String,
+    /// About how many tokens it has.
+    pub written: u64,
 }
 
 impl Prefix {
@@ -89,6 +96,9 @@ impl Prefix {
         // Some APIs refuse an answer that ends in blanks; what they would add is left out later.
         let begun = self.text.trim_end().to_owned();
         request.messages.push(Message::text(Role::Assistant, begun));
+        if let Some(most) = request.output.tokens_max.as_ref().and_then(RawNumber::as_u64) {
+            request.output.tokens_max = Some(most.saturating_sub(self.written).max(1).into());
+        }
     }
 }
 
@@ -114,13 +124,19 @@ struct Journey {
     /// Attempts at the target that was asked last.
     here: u32,
     tried: Tried,
+    /// The target that is asked now was left alone, and is asked since nobody else is left.
+    forced: bool,
+    /// Spent on waiting for targets that rest.
+    waited: Duration,
+    /// Who failed last, and how.
     last: Option<(usize, Error)>,
 }
 
-/// Where to go.
-enum Turn {
-    Ask { at: usize, forced: bool, wait: Duration },
-    GiveUp(Error),
+/// Who was asked, with which key, and what came of it.
+struct Asked {
+    at: usize,
+    note: Option<KeyNote>,
+    answer: Result<Reply, Error>,
 }
 
 impl Stage for RouteStage {
@@ -136,30 +152,38 @@ impl Stage for RouteStage {
             fallbacks: 0,
             here: 0,
             tried: Tried::default(),
+            forced: false,
+            waited: Duration::ZERO,
             last: None,
         };
         let mut turn = self.begin(&mut journey);
         loop {
-            let (at, forced) = match turn {
+            let at = match turn {
                 Turn::GiveUp(error) => return Err(error),
-                Turn::Ask { at, forced, wait } => {
+                Turn::Wait(wait) => {
+                    self.clock.sleep(wait).await;
+                    journey.waited += wait;
+                    turn = self.begin(&mut journey);
+                    continue;
+                }
+                Turn::Ask { at, wait } => {
                     if !wait.is_zero() {
                         self.clock.sleep(wait).await;
                     }
-                    (at, forced)
+                    at
                 }
             };
-            let Some(attempt) = journey.attempt(at, forced) else {
+            let Some(attempt) = journey.attempt(at) else {
                 return Err(Error::new(Kind::Internal, "a plan has lost a target"));
             };
-            let target = Arc::clone(&attempt.target);
-            let note = attempt.key_note.clone();
             let asked = if journey.attempts == 1 && journey.funded.opened().model.policy.hedge {
                 hedge::ask(self, &mut journey, at, attempt, next).await
             } else {
-                next.run(attempt).await
+                let note = attempt.key_note.clone();
+                Asked { at, note, answer: next.run(attempt).await }
             };
-            let error = match asked {
+            let Asked { at, note, answer } = asked;
+            let error = match answer {
                 Ok(reply) if journey.may_resume() => {
                     return Ok(resume::wrap(self, next, journey, at, reply));
                 }
@@ -169,17 +193,25 @@ impl Stage for RouteStage {
             if let Some(lent) = note.and_then(|n| n.get()) {
                 journey.tried = journey.tried.with(&lent);
             }
-            let record = &journey.funded.opened().record;
-            record.failed(&target.id, error.kind(), error.advice());
+            journey.note_failure(at, &error);
             turn = self.turn(&mut journey, at, error);
         }
     }
 }
 
 impl Journey {
-    fn attempt(&mut self, at: usize, forced: bool) -> Option<Attempt> {
+    fn note_failure(&self, at: usize, error: &Error) {
+        if let Some(stop) = self.plan.stop(at) {
+            let record = &self.funded.opened().record;
+            record.failed(&stop.target.id, error.kind(), error.advice());
+        }
+    }
+
+    fn attempt(&mut self, at: usize) -> Option<Attempt> {
         let target = Arc::clone(&self.plan.stop(at)?.target);
         let number = self.attempts;
+        let left = self.plan.left().any(|(other, _)| other != at);
+        let most = self.funded.opened().model.policy.attempts_max;
         self.attempts = self.attempts.saturating_add(1);
         Some(Attempt {
             funded: self.funded.clone(),
@@ -188,7 +220,8 @@ impl Journey {
             number,
             fallbacks: self.fallbacks,
             tried: self.tried,
-            forced,
+            others: left && self.attempts < most,
+            forced: self.forced,
             prefix: None,
             _routed: (),
         })
@@ -206,157 +239,15 @@ impl Journey {
     }
 }
 
-impl RouteStage {
-    /// Where to go first.
-    fn begin(&self, journey: &mut Journey) -> Turn {
-        let now = self.clock.now();
-        match self.choose(journey, now) {
-            Some(at) => self.first(journey, at, now),
-            None => self.least_bad(journey, now),
-        }
-    }
-
-    fn first(&self, journey: &mut Journey, at: usize, now: Instant) -> Turn {
-        journey.here = 0;
-        journey.tried = Tried::default();
-        if let Some(stop) = journey.plan.stop(at) {
-            stop.target.health().budget.lock().first(now);
-        }
-        Turn::Ask { at, forced: false, wait: Duration::ZERO }
-    }
-
-    /// Where to go after a failure.
-    fn turn(&self, journey: &mut Journey, at: usize, error: Error) -> Turn {
-        let policy = &journey.funded.opened().model.policy;
-        let step = decide(&error, policy.refiltered);
-        let spent = journey.attempts >= policy.attempts_max;
-        let now = self.clock.now();
-        if step == Step::GiveUp {
-            return Turn::GiveUp(error);
-        }
-        if spent || now >= journey.deadline() {
-            return Turn::GiveUp(self.spent(journey, at, error));
-        }
-        match step {
-            Step::GiveUp => return Turn::GiveUp(error),
-            Step::Again(after) => {
-                if let Some(turn) = self.again(journey, at, after, now) {
-                    return turn;
-                }
-                journey.plan.exclude(at);
-            }
-            Step::OtherKey => {
-                let stop = journey.plan.stop(at);
-                let keys = stop.map(|s| Arc::clone(&s.target.vendor.keys));
-                if keys.is_some_and(|keys| keys.lend(journey.tried, now).is_ok()) {
-                    return Turn::Ask { at, forced: false, wait: Duration::ZERO };
-                }
-                journey.plan.exclude(at);
-            }
-            Step::Elsewhere { same } => {
-                let alone = journey.plan.left().all(|(other, _)| other == at);
-                if alone
-                    && same
-                    && let Some(turn) = self.again(journey, at, None, now)
-                {
-                    return turn;
-                }
-                journey.plan.exclude(at);
-            }
-            Step::Bigger(need) => journey.plan.need(need, at),
-        }
-        self.elsewhere(journey, at, error, now)
-    }
-
-    /// The same target again, if its budget and the call's time allow.
-    fn again(
-        &self,
-        journey: &mut Journey,
-        at: usize,
-        after: Option<Duration>,
-        now: Instant,
-    ) -> Option<Turn> {
-        let stop = journey.plan.stop(at)?;
-        let wait = backoff::wait(journey.here, after, self.entropy.next_u64());
-        let fits = now + wait < journey.deadline();
-        if journey.here >= u32::from(stop.target.vendor.retries) || !fits {
-            return None;
-        }
-        if !stop.target.health().budget.lock().again(now) {
-            return None;
-        }
-        journey.here += 1;
-        Some(Turn::Ask { at, forced: false, wait })
-    }
-
-    fn elsewhere(&self, journey: &mut Journey, from: usize, error: Error, now: Instant) -> Turn {
-        let Some(at) = self.choose(journey, now) else {
-            return Turn::GiveUp(self.spent(journey, from, error));
-        };
-        journey.fallbacks = journey.fallbacks.saturating_add(1);
-        if let (Some(a), Some(b)) = (journey.plan.stop(from), journey.plan.stop(at)) {
-            let labels = [a.target.label(), b.target.label(), error.kind().name()];
-            self.metrics.fallbacks.with_label_values(&labels).inc();
-        }
-        journey.last = Some((from, error));
-        self.first(journey, at, now)
-    }
-
-    /// Nobody may be asked at the moment: whoever can be the soonest is asked all the same, since
-    /// failing at once helps nobody. One who rests at a provider's own wish is waited for instead,
-    /// as long as the call has time.
-    fn least_bad(&self, journey: &mut Journey, now: Instant) -> Turn {
-        let until = |stop: &Stop| {
-            let breaker = stop.target.health().breaker.lock();
-            (breaker.until(now), breaker.resting(now))
-        };
-        let soonest = journey.plan.left().map(|(at, stop)| (at, until(stop)));
-        let Some((at, (_, resting))) = soonest.min_by_key(|(_, (until, _))| *until) else {
-            return Turn::GiveUp(Error::new(Kind::Internal, "a plan without a target"));
-        };
-        let wait = resting.map_or(Duration::ZERO, |r| r.saturating_duration_since(now));
-        if wait <= WAIT_MAX && now + wait < journey.deadline() {
-            return Turn::Ask { at, forced: true, wait };
-        }
-        let text = "every provider of this model has asked to be left alone for a while";
-        let after = Some(wait);
-        Turn::GiveUp(Error::new(Kind::Busy, text).advise(Advice::Again { after }))
-    }
-
-    fn choose(&self, journey: &Journey, now: Instant) -> Option<usize> {
-        let opened = journey.funded.opened();
-        let session = opened.call.controls.session.as_deref().map(|s| plan::hash(s.as_bytes()));
-        let how = opened.model.policy.balance;
-        let random = self.entropy.next_u64();
-        journey.plan.next(how, session, random, |stop| standing(&journey.funded, stop, now))
-    }
-
-    /// Nothing is left to try. Whoever asked must not try it all again.
-    fn spent(&self, journey: &Journey, at: usize, error: Error) -> Error {
-        let error = match journey.plan.stop(at) {
-            Some(stop) if error.target().is_none() => error.at(stop.target.id.clone()),
-            _ => error,
-        };
-        match error.advice() {
-            Advice::Stop | Advice::Spent => error,
-            Advice::Again { .. }
-            | Advice::OtherKey { .. }
-            | Advice::Elsewhere { .. }
-            | Advice::Bigger(_) => error.advise(Advice::Spent),
-        }
-    }
-}
-
-/// Longer than this nobody waits for a target that rests: the caller hears when to come back.
-const WAIT_MAX: Duration = Duration::from_secs(2);
-
 fn standing(funded: &Funded, stop: &Stop, now: Instant) -> Standing {
     let health = stop.target.health();
-    let price = stop.target.price.as_ref();
+    let (price, lasting) = (stop.target.price.as_ref(), &stop.target.lasting);
     let cost = price.map_or(i64::MAX, |p| cost_max(&funded.bound_at(&stop.target), p).0);
     Standing {
-        open: health.breaker.lock().until(now).is_none() && stop.target.vendor.keys.any(now),
-        score: health.score(now),
+        open: health.breaker.lock().until(now).is_none()
+            && stop.target.vendor.keys.any(now)
+            && lasting.room.as_ref().is_none_or(|room| room.has_place()),
+        score: health.score(funded.opened().call.peek.stream, now),
         in_flight: health.in_flight(),
         cost,
     }

@@ -18,6 +18,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use llm_core::dialect::Chunks;
 use llm_core::seam::{BoxFuture, Transport, TransportError, TransportPhase, WireBody};
 use rustls::pki_types::CertificateDer;
+use tower::Service;
 
 use super::Connections;
 use super::chunks::ChunkBody;
@@ -26,7 +27,7 @@ use super::chunks::ChunkBody;
 /// way to keep a slow vendor from holding the lock of a fast one's pool.
 #[derive(Clone)]
 pub struct HyperTransport {
-    client: Client<HttpsConnector<HttpConnector>, ChunkBody>,
+    client: Client<Within<HttpsConnector<HttpConnector>>, ChunkBody>,
 }
 
 /// A transport could not be made.
@@ -46,6 +47,7 @@ impl HyperTransport {
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(KEEPALIVE));
         tcp.set_connect_timeout(Some(connections.connect));
+        let within = connections.connect;
         let builder = HttpsConnectorBuilder::new().with_tls_config(tls(connections)?);
         let builder = builder.https_or_http();
         let connector = if connections.http2 {
@@ -59,13 +61,43 @@ impl HyperTransport {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(connections.idle)
             .pool_max_idle_per_host(connections.idle_max.max(1))
-            // Repetitions are counted where they are decided.
-            .retry_canceled_requests(false)
+            // A pooled connection that closed before a byte was written: nothing was sent, and so
+            // it is no repetition. All others are counted where they are decided.
+            .retry_canceled_requests(true)
             .http1_max_buf_size(HEAD_BYTES_MAX)
             .http2_max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
             .http2_keep_alive_interval(KEEPALIVE)
-            .build(connector);
+            .build(Within { connector, within });
         Ok(Self { client })
+    }
+}
+
+/// A connector with a limit on all of its work: the one of TCP ends with TCP, and a balancer whose
+/// backend is gone accepts a connection and says nothing.
+#[derive(Clone)]
+struct Within<C> {
+    connector: C,
+    within: Duration,
+}
+
+type Connected<T> = BoxFuture<'static, Result<T, Box<dyn std::error::Error + Send + Sync>>>;
+
+impl<C> Service<http::Uri> for Within<C>
+where
+    C: Service<http::Uri, Error = Box<dyn std::error::Error + Send + Sync>>,
+    C::Future: Send + 'static,
+{
+    type Response = C::Response;
+    type Error = C::Error;
+    type Future = Connected<C::Response>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.connector.poll_ready(cx)
+    }
+
+    fn call(&mut self, to: http::Uri) -> Self::Future {
+        let connecting = tokio::time::timeout(self.within, self.connector.call(to));
+        Box::pin(async move { connecting.await.map_err(|_| "nobody answered in time")? })
     }
 }
 

@@ -7,7 +7,7 @@ fn watch(frames: &[&str], hide_usage: bool) -> (Vec<Keep>, llm_core::dialect::Ob
     let mut splitter = Splitter::new(Framing::Sse);
     let mut cut = Vec::new();
     splitter.feed(Bytes::from(sse(frames)), &mut cut).unwrap();
-    let mut tap = OpenaiChat.tap(TapCx { hide_usage });
+    let mut tap = OpenaiChat.tap(TapCx { hide_usage, ..TapCx::default() });
     let kept = cut.iter().map(|f| tap.see(f)).collect();
     (kept, tap.observed().clone())
 }

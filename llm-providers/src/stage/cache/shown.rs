@@ -18,7 +18,8 @@ pub(super) struct Unasked {
 impl Unasked {
     /// For a stream of that dialect; `None` when nobody reads it.
     pub(super) fn new(dialect: DialectId, framing: Framing) -> Option<Self> {
-        let tap = llm_dialects::upstream(dialect)?.tap(TapCx { hide_usage: true });
+        let tap =
+            llm_dialects::upstream(dialect)?.tap(TapCx { hide_usage: true, ..TapCx::default() });
         Some(Self { splitter: Splitter::new(framing), tap, frames: Vec::new() })
     }
 

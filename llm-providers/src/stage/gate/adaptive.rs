@@ -54,9 +54,9 @@ const OVERLOAD_PERCENT: u64 = 5;
 impl Adaptive {
     /// Starts at `start`, never to leave [`LIMIT_MIN`]`..=max`.
     pub fn new(start: u32, max: u32, now: Instant) -> Self {
-        let max = max.max(LIMIT_MIN);
+        let max = max.max(1);
         Self {
-            limit: f64::from(start.clamp(LIMIT_MIN, max)),
+            limit: f64::from(start.clamp(LIMIT_MIN.min(max), max)),
             max,
             epoch: now,
             since: now,
@@ -70,7 +70,7 @@ impl Adaptive {
     /// How many may be in flight.
     pub fn limit(&self) -> u32 {
         // In range by construction; the cast rounds down.
-        (self.limit as u32).clamp(LIMIT_MIN, self.max)
+        (self.limit as u32).clamp(LIMIT_MIN.min(self.max), self.max)
     }
 
     /// A call was sent, and with it so many are in flight.
@@ -108,7 +108,8 @@ impl Adaptive {
         } else if asked_for_more && let Some(gradient) = self.gradient() {
             self.limit = gradient * self.limit + self.limit.sqrt();
         }
-        self.limit = self.limit.clamp(f64::from(LIMIT_MIN), f64::from(self.max));
+        let least = LIMIT_MIN.min(self.max);
+        self.limit = self.limit.clamp(f64::from(least), f64::from(self.max));
         self.buckets.iter_mut().for_each(|bucket| bucket.samples.clear());
         (self.since, self.ends, self.overloads, self.peak) = (now, 0, 0, 0);
     }

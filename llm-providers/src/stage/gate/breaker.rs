@@ -26,6 +26,8 @@ const PROBES: u32 = 4;
 const OPEN_MIN: Duration = Duration::from_millis(500);
 /// Nothing is left alone for longer: who heals is used again within five seconds.
 pub const OPEN_MAX: Duration = Duration::from_secs(4);
+/// So often is one that is open asked, when nobody else is left.
+const FORCED_EVERY: Duration = Duration::from_millis(50);
 /// What a provider may ask for.
 const REST_MAX: Duration = Duration::from_secs(60);
 /// A probe whose end nobody reports blocks the next one no longer than this.
@@ -36,17 +38,29 @@ const PROBE_MAX: Duration = Duration::from_secs(30);
 pub struct Breaker {
     state: State,
     rest_until: Option<Instant>,
+    /// Whether that is because we were too fast.
+    limited: bool,
+    /// When it was last asked although it was open.
+    forced_at: Option<Instant>,
     counts: [Count; BUCKETS],
     began: Option<Instant>,
     streak: u32,
     changes: u32,
+    probes: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
     Closed,
     Open { until: Instant, times: u32 },
-    Probing { since: Option<Instant>, successes: u32, times: u32 },
+    Probing { probe: Option<Probe>, successes: u32, times: u32 },
+}
+
+/// The probe under way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Probe {
+    number: u32,
+    since: Instant,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,8 +74,12 @@ struct Count {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Pass {
-    probe: bool,
+    /// Which probe it is; one that took too long is not taken for the next.
+    probe: Option<u32>,
 }
+
+/// Leave without being a probe.
+const PLAIN: Pass = Pass { probe: None };
 
 /// What came of a call, as far as the target's health is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,10 +97,13 @@ impl Default for Breaker {
         Self {
             state: State::Closed,
             rest_until: None,
+            limited: false,
+            forced_at: None,
             counts: [Count::default(); BUCKETS],
             began: None,
             streak: 0,
             changes: 0,
+            probes: 0,
         }
     }
 }
@@ -94,26 +115,54 @@ impl Breaker {
             return Err(until);
         }
         match self.state {
-            State::Closed => Ok(Pass { probe: false }),
+            State::Closed => Ok(PLAIN),
             State::Open { until, .. } if now < until => Err(until),
-            State::Open { times, .. } => {
-                self.state = State::Probing { since: Some(now), successes: 0, times };
-                Ok(Pass { probe: true })
-            }
-            State::Probing { since: Some(since), .. } if now < since + PROBE_MAX => {
+            State::Open { times, .. } => Ok(self.probe(0, times, now)),
+            State::Probing { probe: Some(probe), .. } if now < probe.since + PROBE_MAX => {
                 // Whoever probes now will have said something soon.
-                Err((now + OPEN_MIN).min(since + PROBE_MAX))
+                Err((now + OPEN_MIN).min(probe.since + PROBE_MAX))
             }
-            State::Probing { successes, times, .. } => {
-                self.state = State::Probing { since: Some(now), successes, times };
-                Ok(Pass { probe: true })
+            State::Probing { successes, times, .. } => Ok(self.probe(successes, times, now)),
+        }
+    }
+
+    fn probe(&mut self, successes: u32, times: u32, now: Instant) -> Pass {
+        self.probes = self.probes.wrapping_add(1);
+        let probe = Some(Probe { number: self.probes, since: now });
+        self.state = State::Probing { probe, successes, times };
+        Pass { probe: Some(self.probes) }
+    }
+
+    /// A target has begun to answer, which is all that a probe is to find out: the next one need
+    /// not wait until the answer has ended. How it ends is reported with the pass that this gives.
+    pub fn answered(&mut self, pass: Pass, now: Instant, jitter: u64) -> Pass {
+        if pass.probe.is_some() {
+            self.report(pass, Outcome::Well, now, jitter);
+        }
+        PLAIN
+    }
+
+    /// Leave although it is open: nobody else is left, and failing at once would help no one. One
+    /// call at a time all the same, and none while it rests at its own wish.
+    pub fn force(&mut self, now: Instant) -> Result<Pass, Instant> {
+        if let Some(until) = self.forced_until(now) {
+            return Err(until);
+        }
+        let open = self.until(now).is_some();
+        self.forced_at = open.then_some(now).or(self.forced_at);
+        match self.state {
+            // Whoever is forced through is a probe as well.
+            State::Open { times, .. } if open => Ok(self.probe(0, times, now)),
+            State::Open { .. } | State::Closed | State::Probing { .. } => {
+                Ok(self.admit(now).unwrap_or(PLAIN))
             }
         }
     }
 
-    /// Leave although it is open: nobody else is left, and failing at once would help no one.
-    pub fn force(&mut self, now: Instant) -> Pass {
-        self.admit(now).unwrap_or(Pass { probe: false })
+    /// From when on it may be forced; `None` is now.
+    pub fn forced_until(&self, now: Instant) -> Option<Instant> {
+        let forced = self.forced_at.map(|at| at + FORCED_EVERY).filter(|until| now < *until);
+        self.resting(now).max(forced.filter(|_| self.until(now).is_some()))
     }
 
     /// When it may be asked; `None` is now.
@@ -121,8 +170,8 @@ impl Breaker {
         let open = match self.state {
             State::Closed => None,
             State::Open { until, .. } => (now < until).then_some(until),
-            State::Probing { since, .. } => {
-                since.filter(|s| now < *s + PROBE_MAX).map(|_| now + OPEN_MIN)
+            State::Probing { probe, .. } => {
+                probe.filter(|p| now < p.since + PROBE_MAX).map(|_| now + OPEN_MIN)
             }
         };
         self.resting(now).max(open)
@@ -147,18 +196,33 @@ impl Breaker {
         self.changes
     }
 
-    /// The provider wants to be left alone.
-    pub fn rest(&mut self, rest: Duration, now: Instant) {
+    /// Whether it rests because we were too fast.
+    pub fn is_limited(&self, now: Instant) -> bool {
+        self.limited && self.resting(now).is_some()
+    }
+
+    /// The provider wants to be left alone, maybe because we were too fast.
+    pub fn rest(&mut self, rest: Duration, limited: bool, now: Instant) {
         if !rest.is_zero() {
             let until = now + rest.min(REST_MAX);
             self.rest_until = self.rest_until.max(Some(until));
+            self.limited = limited;
         }
     }
 
     /// A pass that was not used, or whose outcome nobody will know.
     pub fn give_back(&mut self, pass: Pass) {
-        if let (true, State::Probing { successes, times, .. }) = (pass.probe, self.state) {
-            self.state = State::Probing { since: None, successes, times };
+        if let State::Probing { successes, times, .. } = self.state
+            && self.is_under_way(pass)
+        {
+            self.state = State::Probing { probe: None, successes, times };
+        }
+    }
+
+    fn is_under_way(&self, pass: Pass) -> bool {
+        match self.state {
+            State::Probing { probe: Some(probe), .. } => pass.probe == Some(probe.number),
+            State::Probing { probe: None, .. } | State::Closed | State::Open { .. } => false,
         }
     }
 
@@ -171,15 +235,15 @@ impl Breaker {
             // Calls that were under way when it opened say nothing new.
             (State::Open { .. }, _) => {}
             (State::Probing { times, .. }, Outcome::Broken) => {
-                if pass.probe {
+                if self.is_under_way(pass) {
                     self.open(times.saturating_add(1), now, jitter);
                 }
             }
-            (State::Probing { successes, times, .. }, Outcome::Well) if pass.probe => {
+            (State::Probing { successes, times, .. }, Outcome::Well) if self.is_under_way(pass) => {
                 if successes + 1 >= PROBES {
                     self.close();
                 } else {
-                    self.state = State::Probing { since: None, successes: successes + 1, times };
+                    self.state = State::Probing { probe: None, successes: successes + 1, times };
                 }
             }
             (State::Probing { .. }, Outcome::Well) => {}

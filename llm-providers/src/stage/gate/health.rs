@@ -13,11 +13,12 @@ use crate::stage::route::budget::RetryBudget;
 #[derive(Debug, Default)]
 pub struct Health {
     /// Whether it may be asked.
-    pub breaker: Mutex<Breaker>,
+    pub(crate) breaker: Mutex<Breaker>,
     /// Whether it may be asked again.
-    pub budget: Mutex<RetryBudget>,
-    /// How long it takes to say the first word.
-    pub pace: Mutex<Pace>,
+    pub(crate) budget: Mutex<RetryBudget>,
+    /// How long it takes to say the first word of a stream, and all of a whole answer: two
+    /// measures, of which the second says as much of the questions as of the target.
+    pace: [Mutex<Pace>; 2],
     in_flight: AtomicU32,
 }
 
@@ -47,9 +48,20 @@ impl Pace {
             old * weight + took * (1.0 - weight)
         };
         // About what one in twenty exceeds: moves up fast and down slowly.
-        let step = if took > self.slow { 0.4 } else { 0.02 };
+        let step = match (known, took > self.slow) {
+            (false, _) => 1.0,
+            (true, true) => 0.4,
+            (true, false) => 0.02,
+        };
         self.slow += (took - self.slow) * step;
         self.at = Some(now);
+    }
+
+    /// After so long, nothing had come yet.
+    pub(super) fn at_least(&mut self, waited: Duration, now: Instant) {
+        if waited.as_secs_f64() > self.seconds(now) {
+            self.add(waited, now);
+        }
     }
 
     fn weight(&self, now: Instant) -> f64 {
@@ -81,9 +93,14 @@ impl Health {
         self.in_flight.load(Ordering::Relaxed)
     }
 
+    /// How long it takes until a call has what it waits for.
+    pub(crate) fn pace(&self, stream: bool) -> &Mutex<Pace> {
+        &self.pace[usize::from(stream)]
+    }
+
     /// The lower, the better: what the next call is to wait for.
-    pub fn score(&self, now: Instant) -> f64 {
-        self.pace.lock().seconds(now) * f64::from(self.in_flight() + 1)
+    pub fn score(&self, stream: bool, now: Instant) -> f64 {
+        self.pace(stream).lock().seconds(now) * f64::from(self.in_flight() + 1)
     }
 
     pub(super) fn enter(&self) {

@@ -21,9 +21,22 @@ pub struct Keys {
 
 struct Key {
     credential: Arc<Credential>,
-    rest_until: Mutex<Option<Instant>>,
+    rest: Mutex<Option<Rest>>,
     /// Used when no other is at hand: its answers say that nothing is left.
     spare_until: Mutex<Option<Instant>>,
+}
+
+/// A key is left alone.
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    since: Instant,
+    until: Instant,
+}
+
+impl Key {
+    fn rests_until(&self, now: Instant) -> Option<Instant> {
+        self.rest.lock().map(|rest| rest.until).filter(|until| now < *until)
+    }
 }
 
 /// Keys that a call has tried, by their number.
@@ -36,16 +49,14 @@ pub struct Lent {
     /// The key.
     pub credential: Arc<Credential>,
     number: usize,
+    at: Instant,
 }
 
 impl Keys {
     /// A pool of keys; those beyond [`KEYS_MAX`] are left out.
     pub fn new(keys: impl IntoIterator<Item = Arc<Credential>>) -> Self {
-        let key = |credential| Key {
-            credential,
-            rest_until: Mutex::new(None),
-            spare_until: Mutex::new(None),
-        };
+        let key =
+            |credential| Key { credential, rest: Mutex::new(None), spare_until: Mutex::new(None) };
         let keys = keys.into_iter().take(KEYS_MAX).map(key).collect();
         Self { keys, turn: AtomicUsize::new(0) }
     }
@@ -72,19 +83,19 @@ impl Keys {
                 continue;
             }
             let key = &self.keys[number];
-            match *key.rest_until.lock() {
-                Some(until) if now < until => first = Some(first.map_or(until, |f| f.min(until))),
-                _ if key.spare_until.lock().is_some_and(|until| now < until) => {
+            match key.rests_until(now) {
+                Some(until) => first = Some(first.map_or(until, |f| f.min(until))),
+                None if key.spare_until.lock().is_some_and(|until| now < until) => {
                     spare = spare.or(Some(number));
                 }
-                _ => return Ok(self.lent(number)),
+                None => return Ok(self.lent(number, now)),
             }
         }
-        spare.map(|number| self.lent(number)).ok_or(first)
+        spare.map(|number| self.lent(number, now)).ok_or(first)
     }
 
-    fn lent(&self, number: usize) -> Lent {
-        Lent { credential: Arc::clone(&self.keys[number].credential), number }
+    fn lent(&self, number: usize, at: Instant) -> Lent {
+        Lent { credential: Arc::clone(&self.keys[number].credential), number, at }
     }
 
     /// A key whose vendor says that nothing is left of its limits. Others go first; it is not left
@@ -95,22 +106,50 @@ impl Keys {
         }
     }
 
+    /// When the first key is back, if all rest.
+    pub fn back(&self, now: Instant) -> Option<Instant> {
+        let mut first = None;
+        for key in &self.keys {
+            let until = key.rests_until(now)?;
+            first = Some(first.map_or(until, |f: Instant| f.min(until)));
+        }
+        first
+    }
+
     /// Whether any key may be used now.
     pub fn any(&self, now: Instant) -> bool {
-        self.keys.iter().any(|key| key.rest_until.lock().is_none_or(|until| until <= now))
+        self.keys.iter().any(|key| key.rests_until(now).is_none())
     }
 
     /// A key is done for a while. A longer rest is never cut short.
     pub fn rest(&self, lent: &Lent, rest: Duration, now: Instant) {
         if let Some(key) = self.keys.get(lent.number).filter(|_| !rest.is_zero()) {
-            let mut until = key.rest_until.lock();
-            *until = (*until).max(Some(now + rest.min(REST_MAX)));
+            let mut now_resting = key.rest.lock();
+            let until = now + rest.min(REST_MAX);
+            if now_resting.is_none_or(|resting| resting.until < until) {
+                *now_resting = Some(Rest { since: now, until });
+            }
         }
     }
 
-    /// A key was accepted: whatever was held against it is past. Answers whether anything was.
+    /// A key was accepted: whatever was held against it when it was lent is past. Answers whether
+    /// anything was.
     pub fn accepted(&self, lent: &Lent) -> bool {
-        self.keys.get(lent.number).is_some_and(|key| key.rest_until.lock().take().is_some())
+        let Some(key) = self.keys.get(lent.number) else { return false };
+        key.rest.lock().take_if(|rest| rest.since < lent.at).is_some()
+    }
+
+    /// What is known of the keys of an earlier pool, for those that are in this one as well.
+    pub(crate) fn inherit(&self, before: &Self) {
+        let secret = |key: &Key| key.credential.key.as_ref().map(|k| k.expose().clone());
+        for key in &self.keys {
+            let same =
+                |old: &&Key| old.credential.id == key.credential.id && secret(old) == secret(key);
+            if let Some(old) = before.keys.iter().find(same) {
+                *key.rest.lock() = *old.rest.lock();
+                *key.spare_until.lock() = *old.spare_until.lock();
+            }
+        }
     }
 }
 

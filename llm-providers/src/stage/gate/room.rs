@@ -5,8 +5,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use llm_core::error::{Advice, Error, Kind};
-use llm_core::quota::Zone;
+use llm_core::quota::{Verdict, Zone};
 use llm_core::seam::Clock;
 use smallvec::SmallVec;
 
@@ -75,6 +76,11 @@ impl Room {
         Self { capacity, slots: slots.map(Arc::new), pace }
     }
 
+    /// Whether a place is free, as far as can be told without taking it.
+    pub(crate) fn has_place(&self) -> bool {
+        self.slots.as_ref().is_none_or(|slots| slots.held() < slots.max())
+    }
+
     /// A place, if there is room now.
     pub(super) fn take(&self, tokens: u64, clock: &Arc<dyn Clock>) -> Result<Place, Error> {
         let slot = match &self.slots {
@@ -84,10 +90,13 @@ impl Room {
         let booking = match &self.pace {
             None => None,
             Some(pace) => {
-                let ask = Ask { requests: 1, tokens };
+                // Who asks for more than a minute's worth gets a minute's worth: most answers are
+                // shorter than their caps, and would else never be given.
+                let most = self.capacity.tokens_per_minute.map_or(u64::MAX, |n| n.get().into());
+                let ask = Ask { requests: 1, tokens: tokens.min(most) };
                 let sets = SmallVec::from_iter([Arc::clone(pace)]);
                 let mut booking = book(sets, ask, Now::of(&**clock), Arc::clone(clock))
-                    .map_err(|_| full(Duration::ZERO))?;
+                    .map_err(|verdict| full(wait(&verdict, &**clock)))?;
                 booking.admit();
                 Some(booking)
             }
@@ -117,6 +126,13 @@ impl Place {
             booking.settle(tokens);
         }
     }
+}
+
+/// Until when it would fit.
+fn wait(verdict: &Verdict, clock: &dyn Clock) -> Duration {
+    let now = Timestamp::try_from(clock.wall()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let wait = verdict.resets_at.map(|at| at.duration_since(now));
+    wait.and_then(|wait| Duration::try_from(wait).ok()).unwrap_or_default()
 }
 
 fn full(rest: Duration) -> Error {

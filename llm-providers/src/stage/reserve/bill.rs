@@ -96,7 +96,7 @@ fn weaker(a: UsageSource, b: UsageSource) -> UsageSource {
 }
 
 /// Both halves of a resumed answer.
-fn sum(a: Usage, b: Usage) -> Usage {
+pub(crate) fn sum(a: Usage, b: Usage) -> Usage {
     Usage {
         input: a.input.saturating_add(b.input),
         cache_read: a.cache_read.saturating_add(b.cache_read),

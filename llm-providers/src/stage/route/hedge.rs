@@ -10,8 +10,7 @@ use llm_core::error::Error;
 use parking_lot::Mutex;
 
 use super::plan::Standing;
-use super::{Attempt, Journey, RouteStage};
-use crate::reply::Reply;
+use super::{Asked, Attempt, Journey, RouteStage, Step, decide};
 use crate::stage::Next;
 
 /// Second askings, all models together: at most one for twenty calls.
@@ -40,16 +39,18 @@ impl Hedges {
 }
 
 /// Asks, and asks another target too when this one is slow. The first answer wins; the other
-/// attempt is dropped, and what it cost is not the caller's.
+/// attempt is dropped, and what it cost is not the caller's. When one fails, the other is all there
+/// is, unless it would only say the same.
 pub(super) async fn ask<N: Next<Attempt>>(
     route: &RouteStage,
     journey: &mut Journey,
     at: usize,
     first: Attempt,
     next: &N,
-) -> Result<Reply, Error> {
+) -> Asked {
     route.hedges.call();
-    let slow = first.target.health().pace.lock().slow();
+    let stream = first.funded.opened().call.peek.stream;
+    let slow = first.target.health().pace(stream).lock().slow();
     let cheap = match first.funded.opened().call.operation {
         Operation::Chat | Operation::Embed | Operation::Rerank | Operation::Moderate => true,
         Operation::Transcribe
@@ -61,41 +62,62 @@ pub(super) async fn ask<N: Next<Attempt>>(
         | Operation::Passthrough => false,
         _ => false,
     };
-    let number = first.number;
+    let (number, note) = (first.number, first.key_note.clone());
+    let done = |answer| Asked { at, note: note.clone(), answer };
     let main = Box::pin(next.run(first));
-    let Some(delay) = slow.filter(|_| cheap) else { return main.await };
+    let Some(delay) = slow.filter(|_| cheap) else { return done(main.await) };
     let main = match select(main, route.clock.sleep(delay.max(DELAY_MIN))).await {
-        Either::Left((done, _)) => return done,
+        Either::Left((answer, _)) => return done(answer),
         Either::Right(((), main)) => main,
     };
-    let Some(second) = other(route, journey, at) else { return main.await };
-    let (bill, spare) = (journey.funded.clone(), second.number);
+    let Some((beside, second)) = other(route, journey, at) else { return done(main.await) };
+    let (bill, spare, noted) = (journey.funded.clone(), second.number, second.key_note.clone());
+    let done_beside = |answer| Asked { at: beside, note: noted.clone(), answer };
+    let policy = &journey.funded.opened().model.policy;
+    let settled = |error: &Error| decide(error, policy.refiltered) == Step::GiveUp;
     match select(main, Box::pin(next.run(second))).await {
-        Either::Left((Ok(reply), _)) => {
-            bill.bill().lost(spare);
-            Ok(reply)
-        }
-        Either::Right((Ok(reply), _)) => {
-            bill.bill().lost(number);
-            Ok(reply)
-        }
-        // One has failed: the other is all there is.
-        Either::Left((Err(_), rest)) => rest.await,
-        Either::Right((Err(_), rest)) => rest.await,
+        Either::Left((answer, rest)) => match answer {
+            Err(error) if !settled(&error) => {
+                journey.note_failure(at, &error);
+                journey.plan.exclude(at);
+                done_beside(rest.await)
+            }
+            answer => {
+                bill.bill().lost(spare);
+                done(answer)
+            }
+        },
+        Either::Right((answer, rest)) => match answer {
+            // It was asked beside; whatever it does not like, the first one may.
+            Err(error) => {
+                journey.note_failure(beside, &error);
+                journey.plan.exclude(beside);
+                done(rest.await)
+            }
+            answer => {
+                bill.bill().lost(number);
+                done_beside(answer)
+            }
+        },
     }
 }
 
-fn other(route: &RouteStage, journey: &mut Journey, asked: usize) -> Option<Attempt> {
+fn other(route: &RouteStage, journey: &mut Journey, asked: usize) -> Option<(usize, Attempt)> {
     let asked = journey.plan.stop(asked).map(|stop| stop.target.id.clone())?;
     let now = route.clock.now();
     let random = route.entropy.next_u64();
     let how = journey.funded.opened().model.policy.balance;
-    let at = journey.plan.next(how, None, random, |stop| {
-        let standing = super::standing(&journey.funded, stop, now);
-        Standing { open: standing.open && stop.target.id != asked, ..standing }
-    })?;
+    let at = journey.plan.next(
+        how,
+        || None,
+        random,
+        |stop| {
+            let standing = super::standing(&journey.funded, stop, now);
+            Standing { open: standing.open && stop.target.id != asked, ..standing }
+        },
+    )?;
     if !route.hedges.take() {
         return None;
     }
-    journey.attempt(at, false)
+    Some((at, journey.attempt(at)?))
 }

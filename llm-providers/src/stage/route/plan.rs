@@ -93,7 +93,7 @@ impl Plan {
     pub(super) fn next(
         &self,
         how: Balance,
-        session: Option<u64>,
+        session: impl Fn() -> Option<u64>,
         random: u64,
         standing: impl Fn(&Stop) -> Standing,
     ) -> Option<usize> {
@@ -105,7 +105,7 @@ impl Plan {
             match tier.len() {
                 0 => {}
                 1 => return tier.first().map(|(at, _)| *at),
-                _ => return self.choose(&tier, how, session, random),
+                _ => return self.choose(&tier, how, session(), random),
             }
         }
         None
@@ -160,19 +160,30 @@ impl Plan {
     /// The target that a session belongs to (rendezvous hashing: each target that comes or goes
     /// moves only its own sessions), unless it is much busier than the others.
     fn affine(&self, tier: &[(usize, Standing)], session: u64) -> Option<usize> {
-        let count = u32::try_from(tier.len()).unwrap_or(u32::MAX).max(1);
-        let all: u32 = tier.iter().map(|(_, s)| s.in_flight).sum();
-        // A quarter above the average, and never less than one call more.
-        let most = (all / count) * 5 / 4 + 2;
+        let weight = |at: usize| self.stops.get(at).map_or(1.0, |s| f64::from(s.weight.max(1)));
+        let weights: f64 = tier.iter().map(|(at, _)| weight(*at)).sum();
+        let all: f64 = tier.iter().map(|(_, s)| f64::from(s.in_flight)).sum();
+        // A quarter above its share, and never less than two calls more.
+        let roomy = |at: usize, s: &Standing| {
+            f64::from(s.in_flight) <= all * weight(at) / weights * 1.25 + 2.0
+        };
+        let fastest = tier.iter().map(|(_, s)| s.score).fold(f64::MAX, f64::min);
         let rank = |at: usize| {
             let id = self.stops.get(at).map_or("", |s| &*s.target.id.0);
-            mix(session ^ hash(id.as_bytes()))
+            #[expect(clippy::cast_precision_loss, reason = "a rank, not a number")]
+            let drawn = (mix(session ^ hash(id.as_bytes())) >> 11) as f64 / (1u64 << 53) as f64;
+            // In proportion to the weights: the highest of such draws is each one's as often.
+            weight(at) / -drawn.max(f64::MIN_POSITIVE).ln()
         };
-        let roomy = tier.iter().filter(|(_, s)| s.in_flight <= most);
-        let best = roomy.max_by_key(|(at, _)| rank(*at));
+        let fit = tier.iter().filter(|(at, s)| roomy(*at, s) && s.score <= fastest * SLOW + SLACK);
+        let best = fit.max_by(|(a, _), (b, _)| rank(*a).total_cmp(&rank(*b)));
         best.or_else(|| tier.first()).map(|(at, _)| *at)
     }
 }
+
+/// What was read before is worth waiting for it so much longer than for the fastest, and no more.
+const SLOW: f64 = 4.0;
+const SLACK: f64 = 0.5;
 
 /// FNV-1a, spread by a mixer: names are short, and the order must be the same on every replica.
 pub(super) fn hash(bytes: &[u8]) -> u64 {

@@ -13,20 +13,25 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use llm_core::dialect::{Observed, RenderCx, StreamEncoder};
+use llm_core::dialect::{Framing, Observed, RenderCx, StreamEncoder};
 use llm_core::error::{Advice, Error, Kind};
 use llm_core::event::Event;
 use llm_core::seam::BoxFuture;
 use llm_dialects::drive::Driver;
 
+use super::super::reserve::sum;
 use super::{Attempt, Journey, Prefix, RouteStage};
 use crate::reply::{Ending, Reply, ReplyBody, Source, Step};
 use crate::stage::Next;
+use crate::stage::gate::Tried;
 
 use weave::Weave;
 
 /// So often a stream may go on elsewhere; the hold covers no more.
 const RESUMES_MAX: u8 = 1;
+
+/// Tells whoever looks at the bytes; readers of server-sent events leave it out.
+const RESUMED: &[u8] = b": resumed elsewhere\n\n";
 
 /// A stream that may go on elsewhere.
 struct Resuming<N> {
@@ -40,7 +45,15 @@ struct Resuming<N> {
     weave: Weave,
     events: Vec<Event>,
     out: BytesMut,
-    asking: Option<(BoxFuture<'static, Result<Reply, Error>>, Error)>,
+    asking: Option<BoxFuture<'static, Result<Reply, Error>>>,
+    /// Why the first one broke: what the caller hears when nobody goes on.
+    broke: Option<Error>,
+    /// What the first one had said when it broke.
+    before: Observed,
+    /// Both together.
+    seen: Observed,
+    /// Whether the caller's framing has a word for what is no part of the answer.
+    comments: bool,
     resumed: u8,
 }
 
@@ -55,9 +68,9 @@ pub(super) fn wrap<N: Next<Attempt>>(
     let head = &reply.head;
     let halves = (llm_dialects::upstream(head.dialect), llm_dialects::caller(head.dialect));
     let (Some(framing), (Some(reads), Some(writes))) = (head.framing, halves) else { return reply };
-    let opened = journey.funded.opened();
     let cx = RenderCx {
-        include_usage: opened.call.peek.wants_usage_frame,
+        // What is to be hidden was hidden below.
+        include_usage: !journey.funded.hides_usage(head.dialect),
         framing: Some(framing),
         ..RenderCx::default()
     };
@@ -76,6 +89,10 @@ pub(super) fn wrap<N: Next<Attempt>>(
             events: Vec::new(),
             out: BytesMut::new(),
             asking: None,
+            broke: None,
+            before: Observed::default(),
+            seen: Observed::default(),
+            comments: framing == Framing::Sse,
             resumed: 0,
         })
     });
@@ -94,6 +111,17 @@ impl<N: Next<Attempt>> Resuming<N> {
         ended
     }
 
+    /// What broke in what has come; everything before it is written.
+    fn broken(&mut self) -> Option<Error> {
+        let error = self.events.iter().rev().find_map(|e| match e {
+            Event::Failure(error) => Some(error.clone()),
+            _ => None,
+        })?;
+        self.events.retain(|e| !matches!(e, Event::Failure(_)));
+        self.write();
+        Some(error)
+    }
+
     /// Whether somebody else may go on, and who.
     fn resume(&mut self, error: &Error) -> Option<BoxFuture<'static, Result<Reply, Error>>> {
         let may = match error.advice() {
@@ -106,18 +134,47 @@ impl<N: Next<Attempt>> Resuming<N> {
         }
         self.journey.plan.exclude(self.at);
         let at = self.route.choose(&self.journey, self.route.clock.now())?;
-        let mut attempt = self.journey.attempt(at, false)?;
+        self.journey.tried = Tried::default();
+        self.journey.forced = false;
+        let mut attempt = self.journey.attempt(at)?;
         self.at = at;
         self.resumed += 1;
-        attempt.prefix = Some(Arc::new(Prefix { text: self.weave.text().to_owned() }));
+        let written = u64::from(self.body.observed().deltas);
+        attempt.prefix = Some(Arc::new(Prefix { text: self.weave.text().to_owned(), written }));
         let next = self.next.clone();
         Some(Box::pin(async move { next.run(attempt).await }))
+    }
+
+    /// What the caller hears: why the stream broke, and not why nobody went on.
+    fn why(&mut self) -> Error {
+        let broke = self.broke.take();
+        let broke = broke.unwrap_or_else(|| Error::new(Kind::BrokenStream, "the stream broke"));
+        broke.advise(Advice::Spent)
+    }
+
+    /// What both have said, in numbers.
+    fn add_up(&mut self) {
+        if self.resumed == 0 {
+            return;
+        }
+        let (before, now) = (&self.before, self.body.observed());
+        self.seen = Observed {
+            usage: match (before.usage, now.usage) {
+                (Some(a), Some(b)) => Some(sum(a, b)),
+                (a, b) => a.or(b),
+            },
+            deltas: before.deltas.saturating_add(now.deltas),
+            delta_bytes: before.delta_bytes.saturating_add(now.delta_bytes),
+            ..now.clone()
+        };
     }
 
     fn failed(&mut self, error: Error) -> Step {
         match self.resume(&error) {
             Some(asking) => {
-                self.asking = Some((asking, error));
+                self.before = self.body.observed().clone();
+                self.asking = Some(asking);
+                self.broke = Some(error);
                 Step::Bytes(self.out.split().freeze())
             }
             None => Step::Failed(error),
@@ -129,10 +186,16 @@ impl<N: Next<Attempt>> Resuming<N> {
         let head = &reply.head;
         let read = head.framing.zip(llm_dialects::upstream(head.dialect));
         let Some((framing, dialect)) = read else {
+            // Nobody gets this answer, and so its caller does not owe it.
+            let number = self.journey.attempts.saturating_sub(1);
+            self.journey.funded.bill().lost(number);
             let text = "the stream could not go on elsewhere";
             return Err(Error::new(Kind::BrokenStream, text).advise(Advice::Spent));
         };
         self.driver = Driver::new(framing, dialect.stream_decoder(head.operation));
+        if self.comments {
+            self.out.extend_from_slice(RESUMED);
+        }
         self.weave.go_on(overlap::continues(head.dialect));
         self.body = reply.body;
         Ok(())
@@ -142,30 +205,29 @@ impl<N: Next<Attempt>> Resuming<N> {
 impl<N: Next<Attempt>> Source for Resuming<N> {
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         loop {
-            if let Some((asking, first)) = &mut self.asking {
+            if let Some(asking) = &mut self.asking {
                 let asked = ready!(asking.as_mut().poll(cx));
-                let first = first.clone();
                 self.asking = None;
                 if asked.and_then(|reply| self.go_on(reply)).is_err() {
-                    // What the caller hears is why the stream broke, not why nobody went on.
-                    return Poll::Ready(Step::Failed(first.advise(Advice::Spent)));
+                    return Poll::Ready(Step::Failed(self.why()));
                 }
             }
-            let ended = match ready!(self.body.poll_step(cx)) {
+            let step = ready!(self.body.poll_step(cx));
+            self.add_up();
+            let ended = match step {
                 Step::Bytes(bytes) => {
                     self.driver.feed(bytes, &mut self.events);
+                    if let Some(error) = self.broken() {
+                        // Nobody can read on, and so nobody is to write on.
+                        self.body.give_up(&error);
+                        return Poll::Ready(self.failed(error));
+                    }
                     self.write()
                 }
                 Step::Last(bytes) => {
                     self.driver.feed(bytes, &mut self.events);
                     self.driver.finish(&mut self.events);
-                    let failure = self.events.iter().rev().find_map(|e| match e {
-                        Event::Failure(error) => Some(error.clone()),
-                        _ => None,
-                    });
-                    if let Some(error) = failure {
-                        self.events.retain(|e| !matches!(e, Event::Failure(_)));
-                        self.write();
+                    if let Some(error) = self.broken() {
                         return Poll::Ready(self.failed(error));
                     }
                     self.write();
@@ -176,6 +238,11 @@ impl<N: Next<Attempt>> Source for Resuming<N> {
                     step => return Poll::Ready(step),
                 },
             };
+            if self.weave.diverged() {
+                let error = self.why();
+                self.body.give_up(&error);
+                return Poll::Ready(Step::Failed(error));
+            }
             let out = self.out.split().freeze();
             if ended {
                 return Poll::Ready(Step::Last(out));
@@ -187,7 +254,7 @@ impl<N: Next<Attempt>> Source for Resuming<N> {
     }
 
     fn observed(&self) -> &Observed {
-        self.body.observed()
+        if self.resumed == 0 { self.body.observed() } else { &self.seen }
     }
 
     fn leave(&mut self) -> Ending {

@@ -58,8 +58,20 @@ pub(super) async fn exchange(
     let (funded, target) = (&attempt.funded, &attempt.target);
     let (now, timeouts) = (clock.now(), &target.vendor.timeouts);
     let opened = funded.opened();
-    let wait = if opened.call.peek.stream { timeouts.first_token } else { timeouts.total };
-    let limit = Limit::new(now + wait, opened.call.deadline.0);
+    let stream = opened.call.peek.stream;
+    let wait = if stream { timeouts.head } else { timeouts.total };
+    let deadline = opened.call.deadline.0;
+    // Who is silent must not use up the time in which somebody else could have answered.
+    let left = deadline.saturating_duration_since(now);
+    // A whole answer may be long, and is only then cut short when there is little time left.
+    let usual = target.health().pace(false).lock().slow();
+    let share = match (stream, usual) {
+        (true, _) => left / 2,
+        (false, Some(usual)) => (left / 2).max(usual * 3),
+        (false, None) => left / 4 * 3,
+    };
+    let within = |wait: Duration| if attempt.others { wait.min(share) } else { wait };
+    let limit = Limit::new(now + within(wait), deadline);
     opened.record.attempt(&target.id);
     let metered = funded.dispatch(target, attempt.number)?;
     let sent = target.vendor.transport.send(request);
@@ -74,8 +86,9 @@ pub(super) async fn exchange(
     };
     let (parts, body) = response.into_parts();
     if !parts.status.is_success() {
-        let fault = refusal(clock, &parts, body, dialect).await;
+        // Before its reasons are read: who leaves meanwhile owes nothing for a refusal.
         metered.refused();
+        let fault = refusal(clock, &parts, body, dialect).await;
         return Err(Error::upstream(without(fault, &armed)));
     }
     if let Some(error) = encoded(&parts) {
@@ -100,8 +113,19 @@ pub(super) async fn exchange(
         headers: passed(&parts),
     };
     let body = match framing {
-        None => whole::read(clock, body, metered, &head, limit, dialect).await?,
-        Some(framing) => Passing::commit(clock, body, metered, framing, limit, dialect).await?,
+        None => {
+            // Asked for a stream and answered whole: a first word does not come before the last.
+            let all = now + timeouts.total.min(left);
+            let limit = Limit::new(all, deadline);
+            whole::read(clock, body, metered, &head, limit, dialect).await?
+        }
+        Some(framing) => {
+            // Who has said that a stream will come may think for long, if thinking is what it does.
+            let thinks = target.capability.reasoning;
+            let wait = if thinks { timeouts.total } else { timeouts.first_token };
+            let limit = Limit::new(now + within(wait), deadline);
+            Passing::commit(clock, body, metered, framing, limit, dialect).await?
+        }
     };
     Ok(Reply { head, body: ReplyBody::new(body), receipt: ReceiptCell::default() })
 }

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use llm_core::completion::FinishReason;
 use llm_core::dialect::{Frame, FrameKind, Framing, Keep, Observed, Tap, TapCx, UpstreamDialect};
 use llm_core::error::{Error, Kind};
 use llm_core::fault::{Fault, FaultClass};
@@ -24,7 +25,9 @@ use crate::stage::reserve::Metered;
 
 /// What may pass before the first thing worth reading. A stream that says this much without saying
 /// anything is given on as it is.
-const UNREAD_BYTES_MAX: usize = 256 << 10;
+const UNREAD_BYTES_MAX: usize = 2 << 20;
+/// What is held behind a stream's end. Whoever goes on and on behind it is not listened to.
+const HELD_BYTES_MAX: usize = 1 << 20;
 /// How far a stream may go beyond the cap that the call was reserved with, in frames.
 const SPARE_DELTAS: u64 = 16;
 
@@ -44,6 +47,11 @@ pub(super) struct Passing {
     deltas_max: u64,
     timer: Timer,
     stopped: bool,
+    /// Whether a filter's refusal may be asked elsewhere.
+    refiltered: bool,
+    /// Whether the network has given all.
+    over: bool,
+    sse: bool,
 }
 
 impl Passing {
@@ -58,6 +66,7 @@ impl Passing {
     ) -> Result<Box<dyn Source>, Error> {
         let (funded, target) = (metered.funded(), metered.target());
         let call = &funded.opened().call;
+        let refiltered = funded.opened().model.policy.refiltered;
         let hide_usage = funded.hides_usage(dialect.id());
         let most = funded.bound_at(target).written_max();
         let timer = Timer::new(
@@ -69,7 +78,11 @@ impl Passing {
         let mut this = Box::new(Self {
             wire,
             splitter: Splitter::new(framing),
-            tap: dialect.tap(TapCx { hide_usage }),
+            tap: dialect.tap(TapCx {
+                hide_usage,
+                operation: call.operation,
+                candidates: call.peek.candidates,
+            }),
             frames: Vec::new(),
             pending: 0,
             ready: Pieces::default(),
@@ -78,6 +91,9 @@ impl Passing {
             metered: Some(metered),
             timer,
             stopped: false,
+            refiltered,
+            over: false,
+            sse: framing == Framing::Sse,
         });
         let first = std::future::poll_fn(|cx| this.poll_first(cx)).await;
         match first {
@@ -87,7 +103,16 @@ impl Passing {
             }
             Err(error) => {
                 if let Some(metered) = this.metered.take() {
-                    metered.failed();
+                    let seen = this.tap.observed();
+                    match (&seen.failure, is_filtered(seen)) {
+                        // An error instead of an answer, whatever status it came with.
+                        (Some(_), _) => metered.refused(),
+                        // It has read the question, and says what that was.
+                        (None, true) => {
+                            metered.ended(&Ending::Broke(error.clone()), seen, false);
+                        }
+                        (None, false) => metered.failed(),
+                    }
                 }
                 Err(error)
             }
@@ -100,12 +125,17 @@ impl Passing {
             if let Some(failure) = &seen.failure {
                 return Poll::Ready(Err(failure.clone()));
             }
+            if self.refiltered && is_filtered(seen) {
+                return Poll::Ready(Err(filtered()));
+            }
             if seen.deltas > 0 || seen.ended || self.ready.bytes > UNREAD_BYTES_MAX {
                 return Poll::Ready(Ok(()));
             }
             match ready!(self.poll_wire(cx)) {
                 Arrived::Bytes => {}
                 Arrived::Ended if self.tap.observed().ended => return Poll::Ready(Ok(())),
+                // What stands outside the framing is only known once the bytes have ended.
+                Arrived::Ended if self.tap.observed().failure.is_some() => {}
                 Arrived::Ended => return Poll::Ready(Err(truncated(None))),
                 Arrived::Broke(error) => return Poll::Ready(Err(error)),
             }
@@ -114,11 +144,21 @@ impl Passing {
 
     /// Takes what the network has, and looks at it.
     fn poll_wire(&mut self, cx: &mut Context<'_>) -> Poll<Arrived> {
+        if self.over {
+            return Poll::Ready(Arrived::Ended);
+        }
         match self.wire.as_mut().poll_next(cx) {
             Poll::Ready(Some(Ok(chunk))) => Poll::Ready(self.take(chunk)),
             Poll::Ready(None) => {
+                self.over = true;
                 self.splitter.finish(&mut self.frames);
+                let cut = self.frames.iter().any(|f| f.kind == FrameKind::Unfinished);
                 self.look(None);
+                if cut && self.sse {
+                    // It counts without its blank line, but not for every reader.
+                    let last = if self.held.is_empty() { &mut self.ready } else { &mut self.held };
+                    last.push(Bytes::from_static(b"\n\n"));
+                }
                 Poll::Ready(Arrived::Ended)
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Arrived::Broke(truncated(Some(error)))),
@@ -221,10 +261,21 @@ impl Passing {
     }
 }
 
+/// Whether a filter stepped in before anything was said.
+fn is_filtered(seen: &Observed) -> bool {
+    seen.deltas == 0 && seen.ended && seen.finish == Some(FinishReason::ContentFilter)
+}
+
+pub(super) fn filtered() -> Error {
+    Error::new(Kind::ContentFiltered, "the provider's filter refuses the question")
+}
+
 /// Bytes to be given on, joined only when there are several.
 #[derive(Default)]
 struct Pieces {
     pieces: SmallVec<[Bytes; 2]>,
+    /// Those before it were given on.
+    next: usize,
     bytes: usize,
 }
 
@@ -235,6 +286,7 @@ impl Pieces {
     }
 
     fn append(&mut self, other: &mut Self) {
+        debug_assert_eq!(other.next, 0, "what is held is given on all at once");
         self.bytes += std::mem::take(&mut other.bytes);
         self.pieces.extend(other.pieces.drain(..));
     }
@@ -245,22 +297,27 @@ impl Pieces {
 
     /// The first piece.
     fn next(&mut self) -> Bytes {
-        if self.pieces.is_empty() {
-            return Bytes::new();
-        }
-        let piece = self.pieces.remove(0);
+        let piece = self.pieces.get_mut(self.next).map(std::mem::take).unwrap_or_default();
         self.bytes -= piece.len();
+        self.next += 1;
+        if self.next >= self.pieces.len() {
+            self.pieces.clear();
+            self.next = 0;
+        }
         piece
     }
 
     /// All pieces in one.
     fn take(&mut self) -> Bytes {
         let bytes = std::mem::take(&mut self.bytes);
-        if self.pieces.len() == 1 {
-            return self.pieces.pop().unwrap_or_default();
+        let from = std::mem::take(&mut self.next);
+        if self.pieces.len() == from + 1 {
+            let last = self.pieces.pop().unwrap_or_default();
+            self.pieces.clear();
+            return last;
         }
         let mut joined = BytesMut::with_capacity(bytes);
-        self.pieces.drain(..).for_each(|p| joined.extend_from_slice(&p));
+        self.pieces.drain(..).skip(from).for_each(|p| joined.extend_from_slice(&p));
         joined.freeze()
     }
 }
@@ -281,10 +338,12 @@ impl Source for Passing {
             if let Some(failure) = self.tap.observed().failure.clone() {
                 return Poll::Ready(self.failed(failure));
             }
-            if self.tap.observed().closed {
+            if self.tap.observed().closed || self.held.bytes > HELD_BYTES_MAX {
                 // The end of the body has usually come as well: seen, it lets the connection be
                 // used again.
-                let _ = self.wire.as_mut().poll_next(cx);
+                if !self.over {
+                    let _ = self.wire.as_mut().poll_next(cx);
+                }
                 return Poll::Ready(self.last());
             }
             match ready!(self.poll_wire(cx)) {

@@ -5,12 +5,15 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use llm_core::answer::Answer;
+use llm_core::completion::FinishReason;
 use llm_core::dialect::{Body, Observed, UpstreamDialect};
 use llm_core::error::{Error, Kind};
 use llm_core::fault::{Fault, FaultClass};
 use llm_core::seam::{Clock, WireBody};
 
 use super::exchange::Limit;
+use super::passing::filtered;
 use crate::reply::{Ending, ReplyHead, Source, Step};
 use crate::stage::reserve::Metered;
 use crate::stage::{Either, race};
@@ -45,11 +48,31 @@ pub(super) async fn read(
             metered.refused();
             Err(error)
         }
+        Ok(seen) if refiltered(&metered, &seen) && is_empty(dialect, head, &bytes) => {
+            let error = filtered();
+            metered.ended(&Ending::Broke(error.clone()), &seen, false);
+            Err(error)
+        }
         Ok(seen) => Ok(Box::new(Told { bytes: Some(bytes), seen, metered: Some(metered) })),
         Err(corrupt) => {
             metered.failed();
             Err(Error::upstream(Fault::new(200, FaultClass::Corrupt, corrupt.message)))
         }
+    }
+}
+
+/// Whether a filter stepped in, and its refusal may be asked elsewhere.
+fn refiltered(metered: &Metered, seen: &Observed) -> bool {
+    let policy = &metered.funded().opened().model.policy;
+    policy.refiltered && seen.finish == Some(FinishReason::ContentFilter)
+}
+
+/// Whether an answer says nothing at all.
+fn is_empty(dialect: &'static dyn UpstreamDialect, head: &ReplyHead, bytes: &Bytes) -> bool {
+    let body = Body { bytes, content_type: Some(&head.content_type) };
+    match dialect.decode_answer(head.operation, body) {
+        Ok(Answer::Chat(completion)) => completion.candidates.iter().all(|c| c.parts.is_empty()),
+        _ => false,
     }
 }
 

@@ -57,13 +57,13 @@ fn one_probe_at_a_time_and_a_lost_one_is_given_back() {
 #[test]
 fn a_shorter_rest_never_cuts_a_longer_one_short() {
     let (mut breaker, now) = (Breaker::default(), start());
-    breaker.rest(Duration::from_secs(30), now);
-    breaker.rest(Duration::from_secs(2), now);
+    breaker.rest(Duration::from_secs(30), false, now);
+    breaker.rest(Duration::from_secs(2), false, now);
     assert_eq!(breaker.admit(now).unwrap_err(), now + Duration::from_secs(30));
-    breaker.rest(Duration::from_secs(1_000_000_000), now);
+    breaker.rest(Duration::from_secs(1_000_000_000), false, now);
     assert_eq!(breaker.until(now), Some(now + REST_MAX));
     assert_eq!(breaker.level(), 0);
-    breaker.rest(Duration::ZERO, now + REST_MAX);
+    breaker.rest(Duration::ZERO, false, now + REST_MAX);
     assert!(breaker.admit(now + REST_MAX).is_ok());
 }
 

@@ -32,45 +32,78 @@ pub(super) struct Overlap {
     /// What was said before, and must not be said again.
     said: String,
     held: String,
+    how: Continues,
 }
 
-/// Two answers that begin alike so far begin alike: the second one is the first one again.
+/// What a continuation turns out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fits {
+    /// It cannot be told yet.
+    Maybe,
+    /// This of it is new.
+    New(String),
+    /// It is the answer again in other words: nothing can be put behind what was said.
+    Never,
+}
+
+/// Answers that begin alike so far begin alike: the second one is the first one again. A few
+/// letters that happen to be the same are no repetition.
 const ALIKE_MIN: usize = 12;
 
 impl Overlap {
     pub(super) fn new(said: &str, how: Continues) -> Self {
-        let said = match how {
-            // Blanks at the end are cut off before the text is shown to a model, and come back.
-            Continues::Behind => said[said.trim_end().len()..].to_owned(),
-            Continues::Anew => said.to_owned(),
-        };
-        Self { said, held: String::new() }
+        Self { said: said.to_owned(), held: String::new(), how }
     }
 
-    /// More of the continuation came; what is new of it, once that is known. `None` while it may
-    /// still turn out to have been said.
-    pub(super) fn add(&mut self, more: &str) -> Option<String> {
+    /// More of the continuation came.
+    pub(super) fn add(&mut self, more: &str) -> Fits {
         self.held.push_str(more);
-        if self.said.starts_with(self.held.as_str()) && self.held.len() < self.said.len() {
-            return None;
+        let (said, held) = (self.said.as_str(), self.held.as_str());
+        let again = said.starts_with(held) && held.len() < said.len();
+        let blanks = self.blanks();
+        if again || (blanks.starts_with(held) && held.len() < blanks.len()) {
+            return Fits::Maybe;
         }
-        Some(self.rest())
+        self.rest()
     }
 
-    /// It has ended: what is new of it.
-    pub(super) fn rest(&mut self) -> String {
+    /// It has ended, or it is clear.
+    pub(super) fn rest(&mut self) -> Fits {
         let held = std::mem::take(&mut self.held);
-        if let Some(new) = held.strip_prefix(self.said.as_str()) {
-            return new.to_owned();
+        let said = self.said.as_str();
+        let begins_again = self.how == Continues::Anew || said.len() >= ALIKE_MIN;
+        if begins_again && let Some(new) = held.strip_prefix(said) {
+            return Fits::New(new.to_owned());
         }
-        // It began again and is not done with it: nothing of it is new. A few letters that happen
-        // to be the same are no repetition.
-        if self.said.starts_with(held.as_str()) && held.len() >= ALIKE_MIN {
-            return String::new();
+        let alike = said.bytes().zip(held.bytes()).take_while(|(a, b)| a == b).count();
+        // It began again and is not done with it: nothing of it is new.
+        if alike == held.len() && alike >= ALIKE_MIN {
+            return Fits::New(String::new());
         }
-        held
+        let least = match self.how {
+            Continues::Behind => ALIKE_MIN,
+            Continues::Anew => ALIKE_MIN.min((said.len() / 2).max(ALIKE_LEAST)),
+        };
+        if alike >= least {
+            return Fits::Never;
+        }
+        // Blanks at the end are cut off before the text is shown to a model, and come back.
+        match held.strip_prefix(self.blanks()) {
+            Some(new) if self.how == Continues::Behind => Fits::New(new.to_owned()),
+            _ => Fits::New(held),
+        }
+    }
+
+    fn blanks(&self) -> &str {
+        match self.how {
+            Continues::Behind => &self.said[self.said.trim_end().len()..],
+            Continues::Anew => "",
+        }
     }
 }
+
+/// Of a short answer, so many letters are enough for whom it is usual to begin again.
+const ALIKE_LEAST: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -84,18 +117,21 @@ mod tests {
         for piece in pieces {
             match &mut overlap {
                 None => out.push_str(piece),
-                Some(waiting) => {
-                    if let Some(new) = waiting.add(piece) {
+                Some(waiting) => match waiting.add(piece) {
+                    Fits::Maybe => {}
+                    Fits::New(new) => {
                         out.push_str(&new);
                         overlap = None;
                     }
-                }
+                    Fits::Never => return format!("{out}<"),
+                },
             }
         }
-        if let Some(mut waiting) = overlap {
-            out.push_str(&waiting.rest());
+        match overlap.map(|mut waiting| waiting.rest()) {
+            Some(Fits::New(new)) => out + &new,
+            Some(Fits::Never | Fits::Maybe) => format!("{out}<"),
+            None => out,
         }
-        out
     }
 
     #[test]
@@ -107,6 +143,18 @@ mod tests {
         assert_eq!(woven("The sea", Anew, &["The", " sea is", " calm"]), "The sea is calm");
         assert_eq!(woven("tide ", Behind, &["tide tide"]), "tide tide tide");
         assert_eq!(woven("", Anew, &["a", "b"]), "ab");
+        // Whoever usually goes on may begin again, too.
+        let (said, again) = ("The sea is calm to", "The sea is calm today.");
+        assert_eq!(woven(said, Behind, &[&again[..9], &again[9..]]), again);
+    }
+
+    /// The same answer in other words does not fit behind what was said.
+    #[test]
+    fn what_begins_again_otherwise_is_not_put_behind() {
+        use Continues::{Anew, Behind};
+        assert_eq!(woven("The sea is ca", Anew, &["The sea", " was calm"]), "The sea is ca<");
+        assert_eq!(woven("The sea is ca", Behind, &["The sea is c", "old"]), "The sea is ca<");
+        assert_eq!(woven("The sea is ca", Behind, &["The", " lm"]), "The sea is caThe lm");
     }
 
     proptest! {

@@ -4,7 +4,9 @@ use llm_core::Str;
 use llm_core::event::{Delta, Event, Notice, PartHead, PartId};
 use llm_core::extra::Extra;
 
-use super::overlap::{Continues, Overlap};
+use smallvec::SmallVec;
+
+use super::overlap::{Continues, Fits, Overlap};
 
 /// What has passed, and how the second sequence is fitted to it.
 #[derive(Debug, Default)]
@@ -16,6 +18,7 @@ pub(super) struct Weave {
     parts: u16,
     /// Something passed that no second model can go on with.
     closed_to_others: bool,
+    diverged: bool,
     second: Option<Second>,
 }
 
@@ -25,8 +28,8 @@ struct Second {
     overlap: Option<Overlap>,
     /// The part of the second sequence that carries its text.
     part: Option<PartId>,
-    /// What its further parts are called here.
-    shift: u16,
+    /// What its further parts are called here. What is not among them is left out.
+    names: SmallVec<[(PartId, PartId); 4]>,
     announced: bool,
 }
 
@@ -34,6 +37,11 @@ impl Weave {
     /// The text so far.
     pub(super) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The second sequence is the first one in other words: nothing of it can be used.
+    pub(super) fn diverged(&self) -> bool {
+        self.diverged
     }
 
     /// Whether another model can go on.
@@ -46,7 +54,7 @@ impl Weave {
         self.second = Some(Second {
             overlap: Some(Overlap::new(&self.text, how)),
             part: None,
-            shift: self.parts,
+            names: SmallVec::new(),
             announced: false,
         });
     }
@@ -79,6 +87,9 @@ impl Weave {
     }
 
     fn fit(&mut self, event: Event, out: &mut impl FnMut(&Event)) {
+        if self.diverged {
+            return;
+        }
         let Some(second) = &mut self.second else { return };
         if !std::mem::replace(&mut second.announced, true) {
             out(&Event::Notice(Notice::Resumed));
@@ -95,19 +106,16 @@ impl Weave {
                 }
             }
             Event::PartDelta { part, delta: Delta::Text(text) } if second.part == Some(part) => {
-                let new = match &mut second.overlap {
-                    None => Some(text.to_string()),
+                let fits = match &mut second.overlap {
+                    None => Fits::New(text.to_string()),
                     Some(overlap) => overlap.add(&text),
                 };
-                if let Some(new) = new {
-                    second.overlap = None;
-                    self.say(new, out);
-                }
+                self.take(fits, out);
             }
             Event::PartEnd { part, extra } if second.part == Some(part) => {
                 if let Some(mut overlap) = second.overlap.take() {
-                    let new = overlap.rest();
-                    self.say(new, out);
+                    let fits = overlap.rest();
+                    self.take(fits, out);
                 }
                 self.shut(extra, out);
             }
@@ -123,10 +131,11 @@ impl Weave {
             }
             Event::PartStart { part, head } => {
                 self.shut(Extra::default(), out);
-                if let Some(part) = self.renamed(part) {
-                    self.parts = self.parts.max(part.index.saturating_add(1));
-                    out(&Event::PartStart { part, head });
+                let here = self.fresh();
+                if let Some(second) = &mut self.second {
+                    second.names.push((part, here));
                 }
+                out(&Event::PartStart { part: here, head });
             }
             Event::Finish { .. } => {
                 self.shut(Extra::default(), out);
@@ -146,14 +155,21 @@ impl Weave {
         part
     }
 
-    /// A further part of the second sequence under a number that is free here. What began before
-    /// its text (thinking) was left out.
+    /// What a further part of the second sequence is called here.
     fn renamed(&self, part: PartId) -> Option<PartId> {
-        let second = self.second.as_ref()?;
-        let text = second.part?.index;
-        let behind = part.index.checked_sub(text).filter(|n| *n > 0)?;
-        let index = second.shift.saturating_add(behind - 1);
-        Some(PartId { candidate: part.candidate, index })
+        let names = &self.second.as_ref()?.names;
+        names.iter().rev().find(|(there, _)| *there == part).map(|(_, here)| *here)
+    }
+
+    fn take(&mut self, fits: Fits, out: &mut impl FnMut(&Event)) {
+        match (fits, &mut self.second) {
+            (Fits::New(new), Some(second)) => {
+                second.overlap = None;
+                self.say(new, out);
+            }
+            (Fits::Never, _) => self.diverged = true,
+            (Fits::Maybe | Fits::New(_), _) => {}
+        }
     }
 
     fn say(&mut self, new: String, out: &mut impl FnMut(&Event)) {
