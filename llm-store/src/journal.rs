@@ -211,7 +211,8 @@ impl<U: Unit> Journal<U> {
     }
 
     /// Reads the lines after a position, in order, up to those that are written by now: after an
-    /// opening, and whenever a worker has fallen behind.
+    /// opening, and whenever a worker has fallen behind. Nothing is deleted meanwhile, so that a
+    /// visitor that called [`Journal::folded`] would wait for itself.
     pub fn replay(
         &self,
         after: Position,

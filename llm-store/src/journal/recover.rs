@@ -140,7 +140,7 @@ impl Found {
     }
 
     fn start(&mut self, place: &Place, number: u64) -> Result<Tail, StoreError> {
-        let file = tail::begin(place, number, 0);
+        let file = tail::begin(place, number);
         let file = file.map_err(|e| unavailable(&segment::file(&place.dir, number), &e))?;
         self.total += HEADER as u64;
         self.replay.segments = 1;

@@ -51,13 +51,14 @@ pub(super) fn list(dir: &Path) -> Result<Vec<u64>, StoreError> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(dir).map_err(|e| unavailable(dir, &e))? {
         let name = entry.map_err(|e| unavailable(dir, &e))?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_suffix(SUFFIX));
-        numbers.extend(number.and_then(|hex| u64::from_str_radix(hex, 16).ok()));
+        let name = name.to_str().and_then(|name| name.strip_suffix(SUFFIX));
+        let hex = name.filter(|hex| hex.len() == 16);
+        numbers.extend(hex.and_then(|hex| u64::from_str_radix(hex, 16).ok()));
     }
     numbers.sort_unstable();
     for pair in numbers.windows(2) {
         if let [a, b] = *pair
-            && a + 1 != b
+            && b - a > 1
         {
             return Err(corrupt(&file(dir, a + 1), 0, "the segment is missing"));
         }

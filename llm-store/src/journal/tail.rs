@@ -160,15 +160,19 @@ impl Tail {
     fn rotate(&mut self, place: &Place) -> Result<(), StoreError> {
         self.finish(place)?;
         let number = self.segment + 1;
-        match begin(place, number, self.end) {
-            Ok(file) => self.enter(number, file),
+        let draft = match draft(place, number, self.end) {
+            Ok(draft) => draft,
             Err(error) if is_full(&error) => {
-                // What is left of it has no whole head; the next opening knows what to think of it.
+                // What may be left of it has no whole head, and is not taken for a segment.
                 let _ = place.disk.remove(&segment::file(&place.dir, number));
                 return Err(self.refuse(place, &error));
             }
             Err(error) => return Err(self.give_up(place, &error)),
-        }
+        };
+        // A full disk that shows only now leaves a whole head behind, and no way back.
+        let safe = draft.sync().and_then(|()| place.disk.sync_folder(&place.dir));
+        safe.map_err(|error| self.give_up(place, &error))?;
+        self.enter(number, draft);
         Ok(())
     }
 
@@ -251,11 +255,17 @@ impl Tail {
 }
 
 /// A new segment, its name and its head on the medium.
-pub(super) fn begin(place: &Place, number: u64, before: u64) -> io::Result<Arc<dyn Medium>> {
-    let file = place.disk.begin(&segment::file(&place.dir, number))?;
-    write_all(&*file, &segment::header(place.unit, number, before))?;
+pub(super) fn begin(place: &Place, number: u64) -> io::Result<Arc<dyn Medium>> {
+    let file = draft(place, number, 0)?;
     file.sync()?;
     place.disk.sync_folder(&place.dir)?;
+    Ok(file)
+}
+
+/// A segment that is a head and nothing else, and that a crash may undo.
+fn draft(place: &Place, number: u64, before: u64) -> io::Result<Arc<dyn Medium>> {
+    let file = place.disk.begin(&segment::file(&place.dir, number))?;
+    write_all(&*file, &segment::header(place.unit, number, before))?;
     Ok(file)
 }
 

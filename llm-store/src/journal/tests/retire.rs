@@ -117,3 +117,32 @@ fn what_stays_open_is_not_carried_for_ever() {
     journal.folded(last).unwrap();
     assert_eq!(journal.appender.tail.lock().position(), newest);
 }
+
+/// The process dies while it recovers, at each step of that, and the next one finds all.
+#[test]
+fn a_crash_while_recovering_loses_nothing() {
+    let dir = folder();
+    let settings = Settings { spare_bytes: 1000, ..SMALL };
+    let (journal, _) = reopen(dir.path(), settings).unwrap();
+    let model = fill(&journal);
+    let newest = journal.appender.tail.lock().position();
+    drop(journal);
+    let torn = Position { offset: newest.offset - 3, ..newest };
+    let (copied, journal, _) = cut(dir.path(), torn, settings);
+    drop((copied, journal));
+    let file = segment::file(dir.path(), torn.segment);
+    fs::File::options().write(true).open(file).unwrap().set_len(torn.offset).unwrap();
+    fs::remove_file(dir.path().join("spare")).unwrap();
+    let model = model.until(torn);
+    let mut died = 0;
+    for nth in 1..40 {
+        let copied = copy(dir.path());
+        let script = Script::failing(&[Fail::All { nth }]);
+        let opened = Journal::<Money>::on(script.disk(), copied.path().to_owned(), settings);
+        died += usize::from(opened.is_err());
+        drop(opened);
+        let (journal, _) = reopen(copied.path(), settings).unwrap();
+        model.check(&journal, None);
+    }
+    assert!(died > 4, "{died}");
+}
