@@ -62,10 +62,29 @@ fn open_holds_are_carried_and_the_rest_goes() {
 /// Each of the steps on the disk is the last one.
 #[test]
 fn a_crash_at_each_step_loses_nothing() {
+    die_at_each_step(SMALL);
+}
+
+/// And the power goes with it.
+#[test]
+fn a_power_cut_at_each_step_loses_nothing() {
+    die_at_each_step(Settings { durability: Durability::Power, ..SMALL });
+}
+
+/// Deletions are on the medium at once: the worst order there is.
+fn lose_what_is_not_synced(dir: &File, script: &Script) {
+    for number in segment::list(dir).unwrap() {
+        let path = segment::file(dir, number);
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.set_len(script.safe(&path)).unwrap();
+    }
+}
+
+fn die_at_each_step(settings: Settings) {
     let count = {
         let (dir, script) = (folder(), Script::new());
         let (journal, _) =
-            Journal::<Money>::on(script.disk(), dir.path().to_owned(), SMALL).unwrap();
+            Journal::<Money>::on(script.disk(), dir.path().to_owned(), settings).unwrap();
         let model = fill(&journal);
         journal.folded(model.lines.last().unwrap().0).unwrap();
         script.steps()
@@ -74,13 +93,16 @@ fn a_crash_at_each_step_loses_nothing() {
     let mut folds = 0;
     for nth in 1..=count {
         let (dir, script) = (folder(), Script::failing(&[Fail::All { nth }]));
-        let opened = Journal::<Money>::on(script.disk(), dir.path().to_owned(), SMALL);
+        let opened = Journal::<Money>::on(script.disk(), dir.path().to_owned(), settings);
         let Ok((journal, _)) = opened else { continue };
         let mut model = fill(&journal);
         let Some((last, _)) = model.lines.last() else { continue };
         folds += usize::from(journal.folded(*last).is_err());
         drop(journal);
-        let (journal, replay) = reopen(dir.path(), SMALL).unwrap();
+        if settings.durability == Durability::Power {
+            lose_what_is_not_synced(dir.path(), &script);
+        }
+        let (journal, replay) = reopen(dir.path(), settings).unwrap();
         assert!(replay.folded == Position::default() || replay.folded == *last);
         model.folded = replay.folded;
         model.check(&journal, None);

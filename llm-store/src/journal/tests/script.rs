@@ -22,8 +22,10 @@ pub(super) enum Fail {
     Truncate,
     /// Everything from the n-th step on: the process is gone.
     All { nth: u64 },
-    /// Every second byte is taken only.
+    /// Half of what is written is taken, each time.
     Short,
+    /// Syncs take a while.
+    Slow,
 }
 
 #[derive(Debug, Default)]
@@ -141,7 +143,8 @@ impl Medium for Tape {
             state.syncs
         };
         // Others write meanwhile: what they write is not part of this sync.
-        std::thread::yield_now();
+        let slow = self.script.state.lock().fails.contains(&Fail::Slow);
+        std::thread::sleep(std::time::Duration::from_micros(if slow { 500 } else { 0 }));
         let mut state = self.script.state.lock();
         if state.fails.contains(&Fail::Sync { nth }) {
             return Err(io::Error::other("medium error"));

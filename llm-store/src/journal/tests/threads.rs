@@ -1,5 +1,6 @@
 //! Many callers at once.
 
+use std::io::Write;
 use std::thread;
 
 use super::script::Fail;
@@ -129,6 +130,28 @@ fn eight_threads_share_syncs() {
 }
 
 #[test]
+fn one_sync_serves_all_who_wait() {
+    let power = Settings { durability: Durability::Power, ..Settings::default() };
+    let (dir, script) = (folder(), script::Script::failing(&[Fail::Slow]));
+    let power = Settings { spare_bytes: 0, ..power };
+    let (journal, _) = Journal::<Money>::on(script.disk(), dir.path().to_owned(), power).unwrap();
+    let journal = &journal;
+    let file = segment::file(dir.path(), 1);
+    let (file, script) = (&file, &script);
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            scope.spawn(move || {
+                for call in 0..40 {
+                    let at = write(journal, &opened(thread * 1000 + call, 1)).unwrap();
+                    assert!(script.safe(file) >= at.offset, "told before it was safe");
+                }
+            });
+        }
+    });
+    assert!(script.syncs() < 200, "{} syncs of 320 lines", script.syncs());
+}
+
+#[test]
 fn one_append_in_numbers() {
     let dir = folder();
     let settings = Settings { bytes_max: 1 << 30, ..Settings::default() };
@@ -142,6 +165,14 @@ fn one_append_in_numbers() {
         journal.close(&Settlement::void(proof.id())).unwrap();
     }
     let each = start.elapsed() / (2 * 50_000);
-    println!("one append: {each:?}");
     assert_eq!(journal.holds_open(), 0);
+    let mut plain = fs::File::create(dir.path().join("plain")).unwrap();
+    let bytes = vec![7; usize::try_from(journal.bytes() / (2 * 50_000)).unwrap()];
+    #[expect(clippy::disallowed_methods, reason = "what is printed is real time")]
+    let start = std::time::Instant::now();
+    for _ in 0..2 * 50_000 {
+        plain.write_all(&bytes).unwrap();
+    }
+    let bare = start.elapsed() / (2 * 50_000);
+    println!("one append: {each:?}, of which a bare write is {bare:?}");
 }
