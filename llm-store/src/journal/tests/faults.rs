@@ -128,6 +128,21 @@ fn a_line_whose_sync_failed_is_gone() {
     assert_eq!(lines(&journal, Position::default()), [(first, opened(1, 9))]);
 }
 
+/// Pages that failed to sync are read back as if they were there: only writing them again, and
+/// syncing that, makes it so.
+#[test]
+fn what_an_opening_reads_it_writes_again() {
+    let dir = folder();
+    let (journal, _) = reopen(dir.path(), SMALL).unwrap();
+    let at = write(&journal, &opened(1, 9)).unwrap();
+    drop(journal);
+    let script = Script::new();
+    let (journal, _) = on(&script, dir.path(), SMALL).unwrap();
+    assert_eq!(script.bytes(), at.offset);
+    assert_eq!(script.safe(&segment::file(dir.path(), at.segment)), at.offset);
+    assert_eq!(lines(&journal, Position::default()), [(at, opened(1, 9))]);
+}
+
 #[test]
 fn short_writes_are_finished() {
     let dir = folder();

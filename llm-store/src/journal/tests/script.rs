@@ -39,6 +39,7 @@ struct State {
     writes: u64,
     syncs: u64,
     steps: u64,
+    bytes: u64,
     /// How many more bytes files may grow by.
     room: Option<u64>,
     /// How much of each file outlasts the power.
@@ -66,6 +67,11 @@ impl Script {
 
     pub(super) fn steps(&self) -> u64 {
         self.state.lock().steps
+    }
+
+    /// Bytes written.
+    pub(super) fn bytes(&self) -> u64 {
+        self.state.lock().bytes
     }
 
     pub(super) fn syncs(&self) -> u64 {
@@ -131,6 +137,7 @@ impl Medium for Tape {
             }
             state.room = Some(room - grow);
         }
+        state.bytes += take as u64;
         Medium::write(&self.file, &bytes[..take])
     }
 
