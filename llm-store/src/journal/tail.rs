@@ -1,0 +1,309 @@
+//! The end that lines are appended to: rotation, room, and what becomes of a disk that fails.
+//!
+//! A write that finds no room is taken back and refuses new holds until there is room again; the
+//! ends of holds that run go to the *spare*, a segment of zeros that was written ahead. Any other
+//! failure, and one that cannot be taken back, is for good: nothing is appended to a file whose
+//! end nobody knows.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use llm_core::Str;
+use llm_core::ledger::rules::Violation;
+use llm_core::store::StoreError;
+
+use super::disk::{Disk, Medium, is_full, write_all};
+use super::frame::{self, CLOSE_BYTES, Line};
+use super::holds::Tally;
+use super::segment::{self, HEADER, unavailable};
+use super::{Durability, Position, Settings};
+
+/// Where the journal is, and what it was told.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) dir: PathBuf,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) settings: Settings,
+    /// The word for what its amounts count.
+    pub(super) unit: &'static str,
+}
+
+/// The appending end.
+#[derive(Debug)]
+pub(super) struct Tail {
+    pub(super) file: Arc<dyn Medium>,
+    pub(super) segment: u64,
+    /// Where the next line begins.
+    pub(super) end: u64,
+    /// Whether the file has zeros after its end.
+    pub(super) padded: bool,
+    /// Segments before this one, oldest first.
+    pub(super) closed: VecDeque<Closed>,
+    /// The bytes of all segments.
+    pub(super) total: u64,
+    pub(super) tally: Tally,
+    /// Up to here everything is on the medium.
+    pub(super) synced: Position,
+    /// Somebody is seeing to it that more is.
+    pub(super) syncing: bool,
+    /// The disk was full: no new holds until it has room again.
+    pub(super) full: bool,
+    /// Whether the spare is there.
+    pub(super) spare: bool,
+    /// What ended all writing.
+    pub(super) fault: Option<StoreError>,
+    /// The line under way. Under the lock and not of each thread: encoding is a tenth of the write
+    /// that follows it, and a line may be written while a thread ends.
+    pub(super) buffer: Vec<u8>,
+}
+
+/// A segment that is no longer written to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Closed {
+    pub(super) number: u64,
+    pub(super) bytes: u64,
+    /// The last line in it, or before it, that somebody has to fold.
+    pub(super) last: Position,
+}
+
+impl Tail {
+    /// Where the next line begins.
+    pub(super) fn position(&self) -> Position {
+        Position { segment: self.segment, offset: self.end }
+    }
+
+    /// Appends a line and says where it ends. `None`: not now, somebody syncs this segment; come
+    /// back when they are done.
+    pub(super) fn put(
+        &mut self,
+        place: &Place,
+        line: &Line<'_>,
+    ) -> Result<Option<Position>, StoreError> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone());
+        }
+        let terms = frame::encode(line, &mut self.buffer).ok_or(Violation::Range)?;
+        if !self.tally.admits(line, terms)? {
+            return Ok(Some(self.position()));
+        }
+        self.may_grow(place, line)?;
+        let begins = matches!(line, Line::Open { .. });
+        let len = self.buffer.len() as u64;
+        let fresh = self.end <= HEADER as u64;
+        if !fresh && self.end + len > place.settings.segment_bytes {
+            if self.syncing {
+                return Ok(None);
+            }
+            match self.rotate(place) {
+                Err(StoreError::Full(_)) if !begins && self.fault.is_none() => self.adopt(place)?,
+                other => other?,
+            }
+        }
+        match self.write(place) {
+            Err(StoreError::Full(_)) if !begins && self.fault.is_none() && self.spare => {
+                if self.syncing {
+                    return Ok(None);
+                }
+                self.adopt(place)?;
+                self.write(place)?;
+            }
+            other => other?,
+        }
+        let at = self.position();
+        self.tally.note(line, terms, len, at);
+        debug_assert!(at > self.synced && self.total >= self.end);
+        Ok(Some(at))
+    }
+
+    /// Whether the cap allows a line. Each hold that is made brings the room for its own end, so
+    /// that no end is ever refused for the cap; what runs gets a quarter more than what begins.
+    fn may_grow(&self, place: &Place, line: &Line<'_>) -> Result<(), StoreError> {
+        let cap = place.settings.bytes_max;
+        let (more, cap) = match line {
+            Line::Open { .. } if self.full => {
+                return Err(StoreError::Full(Str::from_static("the journal's disk was full")));
+            }
+            Line::Open { .. } => (1, cap),
+            Line::Dispatch { .. } | Line::Watermark { .. } => (0, cap + cap / 4),
+            // These end something, or make room.
+            Line::Close { .. } | Line::Carry { .. } | Line::Folded { .. } => return Ok(()),
+        };
+        let ends = (self.tally.holds.len() as u64 + more) * CLOSE_BYTES;
+        if self.total + self.buffer.len() as u64 + ends > cap {
+            return Err(StoreError::Full(Str::from_static("the journal of holds is at its cap")));
+        }
+        Ok(())
+    }
+
+    /// Writes the buffer at the end, or leaves the file as it was.
+    fn write(&mut self, place: &Place) -> Result<(), StoreError> {
+        frame::seal(&mut self.buffer, self.segment, self.end);
+        if let Err(error) = write_all(&*self.file, &self.buffer) {
+            let taken_back = self.file.truncate(self.end);
+            self.padded = false;
+            return Err(match taken_back {
+                Ok(()) if is_full(&error) => self.refuse(place, &error),
+                Ok(()) | Err(_) => self.give_up(place, &error),
+            });
+        }
+        let len = self.buffer.len() as u64;
+        self.end += len;
+        self.total += len;
+        Ok(())
+    }
+
+    /// Begins the next segment. This one is on the medium before the next exists, so that only the
+    /// last can have an end that is torn.
+    fn rotate(&mut self, place: &Place) -> Result<(), StoreError> {
+        self.finish(place)?;
+        let number = self.segment + 1;
+        let draft = match draft(place, number, self.end) {
+            Ok(draft) => draft,
+            Err(error) if is_full(&error) => {
+                // What may be left of it has no whole head, and is not taken for a segment.
+                let _ = place.disk.remove(&segment::file(&place.dir, number));
+                return Err(self.refuse(place, &error));
+            }
+            Err(error) => return Err(self.give_up(place, &error)),
+        };
+        // A full disk that shows only now leaves a whole head behind, and no way back.
+        let safe = draft.sync().and_then(|()| place.disk.sync_folder(&place.dir));
+        safe.map_err(|error| self.give_up(place, &error))?;
+        self.enter(number, draft);
+        Ok(())
+    }
+
+    /// Makes the spare the next segment.
+    fn adopt(&mut self, place: &Place) -> Result<(), StoreError> {
+        if !self.spare {
+            return Err(StoreError::Full(Str::from_static("the journal's spare is used up")));
+        }
+        self.finish(place)?;
+        let number = self.segment + 1;
+        let (from, to) = (spare(place), segment::file(&place.dir, number));
+        let head = segment::header(place.unit, number, self.end);
+        let adopted = place.disk.resume(&from, 0).and_then(|file| {
+            write_all(&*file, &head)?;
+            file.sync()?;
+            // Only now: whoever finds it under its new name finds it with its head.
+            place.disk.rename(&from, &to)?;
+            place.disk.sync_folder(&place.dir)?;
+            Ok(file)
+        });
+        let file = adopted.map_err(|error| self.give_up(place, &error))?;
+        self.enter(number, file);
+        (self.spare, self.padded, self.full) = (false, true, true);
+        Ok(())
+    }
+
+    fn finish(&mut self, place: &Place) -> Result<(), StoreError> {
+        debug_assert!(!self.syncing, "two syncs of one file, and only one would hear of a failure");
+        if self.padded {
+            self.file.truncate(self.end).map_err(|error| self.give_up(place, &error))?;
+            self.padded = false;
+        }
+        let synced = self.file.sync();
+        self.synced(place, self.position(), synced)
+    }
+
+    /// What a sync has come to. After one that failed, nobody knows which pages are there: what
+    /// waited for it was told to nobody, and goes.
+    pub(super) fn synced(
+        &mut self,
+        place: &Place,
+        up_to: Position,
+        result: io::Result<()>,
+    ) -> Result<(), StoreError> {
+        match result {
+            Ok(()) => {
+                self.synced = self.synced.max(up_to);
+                Ok(())
+            }
+            Err(error) => {
+                if place.settings.durability == Durability::Power {
+                    debug_assert_eq!(self.synced.segment, self.segment);
+                    // If that fails too, the next opening writes again what it reads.
+                    let _ = self.file.truncate(self.synced.offset);
+                }
+                Err(self.give_up(place, &error))
+            }
+        }
+    }
+
+    fn enter(&mut self, number: u64, file: Arc<dyn Medium>) {
+        debug_assert_eq!(number, self.segment + 1);
+        let (bytes, last) = (self.end, self.tally.last);
+        self.closed.push_back(Closed { number: self.segment, bytes, last });
+        (self.file, self.segment, self.end) = (file, number, HEADER as u64);
+        self.total += self.end;
+        self.synced = self.position();
+    }
+
+    fn refuse(&mut self, place: &Place, error: &io::Error) -> StoreError {
+        self.full = true;
+        unavailable(&segment::file(&place.dir, self.segment), error)
+    }
+
+    /// Nothing is written any more, whatever room there may be later.
+    pub(super) fn give_up(&mut self, place: &Place, error: &io::Error) -> StoreError {
+        let error = unavailable(&segment::file(&place.dir, self.segment), error);
+        self.fault.get_or_insert(error).clone()
+    }
+}
+
+/// A new segment, its name and its head on the medium.
+pub(super) fn begin(place: &Place, number: u64) -> io::Result<Arc<dyn Medium>> {
+    let file = draft(place, number, 0)?;
+    file.sync()?;
+    place.disk.sync_folder(&place.dir)?;
+    Ok(file)
+}
+
+/// A segment that is a head and nothing else, and that a crash may undo.
+fn draft(place: &Place, number: u64, before: u64) -> io::Result<Arc<dyn Medium>> {
+    let file = place.disk.begin(&segment::file(&place.dir, number))?;
+    write_all(&*file, &segment::header(place.unit, number, before))?;
+    Ok(file)
+}
+
+/// Sees to it that the spare is there: room that a full disk cannot take back.
+pub(super) fn make_spare(place: &Place) -> io::Result<()> {
+    let (path, size) = (spare(place), place.settings.spare_bytes);
+    let mut head = [0; HEADER];
+    if size == 0 {
+        return Ok(());
+    }
+    let there = File::open(&path).and_then(|mut file| {
+        file.read_exact(&mut head)?;
+        Ok(file.metadata()?.len() == size && segment::is_blank(&head))
+    });
+    if there.unwrap_or(false) {
+        return Ok(());
+    }
+    let file = place.disk.begin(&path)?;
+    let zeros = [0; 8 << 10];
+    let mut left = usize::try_from(size).unwrap_or(usize::MAX);
+    let written = loop {
+        let chunk = zeros.get(..left.min(zeros.len())).unwrap_or_default();
+        if chunk.is_empty() {
+            break file.sync();
+        }
+        if let Err(error) = write_all(&*file, chunk) {
+            break Err(error);
+        }
+        left -= chunk.len();
+    };
+    if written.is_err() {
+        // Half of it only takes room.
+        let _ = place.disk.remove(&path);
+    }
+    written?;
+    place.disk.sync_folder(&place.dir)
+}
+
+fn spare(place: &Place) -> PathBuf {
+    place.dir.join("spare")
+}
