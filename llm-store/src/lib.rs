@@ -3,3 +3,6 @@
 //! What will live here: `memory` (for library users and the simulator), `sqlite/` (the default),
 //! `postgres/`, `redis/` (shared windows and caches, never money) and `lease` (exact budgets
 //! without store I/O on the hot path).
+
+#[cfg(feature = "redis")]
+pub mod redis;

@@ -1,0 +1,345 @@
+//! The way to the server: connections, the deadline of every operation, and who notices that it is
+//! out.
+//!
+//! The actors are *callers*, who wait [`DEADLINE`] at most and not at all once the breaker is down;
+//! the *wire*, two connections that mend themselves after a short break; and the *mender*, a task
+//! that exists while the breaker is down and makes a new wire for each probe. An old wire is not
+//! probed: behind a network that swallows packets it would be silent for as long as TCP repeats.
+//! Deliberately absent: retries. Whether an operation happened is unknown when its deadline has
+//! passed, and a caller would rather go on without than wait twice.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use futures_util::future::{Either, select, try_join};
+use llm_core::Str;
+use llm_core::seam::Clock;
+use llm_core::store::StoreError;
+use parking_lot::Mutex;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{Client, RedisError, RedisResult};
+use tokio::runtime::Handle;
+
+use super::breaker::Breaker;
+use super::fault::{Fault, fault};
+
+/// What any operation may take: a slow Redis is a dead one.
+pub const DEADLINE: Duration = Duration::from_millis(50);
+/// Who gives up so shortly before it was not in a hurry of their own.
+const NEARLY: Duration = Duration::from_millis(40);
+/// What a new connection may take, with name lookup and TLS. Only the mender waits for it.
+pub(super) const CONNECT_WAIT: Duration = Duration::from_millis(500);
+/// How long what a probe writes stays: it shows that this server takes writes.
+const PROBE_TTL_MS: u64 = 1_000;
+
+/// Which of the two connections. Recordings have their own, since a megabyte on the way would make
+/// every count behind it late.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Lane {
+    Counts,
+    Recordings,
+}
+
+/// Whether Redis is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It answers.
+    Up,
+    /// It does not: everybody goes on without it, in the mode declared for that.
+    Degraded {
+        /// Since when.
+        since: Instant,
+        /// What was wrong last.
+        why: Str,
+    },
+}
+
+/// What happened so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Operations that failed, deadlines among them.
+    pub failures: u64,
+    /// Operations that were not tried, because it was known to be out.
+    pub skipped: u64,
+    /// How often it went out.
+    pub outages: u64,
+}
+
+/// The way to one server.
+pub(super) struct Link {
+    client: Client,
+    clock: Arc<dyn Clock>,
+    runtime: Handle,
+    probe_key: String,
+    health: Mutex<Health>,
+    failures: AtomicU64,
+    skipped: AtomicU64,
+    outages: AtomicU64,
+}
+
+struct Health {
+    breaker: Breaker,
+    wire: Option<Arc<Wire>>,
+    why: Str,
+    /// Which wire it is: what an older one still fails says nothing about this one.
+    age: u64,
+}
+
+struct Wire {
+    counts: ConnectionManager,
+    recordings: ConnectionManager,
+}
+
+/// An operation under way. Counts as a failure when somebody else's patience ends first.
+struct Waiting<'a> {
+    link: &'a Arc<Link>,
+    age: u64,
+    since: Instant,
+    done: bool,
+}
+
+impl Link {
+    /// Tries once; if that fails the link is down, and the mender goes on.
+    pub(super) async fn open(
+        client: Client,
+        clock: Arc<dyn Clock>,
+        runtime: Handle,
+        probe_key: String,
+    ) -> Arc<Self> {
+        let breaker = Breaker::new(clock.now());
+        let why = Str::from_static("not connected yet");
+        let health = Mutex::new(Health { breaker, wire: None, why, age: 0 });
+        let [failures, skipped, outages] = [const { AtomicU64::new(0) }; 3];
+        let link = Arc::new(Self {
+            client,
+            clock,
+            runtime,
+            probe_key,
+            health,
+            failures,
+            skipped,
+            outages,
+        });
+        match link.probe().await {
+            Ok(wire) => link.mended(wire),
+            Err(why) => {
+                link.outages.fetch_add(1, Ordering::Relaxed);
+                link.not_mended(why);
+                link.mend();
+            }
+        }
+        link
+    }
+
+    /// Carries out one operation within [`DEADLINE`], however many steps it has.
+    pub(super) async fn run<T, F>(
+        self: &Arc<Self>,
+        lane: Lane,
+        operation: impl FnOnce(ConnectionManager) -> F,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = RedisResult<T>> + Send,
+    {
+        let (connection, age) = self.pass(lane)?;
+        let mut waiting = Waiting { link: self, age, since: self.clock.now(), done: false };
+        let result = self.within(DEADLINE, operation(connection)).await;
+        waiting.done = true;
+        match result {
+            Ok(Ok(value)) => {
+                self.health.lock().well(age);
+                Ok(value)
+            }
+            Ok(Err(error)) => Err(self.failed(&error, age)),
+            Err(Late) => {
+                self.strike(age, Late::WHY);
+                Err(StoreError::Unavailable(Late::WHY))
+            }
+        }
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    pub(super) fn state(&self) -> State {
+        let health = self.health.lock();
+        match health.breaker.down_since() {
+            None => State::Up,
+            Some(since) => State::Degraded { since, why: health.why.clone() },
+        }
+    }
+
+    pub(super) fn tally(&self) -> Tally {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Tally {
+            failures: read(&self.failures),
+            skipped: read(&self.skipped),
+            outages: read(&self.outages),
+        }
+    }
+
+    fn pass(&self, lane: Lane) -> Result<(ConnectionManager, u64), StoreError> {
+        let health = self.health.lock();
+        match (&health.wire, health.breaker.down_since()) {
+            (Some(wire), None) => {
+                let connection = match lane {
+                    Lane::Counts => &wire.counts,
+                    Lane::Recordings => &wire.recordings,
+                };
+                Ok((connection.clone(), health.age))
+            }
+            (None, _) | (_, Some(_)) => {
+                self.skipped.fetch_add(1, Ordering::Relaxed);
+                Err(StoreError::Unavailable(Str::from_static("redis is out")))
+            }
+        }
+    }
+
+    async fn within<T>(&self, wait: Duration, step: impl Future<Output = T>) -> Result<T, Late> {
+        match select(pin!(step), self.clock.sleep(wait)).await {
+            Either::Left((value, _)) => Ok(value),
+            Either::Right(((), _)) => Err(Late),
+        }
+    }
+
+    fn failed(self: &Arc<Self>, error: &RedisError, age: u64) -> StoreError {
+        let Fault { error: told, is_outage } = fault(error);
+        tracing::debug!(error = %told, "redis failed");
+        if is_outage {
+            self.strike(age, Str::from(told.to_string()));
+        } else {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+            self.health.lock().well(age);
+        }
+        told
+    }
+
+    fn strike(self: &Arc<Self>, age: u64, why: Str) {
+        if self.count_strike(age, why) {
+            self.mend();
+        }
+    }
+
+    fn count_strike(&self, age: u64, why: Str) -> bool {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        let now = self.clock.now();
+        let mut health = self.health.lock();
+        if health.age != age || !health.breaker.strike(now) {
+            return false;
+        }
+        tracing::warn!(%why, "redis is out; going on without it");
+        health.why = why;
+        self.outages.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+
+    /// Starts the one mender there is: called only by whoever saw the breaker go down.
+    fn mend(self: &Arc<Self>) {
+        self.runtime.spawn(mend(Arc::downgrade(self)));
+    }
+
+    /// A new wire over which a write has passed in time.
+    async fn probe(&self) -> Result<Wire, Str> {
+        let settings = ConnectionManagerConfig::new()
+            .set_number_of_retries(0)
+            .set_connection_timeout(Some(CONNECT_WAIT))
+            // The deadline of the operation is ours, and a second timer is a second cost.
+            .set_response_timeout(None);
+        let connect = || ConnectionManager::new_with_config(self.client.clone(), settings.clone());
+        let told = |error: RedisError| Str::from(fault(&error).error.to_string());
+        let both = self.within(CONNECT_WAIT, try_join(connect(), connect())).await;
+        let (counts, recordings) = both.map_err(|Late| Late::WHY)?.map_err(told)?;
+        for connection in [&counts, &recordings] {
+            let mut connection = connection.clone();
+            let mut write = redis::cmd("SET");
+            write.arg(&self.probe_key).arg(1).arg("PX").arg(PROBE_TTL_MS);
+            let wrote = self.within(DEADLINE, write.exec_async(&mut connection)).await;
+            match wrote.map_err(|Late| Late::WHY)? {
+                Ok(()) => {}
+                // A full server is not an outage: it says so at once.
+                Err(error) if !fault(&error).is_outage => {}
+                Err(error) => return Err(told(error)),
+            }
+        }
+        Ok(Wire { counts, recordings })
+    }
+
+    fn mended(&self, wire: Wire) {
+        let now = self.clock.now();
+        let mut health = self.health.lock();
+        health.breaker.healed(now);
+        health.wire = Some(Arc::new(wire));
+        health.age += 1;
+        tracing::info!("redis answers");
+    }
+
+    fn not_mended(&self, why: Str) {
+        let mut health = self.health.lock();
+        health.breaker.still_down();
+        health.wire = None;
+        health.why = why;
+    }
+}
+
+impl Health {
+    fn well(&mut self, age: u64) {
+        if self.age == age {
+            self.breaker.well();
+        }
+    }
+}
+
+/// Probes until one succeeds or nobody needs the link any more.
+async fn mend(link: Weak<Link>) {
+    loop {
+        let Some(pause) = link.upgrade().map(|link| {
+            let pause = link.health.lock().breaker.pause();
+            link.clock.sleep(pause)
+        }) else {
+            return;
+        };
+        pause.await;
+        let Some(link) = link.upgrade() else { return };
+        match link.probe().await {
+            Ok(wire) => return link.mended(wire),
+            Err(why) => link.not_mended(why),
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        let waited = self.link.clock.now().saturating_duration_since(self.since);
+        if waited >= NEARLY {
+            self.link.strike(self.age, Late::WHY);
+        }
+    }
+}
+
+/// Nothing came in time.
+struct Late;
+
+impl Late {
+    const WHY: Str = Str::from_static("redis: no answer in time");
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("state", &self.state()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,29 @@
+//! Against a real `redis-server` of this machine: started in a directory of its own on a free
+//! port, and killed at the end. Without one these tests are skipped, and say so, unless
+//! `LLM_TESTS_STRICT=1`.
+
+mod clocks;
+mod counters;
+mod outage;
+mod recordings;
+mod revoked;
+mod server;
+mod slots;
+mod tls;
+
+use std::sync::Arc;
+
+use llm_core::ledger::{AccountId, Owner};
+use llm_store::redis::{Redis, Settings};
+
+use crate::clocks::RealClock;
+use crate::server::Server;
+
+/// One replica of many.
+async fn replica(server: &Server) -> Redis {
+    Redis::connect(&Settings::new(server.url()), Arc::new(RealClock)).await.unwrap()
+}
+
+fn owner(name: &'static str) -> AccountId {
+    AccountId::new(Owner::Key, name)
+}
