@@ -179,6 +179,7 @@ impl Counters for Redis {
             let asks =
                 asks.iter().map(|(limit, n)| Ok(Ask { rule: self.counting.rule(limit)?, n: *n }));
             let asks = asks.collect::<Result<Vec<_>, StoreError>>()?;
+            self.link.ready()?;
             let keys = keys(&self.names.counter(owner), &asks);
             self.link.run(Lane::Counts, |to| self.count(to, &keys, &asks)).await
         })

@@ -8,33 +8,32 @@
 //! Deliberately absent: retries. Whether an operation happened is unknown when its deadline has
 //! passed, and a caller would rather go on without than wait twice.
 
+mod mending;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use futures_util::future::{Either, select, try_join};
+use futures_util::future::{Either, select};
 use llm_core::Str;
 use llm_core::seam::Clock;
 use llm_core::store::StoreError;
 use parking_lot::Mutex;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::aio::ConnectionManager;
 use redis::{Client, RedisError, RedisResult};
 use tokio::runtime::Handle;
 
 use super::breaker::Breaker;
 use super::fault::{Fault, fault};
+pub(super) use mending::CONNECT_WAIT;
 
 /// What any operation may take: a slow Redis is a dead one.
 pub const DEADLINE: Duration = Duration::from_millis(50);
 /// Who gives up so shortly before it was not in a hurry of their own.
 const NEARLY: Duration = Duration::from_millis(40);
-/// What a new connection may take, with name lookup and TLS. Only the mender waits for it.
-pub(super) const CONNECT_WAIT: Duration = Duration::from_millis(500);
-/// How long what a probe writes stays: it shows that this server takes writes.
-const PROBE_TTL_MS: u64 = 1_000;
 
 /// Which of the two connections. Recordings have their own, since a megabyte on the way would make
 /// every count behind it late.
@@ -190,6 +189,19 @@ impl Link {
         }
     }
 
+    /// Says no at once when it is known to be out: before anything is written for nothing.
+    pub(super) fn ready(&self) -> Result<(), StoreError> {
+        match self.health.lock().breaker.down_since() {
+            None => Ok(()),
+            Some(_) => Err(self.skip()),
+        }
+    }
+
+    fn skip(&self) -> StoreError {
+        self.skipped.fetch_add(1, Ordering::Relaxed);
+        StoreError::Unavailable(Str::from_static("redis is out"))
+    }
+
     fn pass(&self, lane: Lane) -> Result<(ConnectionManager, u64), StoreError> {
         let health = self.health.lock();
         match (&health.wire, health.breaker.down_since()) {
@@ -200,10 +212,7 @@ impl Link {
                 };
                 Ok((connection.clone(), health.age))
             }
-            (None, _) | (_, Some(_)) => {
-                self.skipped.fetch_add(1, Ordering::Relaxed);
-                Err(StoreError::Unavailable(Str::from_static("redis is out")))
-            }
+            (None, _) | (_, Some(_)) => Err(self.skip()),
         }
     }
 
@@ -227,69 +236,16 @@ impl Link {
     }
 
     fn strike(self: &Arc<Self>, age: u64, why: Str) {
-        if self.count_strike(age, why) {
-            self.mend();
-        }
-    }
-
-    fn count_strike(&self, age: u64, why: Str) -> bool {
         self.failures.fetch_add(1, Ordering::Relaxed);
         let now = self.clock.now();
         let mut health = self.health.lock();
-        if health.age != age || !health.breaker.strike(now) {
-            return false;
+        if health.age == age && health.breaker.strike(now) {
+            tracing::warn!(%why, "redis is out; going on without it");
+            health.why = why;
+            self.outages.fetch_add(1, Ordering::Relaxed);
+            drop(health);
+            self.mend();
         }
-        tracing::warn!(%why, "redis is out; going on without it");
-        health.why = why;
-        self.outages.fetch_add(1, Ordering::Relaxed);
-        true
-    }
-
-    /// Starts the one mender there is: called only by whoever saw the breaker go down.
-    fn mend(self: &Arc<Self>) {
-        self.runtime.spawn(mend(Arc::downgrade(self)));
-    }
-
-    /// A new wire over which a write has passed in time.
-    async fn probe(&self) -> Result<Wire, Str> {
-        let settings = ConnectionManagerConfig::new()
-            .set_number_of_retries(0)
-            .set_connection_timeout(Some(CONNECT_WAIT))
-            // The deadline of the operation is ours, and a second timer is a second cost.
-            .set_response_timeout(None);
-        let connect = || ConnectionManager::new_with_config(self.client.clone(), settings.clone());
-        let told = |error: RedisError| Str::from(fault(&error).error.to_string());
-        let both = self.within(CONNECT_WAIT, try_join(connect(), connect())).await;
-        let (counts, recordings) = both.map_err(|Late| Late::WHY)?.map_err(told)?;
-        for connection in [&counts, &recordings] {
-            let mut connection = connection.clone();
-            let mut write = redis::cmd("SET");
-            write.arg(&self.probe_key).arg(1).arg("PX").arg(PROBE_TTL_MS);
-            let wrote = self.within(DEADLINE, write.exec_async(&mut connection)).await;
-            match wrote.map_err(|Late| Late::WHY)? {
-                Ok(()) => {}
-                // A full server is not an outage: it says so at once.
-                Err(error) if !fault(&error).is_outage => {}
-                Err(error) => return Err(told(error)),
-            }
-        }
-        Ok(Wire { counts, recordings })
-    }
-
-    fn mended(&self, wire: Wire) {
-        let now = self.clock.now();
-        let mut health = self.health.lock();
-        health.breaker.healed(now);
-        health.wire = Some(Arc::new(wire));
-        health.age += 1;
-        tracing::info!("redis answers");
-    }
-
-    fn not_mended(&self, why: Str) {
-        let mut health = self.health.lock();
-        health.breaker.still_down();
-        health.wire = None;
-        health.why = why;
     }
 }
 
@@ -297,24 +253,6 @@ impl Health {
     fn well(&mut self, age: u64) {
         if self.age == age {
             self.breaker.well();
-        }
-    }
-}
-
-/// Probes until one succeeds or nobody needs the link any more.
-async fn mend(link: Weak<Link>) {
-    loop {
-        let Some(pause) = link.upgrade().map(|link| {
-            let pause = link.health.lock().breaker.pause();
-            link.clock.sleep(pause)
-        }) else {
-            return;
-        };
-        pause.await;
-        let Some(link) = link.upgrade() else { return };
-        match link.probe().await {
-            Ok(wire) => return link.mended(wire),
-            Err(why) => link.not_mended(why),
         }
     }
 }

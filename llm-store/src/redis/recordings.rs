@@ -52,6 +52,7 @@ impl Keeping {
 impl CacheStore for Redis {
     fn get<'a>(&'a self, key: &'a CacheKey) -> Stored<'a, Option<Bytes>> {
         Box::pin(async move {
+            self.link.ready()?;
             let mut script = self.keeping.get.prepare_invoke();
             self.place(key, &mut script);
             let run = |mut to| async move { script.invoke_async::<Option<Vec<u8>>>(&mut to).await };
@@ -77,6 +78,7 @@ impl CacheStore for Redis {
             if ttl == 0 {
                 return Ok(());
             }
+            self.link.ready()?;
             let mut script = self.keeping.put.prepare_invoke();
             self.place(key, &mut script);
             script.arg(self.names.recordings(&key.tenant)).arg(ttl).arg(self.keeping.listed_max);

@@ -74,6 +74,7 @@ impl Slots for Redis {
         ttl: Duration,
     ) -> Stored<'a, SlotVerdict> {
         Box::pin(async move {
+            self.link.ready()?;
             let mut script = self.leasing.take.key(self.names.slots(owner));
             self.tell_time(&mut script);
             script.arg(max).arg(call.to_string()).arg(ms(ttl));
@@ -87,6 +88,7 @@ impl Slots for Redis {
 
     fn renew<'a>(&'a self, owner: &'a AccountId, call: CallId, ttl: Duration) -> Stored<'a, bool> {
         Box::pin(async move {
+            self.link.ready()?;
             let mut script = self.leasing.renew.key(self.names.slots(owner));
             self.tell_time(&mut script);
             script.arg(call.to_string()).arg(ms(ttl));
@@ -98,6 +100,7 @@ impl Slots for Redis {
 
     fn give_back<'a>(&'a self, owner: &'a AccountId, call: CallId) -> Stored<'a, bool> {
         Box::pin(async move {
+            self.link.ready()?;
             let mut remove = redis::cmd("ZREM");
             remove.arg(self.names.slots(owner)).arg(call.to_string());
             self.link

@@ -2,6 +2,14 @@
 //! port, and killed at the end. Without one these tests are skipped, and say so, unless
 //! `LLM_TESTS_STRICT=1`.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test says what is wrong by failing"
+)]
+
 mod clocks;
 mod counters;
 mod outage;

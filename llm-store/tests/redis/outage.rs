@@ -161,6 +161,36 @@ async fn a_gateway_starts_without_it() {
     until_up(&store).await;
 }
 
+/// A middle box closed a connection that nobody used: one call fails, and the next has a new one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_connection_is_no_outage() {
+    let Some(server) = Server::start() else { return };
+    let store = replica(&server).await;
+    for _ in 0..3 {
+        assert_eq!(take(&store).await, Ok(true));
+        assert!(server.ask::<u32>(&["CLIENT", "KILL", "TYPE", "normal"]) >= 1);
+        sleep(Duration::from_millis(20)).await;
+        let _ = take(&store).await;
+    }
+    assert_eq!(take(&store).await, Ok(true));
+    assert_eq!((store.state(), store.tally().outages), (State::Up, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_an_outage_and_is_not_told() {
+    let Some(server) = Server::start() else { return };
+    server.ask::<()>(&["CONFIG", "SET", "requirepass", "hunter2"]);
+    let connect = async |word: &str| {
+        let url = server.url().replace("127", &format!(":{word}@127"));
+        Redis::connect(&Settings::new(url), Arc::new(RealClock)).await.unwrap()
+    };
+    assert_eq!(take(&connect("hunter2").await).await, Ok(true));
+    let wrong = connect("hunter3").await;
+    let told = format!("{wrong:?} {:?}", wrong.state());
+    assert!(matches!(wrong.state(), State::Degraded { .. }));
+    assert!(!told.contains("hunter"), "{told}");
+}
+
 #[tokio::test]
 async fn mistakes_are_errors_at_start() {
     let connect = |settings: Settings| async move {

@@ -4,14 +4,18 @@
 -- ARGV: the time in microseconds, or '' for the server's own; then for each rule
 --   'rolling',  n, limit, length, width      (milliseconds)
 --   'calendar', n, limit, start,  end        (milliseconds since 1970)
--- A counter is { latest, slice, count, slice, count, ... }, packed, oldest slice first; a slice is
--- a number of widths for a rolling window and the window's start for one of the calendar.
+-- A counter is a string of pairs of numbers: its latest instant and the sum of its counts, then
+-- each slice and its count, oldest first. A slice is a number of widths for a rolling window and
+-- the window's start for one of the calendar. Only slices that no longer count are looked at, and
+-- the last one: a full rolling window has 129 of them, and every take would pay for all.
 --
 -- Answers { 0, now, at ... }          the calendar's windows are not those of these instants
 --         { 1, now, rule, at, used, fits, slice }   refused by this rule; fits when slice is gone
 --         { 2, now, at, used, at, used ... }        counted
 local ROLLING_EXTRA = 2      -- widths that a rolling slice may count beyond the length
 local MARGIN = 300000        -- how long a count outlives its window, should the clock go back
+
+local PAIR, SIZE = '<dd', 16
 
 local now = tonumber(ARGV[1])
 if not now then
@@ -24,10 +28,11 @@ for i, key in ipairs(KEYS) do
     local a = 2 + (i - 1) * 5
     local rule = { n = tonumber(ARGV[a + 1]), limit = tonumber(ARGV[a + 2]) }
     local from, to = tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4])
-    local packed = redis.call('GET', key)
-    rule.counts = packed and cmsgpack.unpack(packed) or { 0 }
+    rule.counts = redis.call('GET', key) or struct.pack(PAIR, 0, 0)
+    local latest
+    latest, rule.used = struct.unpack(PAIR, rule.counts)
     -- Never goes back: a clock that jumps must not open a window a second time.
-    rule.at = math.max(now, rule.counts[1])
+    rule.at = math.max(now, latest)
     local ms = math.floor(rule.at / 1000)
     if ARGV[a] == 'rolling' then
         rule.slice = math.floor(ms / to)
@@ -46,43 +51,39 @@ if elsewhere then
 end
 
 for i, rule in ipairs(rules) do
-    local counts, used = rule.counts, 0
-    for s = 2, #counts, 2 do
-        if counts[s] >= rule.reach then used = used + counts[s + 1] end
+    local counts, from = rule.counts, SIZE + 1
+    while from < #counts do
+        local slice, count = struct.unpack(PAIR, counts, from)
+        if slice >= rule.reach then break end
+        rule.used, from = rule.used - count, from + SIZE
     end
-    rule.used = used
+    rule.from = from
     -- Asking for nothing is no more than the rest of a limit that was lowered.
-    if rule.n > math.max(rule.limit - used, 0) then
-        local left = used
-        for s = 2, #counts, 2 do
-            if counts[s] >= rule.reach then
-                left = left - counts[s + 1]
-                if left + rule.n <= rule.limit then
-                    return { 1, now, i, rule.at, used, 1, counts[s] }
-                end
+    if rule.n > math.max(rule.limit - rule.used, 0) then
+        local left = rule.used
+        while from < #counts do
+            local slice, count = struct.unpack(PAIR, counts, from)
+            left, from = left - count, from + SIZE
+            if left + rule.n <= rule.limit then
+                return { 1, now, i, rule.at, rule.used, 1, slice }
             end
         end
-        return { 1, now, i, rule.at, used, 0, 0 }
+        return { 1, now, i, rule.at, rule.used, 0, 0 }
     end
 end
 
 local answer = { 2, now }
 for i, rule in ipairs(rules) do
-    local old, counts = rule.counts, { rule.at }
-    for s = 2, #old, 2 do
-        if old[s] >= rule.reach then
-            counts[#counts + 1] = old[s]
-            counts[#counts + 1] = old[s + 1]
-        end
+    local counts, to, n = rule.counts, #rule.counts, rule.n
+    if rule.from < to then
+        local slice, count = struct.unpack(PAIR, counts, to - SIZE + 1)
+        if slice == rule.slice then n, to = n + count, to - SIZE end
     end
-    if #counts > 1 and counts[#counts - 1] == rule.slice then
-        counts[#counts] = counts[#counts] + rule.n
-    else
-        counts[#counts + 1] = rule.slice
-        counts[#counts + 1] = rule.n
-    end
-    redis.call('SET', KEYS[i], cmsgpack.pack(counts), 'PX', string.format('%.0f', rule.keep))
+    local used = rule.used + rule.n
+    counts = struct.pack(PAIR, rule.at, used) .. string.sub(counts, rule.from, to)
+        .. struct.pack(PAIR, rule.slice, n)
+    redis.call('SET', KEYS[i], counts, 'PX', string.format('%.0f', rule.keep))
     answer[#answer + 1] = rule.at
-    answer[#answer + 1] = rule.used + rule.n
+    answer[#answer + 1] = used
 end
 return answer
