@@ -1,4 +1,4 @@
-//! The machine's clock, and one whose calendar is moved by hand.
+//! The machine's clock, one with patience, and one whose calendar is moved by hand.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use jiff::Timestamp;
 use llm_core::seam::{BoxFuture, Clock};
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct RealClock;
 
 impl Clock for RealClock {
@@ -25,7 +25,28 @@ impl Clock for RealClock {
     }
 }
 
-/// Waits are real, the calendar is not.
+/// The machine's time, with patience: a deadline passes only when a machine is busy beyond reason.
+/// For tests of what is answered and not of how fast.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PatientClock;
+
+const PATIENCE: u32 = 40;
+
+impl Clock for PatientClock {
+    fn now(&self) -> Instant {
+        RealClock.now()
+    }
+
+    fn wall(&self) -> SystemTime {
+        RealClock.wall()
+    }
+
+    fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()> {
+        RealClock.sleep(wait * PATIENCE)
+    }
+}
+
+/// The calendar is moved by hand; patient.
 #[derive(Debug)]
 pub(crate) struct HandClock(AtomicI64);
 
@@ -49,6 +70,6 @@ impl Clock for HandClock {
     }
 
     fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()> {
-        RealClock.sleep(wait)
+        PatientClock.sleep(wait)
     }
 }

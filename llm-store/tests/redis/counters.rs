@@ -15,9 +15,9 @@ use llm_store::redis::{RULES_MAX, Redis, Settings, State, Time};
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
 
-use crate::clocks::{HandClock, RealClock};
+use crate::clocks::{HandClock, PatientClock, RealClock};
 use crate::server::Server;
-use crate::{owner, replica};
+use crate::{owner, replica, replica_by};
 
 const LIMITS: [&str; 14] = [
     "9/s",
@@ -36,6 +36,8 @@ const LIMITS: [&str; 14] = [
     "0/minute",
 ];
 const ZONES: [&str; 4] = ["UTC", "Asia/Seoul", "America/New_York", "Pacific/Apia"];
+/// A head and as many slices as a rolling window has: sixteen bytes each.
+const COUNTER_MAX: u64 = 16 * (1 + 130);
 static CASE: AtomicU32 = AtomicU32::new(0);
 
 fn limit(text: &str) -> Limit {
@@ -113,7 +115,11 @@ fn the_local_twin_agrees() {
     if let Err(error) = counted {
         panic!("{error}");
     }
-    server.keys();
+    let counters = server.keys();
+    for key in counters.iter().filter(|key| key.starts_with("llm:c:")) {
+        let bytes: u64 = server.ask(&["STRLEN", key]);
+        assert!(bytes <= COUNTER_MAX, "{key} has {bytes} bytes");
+    }
 }
 
 /// What came of a thousand takes, of which four hundred fit.
@@ -124,8 +130,9 @@ struct Sum {
     unknown: u32,
 }
 
-async fn thousand(server: &Server, at_once: usize) -> (Sum, Redis) {
-    let replicas = [replica(server).await, replica(server).await, replica(server).await];
+async fn thousand(server: &Server, at_once: usize, clock: impl Clock + Copy) -> (Sum, Redis) {
+    let replica = || replica_by(server, clock);
+    let replicas = [replica().await, replica().await, replica().await];
     let asks = [(limit("400/hour"), 1), (limit("1K tokens/day"), 2), (limit("900/minute"), 1)];
     let calls = (0..1_000).map(|n| {
         let store = replicas[n % 3].clone();
@@ -158,7 +165,7 @@ async fn thousand(server: &Server, at_once: usize) -> (Sum, Redis) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_from_three_replicas() {
     let Some(server) = Server::start() else { return };
-    let (sum, store) = thousand(&server, 60).await;
+    let (sum, store) = thousand(&server, 60, PatientClock).await;
     assert_eq!((sum.allowed, sum.refused, sum.unknown), (400, 600, 0));
     assert_eq!(store.state(), State::Up);
     let stats: String = server.ask(&["INFO", "commandstats"]);
@@ -170,8 +177,29 @@ async fn a_thousand_from_three_replicas() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_at_once() {
     let Some(server) = Server::start() else { return };
-    let (sum, _) = thousand(&server, 1_000).await;
+    let (sum, _) = thousand(&server, 1_000, RealClock).await;
     assert!(sum.allowed <= 400 && sum.allowed + sum.unknown >= 400);
+}
+
+/// Ten thousand calls cost as much memory as a hundred.
+#[tokio::test]
+async fn a_counter_stays_small() {
+    let Some(server) = Server::start() else { return };
+    let start: Timestamp = "2026-11-21T00:00:00Z".parse().unwrap();
+    let clock = HandClock::at(start);
+    let settings = Settings { time: Time::Ours, ..Settings::new(server.url()) };
+    let store = Redis::connect(&settings, clock.clone()).await.unwrap();
+    let asks = [(limit("100000/minute"), 1), (limit("100000/day"), 1)];
+    for n in 0..2_000 {
+        clock.set(start + SignedDuration::from_millis(100 * n));
+        let verdicts = store.take(&owner("busy"), &asks).await.unwrap();
+        assert_eq!(verdicts[1].used, n as u64 + 1);
+        assert!(verdicts[0].used <= 606, "{:?}", verdicts[0]);
+    }
+    let sizes = ["requests/minute rolling", "requests/day calendar"]
+        .map(|rule| server.ask::<u64>(&["STRLEN", &format!("llm:c:{{k4:busy0:}}:{rule}")]));
+    assert!((16 * 100..=COUNTER_MAX).contains(&sizes[0]), "{sizes:?}");
+    assert_eq!(sizes[1], 32);
 }
 
 /// By the server's own clock: the guess of the calendar's window must come out right at its turn.

@@ -22,14 +22,19 @@ mod tls;
 use std::sync::Arc;
 
 use llm_core::ledger::{AccountId, Owner};
+use llm_core::seam::Clock;
 use llm_store::redis::{Redis, Settings};
 
-use crate::clocks::RealClock;
+use crate::clocks::PatientClock;
 use crate::server::Server;
 
-/// One replica of many.
+/// One replica of many, with patience.
 async fn replica(server: &Server) -> Redis {
-    Redis::connect(&Settings::new(server.url()), Arc::new(RealClock)).await.unwrap()
+    replica_by(server, PatientClock).await
+}
+
+async fn replica_by(server: &Server, clock: impl Clock) -> Redis {
+    Redis::connect(&Settings::new(server.url()), Arc::new(clock)).await.unwrap()
 }
 
 fn owner(name: &'static str) -> AccountId {

@@ -11,10 +11,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::clocks::RealClock;
 use crate::server::Server;
-use crate::{owner, replica};
+use crate::{owner, replica_by};
 
 /// What a busy machine may add to a timer.
-const SLACK: Duration = Duration::from_millis(50);
+const SLACK: Duration = Duration::from_millis(100);
 const BACK: Duration = Duration::from_secs(5);
 
 async fn take(store: &Redis) -> Result<bool, StoreError> {
@@ -50,7 +50,7 @@ async fn load(store: Redis, over: Arc<AtomicBool>) -> Vec<Call> {
 #[tokio::test(flavor = "multi_thread")]
 async fn stopped_under_load() {
     let Some(server) = Server::start() else { return };
-    let store = replica(&server).await;
+    let store = replica_by(&server, RealClock).await;
     let over = Arc::new(AtomicBool::new(false));
     let tasks: Vec<_> =
         (0..16).map(|_| tokio::spawn(load(store.clone(), Arc::clone(&over)))).collect();
@@ -93,7 +93,7 @@ async fn stopped_under_load() {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_and_started_again() {
     let Some(mut server) = Server::start() else { return };
-    let store = replica(&server).await;
+    let store = replica_by(&server, RealClock).await;
     assert_eq!(take(&store).await, Ok(true));
     // Scripts that are gone are sent again, and nobody notices.
     server.ask::<()>(&["SCRIPT", "FLUSH"]);
@@ -117,7 +117,7 @@ async fn killed_and_started_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_is_out() {
     let Some(server) = Server::start() else { return };
-    let store = replica(&server).await;
+    let store = replica_by(&server, RealClock).await;
     server.ask::<()>(&["CLIENT", "PAUSE", "900", "ALL"]);
     for _ in 0..20 {
         let start = Instant::now();
@@ -132,7 +132,7 @@ async fn slow_is_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_who_give_up_are_witnesses() {
     let Some(server) = Server::start() else { return };
-    let store = replica(&server).await;
+    let store = replica_by(&server, RealClock).await;
     let key = CacheKey { tenant: "t".into(), scope: "".into(), question: [0; 32] };
     server.stop();
     for _ in 0..3 {
@@ -153,7 +153,7 @@ async fn a_gateway_starts_without_it() {
     let Some(mut server) = Server::start() else { return };
     server.kill();
     let start = Instant::now();
-    let store = replica(&server).await;
+    let store = replica_by(&server, RealClock).await;
     assert!(start.elapsed() < Duration::from_secs(1));
     assert!(matches!(store.state(), State::Degraded { .. }));
     assert!(take(&store).await.is_err());
@@ -165,7 +165,7 @@ async fn a_gateway_starts_without_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_connection_is_no_outage() {
     let Some(server) = Server::start() else { return };
-    let store = replica(&server).await;
+    let store = replica_by(&server, RealClock).await;
     for _ in 0..3 {
         assert_eq!(take(&store).await, Ok(true));
         assert!(server.ask::<u32>(&["CLIENT", "KILL", "TYPE", "normal"]) >= 1);

@@ -13,7 +13,7 @@ use llm_store::redis::{RECORDING_MAX, Redis, Settings, State, TAGS_MAX};
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
 
-use crate::clocks::RealClock;
+use crate::clocks::PatientClock;
 use crate::replica;
 use crate::server::Server;
 
@@ -60,7 +60,7 @@ async fn kept_and_forgotten() {
 async fn bounds_are_kept() {
     let Some(server) = Server::start() else { return };
     let settings = Settings { listed_max: 20, ..Settings::new(server.url()) };
-    let store = Redis::connect(&settings, Arc::new(RealClock)).await.unwrap();
+    let store = Redis::connect(&settings, Arc::new(PatientClock)).await.unwrap();
     let large = key("acme", "", 0);
     let most = Bytes::from(vec![7; RECORDING_MAX]);
     store.put(&large, most.clone(), HOUR, &[]).await.unwrap();
@@ -84,9 +84,9 @@ async fn bounds_are_kept() {
     let brief = key("acme", "", 99);
     store.put(&brief, answer("x"), Duration::ZERO, &[]).await.unwrap();
     assert_eq!(store.get(&brief).await, Ok(None));
-    store.put(&brief, answer("x"), Duration::from_millis(80), &[]).await.unwrap();
+    store.put(&brief, answer("x"), Duration::from_secs(1), &[]).await.unwrap();
     assert!(store.get(&brief).await.unwrap().is_some());
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(1_050)).await;
     assert_eq!(store.get(&brief).await, Ok(None));
     assert_eq!(store.purge(&Purge::Tenant("acme".into())).await, Ok(0));
 }
@@ -123,17 +123,35 @@ async fn a_full_server_is_no_outage() {
     assert!(store.get(&one).await.unwrap().is_some());
 }
 
+fn numbered(n: u32) -> CacheKey {
+    let mut question = [0; 32];
+    question[..4].copy_from_slice(&n.to_be_bytes());
+    CacheKey { tenant: "acme".into(), scope: "".into(), question }
+}
+
 #[tokio::test]
 async fn a_purge_of_thousands_goes_step_by_step() {
     let Some(server) = Server::start() else { return };
     let store = replica(&server).await;
-    for n in 0..3_000u32 {
-        let mut question = [0; 32];
-        question[..4].copy_from_slice(&n.to_be_bytes());
-        let key = CacheKey { tenant: "acme".into(), scope: "".into(), question };
-        store.put(&key, answer("x"), HOUR, &tags(&["t"])).await.unwrap();
+    for n in 0..3_000 {
+        // Those that expire first are forgotten first.
+        let ttl = HOUR + Duration::from_secs(n.into());
+        store.put(&numbered(n), answer("x"), ttl, &tags(&["t"])).await.unwrap();
     }
-    assert_eq!(store.purge(&Purge::Tag("acme".into(), "t".into())).await, Ok(3_000));
+    let purge = {
+        let store = store.clone();
+        tokio::spawn(async move { store.purge(&Purge::Tag("acme".into(), "t".into())).await })
+    };
+    // Forgotten all at once, whatever there is left to do; and what is kept from then on stays.
+    let last = numbered(2_999);
+    while store.get(&last).await.unwrap().is_some() {}
+    store.put(&last, answer("new"), HOUR, &tags(&["t"])).await.unwrap();
+    let early = !purge.is_finished();
+    let forgotten = purge.await.unwrap().unwrap();
+    println!("kept during the purge: {early}; {forgotten} forgotten");
+    assert!((2_999..=3_000).contains(&forgotten));
+    assert_eq!(store.get(&last).await, Ok(Some(answer("new"))));
+    assert_eq!(store.get(&numbered(0)).await, Ok(None));
     assert_eq!(store.tally().failures, 0);
 }
 
@@ -159,7 +177,7 @@ fn against_a_map() {
     let run = runner.run(&prop::collection::vec(step, 1..60), |steps: Vec<Step>| {
         let prefix = format!("case{}:", CASE.fetch_add(1, Ordering::Relaxed));
         let settings = Settings { prefix: prefix.into(), ..Settings::new(server.url()) };
-        let clock = Arc::new(RealClock);
+        let clock = Arc::new(PatientClock);
         let store = runtime.block_on(Redis::connect(&settings, clock)).unwrap();
         let mut map: HashMap<CacheKey, (Bytes, Vec<Str>)> = HashMap::new();
         for (at, (kind, tenant, scope, question, tags)) in steps.into_iter().enumerate() {

@@ -1,12 +1,14 @@
 //! Revocations reach every replica, and whoever missed some is told so.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use llm_core::principal::KeyId;
-use llm_store::redis::{News, Revocations};
+use llm_store::redis::{News, Redis, Revocations, Settings};
 
-use crate::replica;
+use crate::clocks::RealClock;
+use crate::replica_by;
 use crate::server::Server;
 
 async fn hear(news: &mut Revocations) -> News {
@@ -16,7 +18,9 @@ async fn hear(news: &mut Revocations) -> News {
 #[tokio::test(flavor = "multi_thread")]
 async fn told_to_all_and_again_after_a_break() {
     let Some(mut server) = Server::start() else { return };
-    let (a, b) = (replica(&server).await, replica(&server).await);
+    let newer = Settings::new(server.url() + "?protocol=resp3");
+    let b = Redis::connect(&newer, Arc::new(RealClock)).await.unwrap();
+    let a = replica_by(&server, RealClock).await;
     let (mut to_a, mut to_b) = (a.revocations(), b.revocations());
     let keys: Vec<_> = (0..700).map(|n| KeyId(format!("key:{n}").into())).collect();
     for news in [&mut to_a, &mut to_b] {
@@ -50,7 +54,7 @@ async fn told_to_all_and_again_after_a_break() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_slow_is_told_to_look() {
     let Some(server) = Server::start() else { return };
-    let store = replica(&server).await;
+    let store = replica_by(&server, RealClock).await;
     let mut news = store.revocations();
     assert_eq!(hear(&mut news).await, News::Listening);
     for n in 0..600u32 {

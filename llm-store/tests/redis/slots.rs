@@ -61,7 +61,7 @@ async fn a_slot_comes_back_by_hand_or_by_time() {
 async fn replicas_share_them_and_a_crash_frees_them() {
     let Some(server) = Server::start() else { return };
     let replicas = [replica(&server).await, replica(&server).await, replica(&server).await];
-    let short = Duration::from_millis(700);
+    let short = Duration::from_secs(2);
     let calls = (0..300u32).map(|n| {
         let store = replicas[n as usize % 3].clone();
         tokio::spawn(async move { store.take(&owner("crowd"), 10, call(n), short).await })
