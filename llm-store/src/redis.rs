@@ -1,6 +1,6 @@
 //! What several replicas share through Redis: windows, slots, recordings, revocations. Never money.
 //!
-//! The actors are the *link* (connections, a deadline for every operation, a breaker), the
+//! The actors are the *links* (a connection, a deadline for every operation, a breaker), the
 //! *scripts* (all that must happen at once happens in one of them, by the server's clock) and the
 //! four services above them: [`Counters`], [`Slots`], [`CacheStore`] and the fan-out of
 //! revocations. Whoever asks hears within [`DEADLINE`] or hears that it is not available; what to
@@ -24,6 +24,7 @@ mod slots;
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::future::join;
 use jiff::Timestamp;
 use llm_core::Str;
 use llm_core::quota::Zone;
@@ -108,7 +109,10 @@ impl Settings {
 /// One Redis. Cheap to clone.
 #[derive(Clone)]
 pub struct Redis {
-    link: Arc<Link>,
+    counts: Arc<Link>,
+    /// A connection of their own and a breaker of their own: a megabyte on the way would make every
+    /// count behind it late, and must not have us count alone.
+    recordings: Arc<Link>,
     names: Arc<Names>,
     counting: Arc<Counting>,
     leasing: Arc<Leasing>,
@@ -123,9 +127,12 @@ impl Redis {
         let runtime = Handle::try_current().map_err(|_| NotRedis::Runtime)?;
         let names = Names::new(&settings.prefix).ok_or(NotRedis::Prefix)?;
         let client = client(settings)?;
-        let link = Link::open(client, clock, runtime, names.probe()).await;
+        let open =
+            || Link::open(client.clone(), Arc::clone(&clock), runtime.clone(), names.probe());
+        let (counts, recordings) = join(open(), open()).await;
         Ok(Self {
-            link,
+            counts,
+            recordings,
             names: Arc::new(names),
             counting: Arc::new(Counting::new(settings.zone.clone())),
             leasing: Arc::new(Leasing::new()),
@@ -134,19 +141,27 @@ impl Redis {
         })
     }
 
-    /// Whether it is used now: for readiness.
+    /// Whether it is used now, for counts and for recordings: for readiness.
     pub fn state(&self) -> State {
-        self.link.state()
+        match self.counts.state() {
+            State::Up => self.recordings.state(),
+            degraded @ State::Degraded { .. } => degraded,
+        }
     }
 
     /// What happened so far: for metrics.
     pub fn tally(&self) -> Tally {
-        self.link.tally()
+        let (counts, recordings) = (self.counts.tally(), self.recordings.tally());
+        Tally {
+            failures: counts.failures + recordings.failures,
+            skipped: counts.skipped + recordings.skipped,
+            outages: counts.outages + recordings.outages,
+        }
     }
 
     /// The instant, where it is ours to say.
     fn told_time(&self) -> Option<Timestamp> {
-        let wall = || Timestamp::try_from(self.link.clock().wall()).unwrap_or(Timestamp::MAX);
+        let wall = || Timestamp::try_from(self.counts.clock().wall()).unwrap_or(Timestamp::MAX);
         match self.time {
             Time::Server => None,
             Time::Ours => Some(wall()),

@@ -25,7 +25,6 @@ use redis::aio::ConnectionManager;
 use redis::{ErrorKind, RedisError, RedisResult, Script};
 
 use super::Redis;
-use super::link::Lane;
 
 /// What a script's numbers hold exactly. Nobody counts nine thousand million million tokens; a
 /// higher limit counts as this one.
@@ -179,9 +178,9 @@ impl Counters for Redis {
             let asks =
                 asks.iter().map(|(limit, n)| Ok(Ask { rule: self.counting.rule(limit)?, n: *n }));
             let asks = asks.collect::<Result<Vec<_>, StoreError>>()?;
-            self.link.ready()?;
+            self.counts.ready()?;
             let keys = keys(&self.names.counter(owner), &asks);
-            self.link.run(Lane::Counts, |to| self.count(to, &keys, &asks)).await
+            self.counts.run(|to| self.count(to, &keys, &asks)).await
         })
     }
 }
@@ -207,7 +206,7 @@ impl Redis {
         keys: &[String],
         asks: &[Ask],
     ) -> RedisResult<Vec<Verdict>> {
-        let (clock, counting) = (&**self.link.clock(), &self.counting);
+        let (clock, counting) = (&**self.counts.clock(), &self.counting);
         let guess = self.told_time().unwrap_or_else(|| counting.guess(clock));
         let mut instants = vec![guess; asks.len()];
         for _ in 0..ROUNDS_MAX {

@@ -1,9 +1,9 @@
-//! The way to the server: connections, the deadline of every operation, and who notices that it is
+//! A way to the server: a connection, the deadline of every operation, and who notices that it is
 //! out.
 //!
 //! The actors are *callers*, who wait [`DEADLINE`] at most and not at all once the breaker is down;
-//! the *wire*, two connections that mend themselves after a short break; and the *mender*, a task
-//! that exists while the breaker is down and makes a new wire for each probe. An old wire is not
+//! the *wire*, a connection that mends itself after a short break; and the *mender*, a task that
+//! exists while the breaker is down and makes a new wire for each probe. An old wire is not
 //! probed: behind a network that swallows packets it would be silent for as long as TCP repeats.
 //! Deliberately absent: retries. Whether an operation happened is unknown when its deadline has
 //! passed, and a caller would rather go on without than wait twice.
@@ -35,14 +35,6 @@ pub const DEADLINE: Duration = Duration::from_millis(50);
 /// Who gives up so shortly before it was not in a hurry of their own.
 const NEARLY: Duration = Duration::from_millis(40);
 
-/// Which of the two connections. Recordings have their own, since a megabyte on the way would make
-/// every count behind it late.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Lane {
-    Counts,
-    Recordings,
-}
-
 /// Whether Redis is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
@@ -68,7 +60,7 @@ pub struct Tally {
     pub outages: u64,
 }
 
-/// The way to one server.
+/// One way to a server.
 pub(super) struct Link {
     client: Client,
     clock: Arc<dyn Clock>,
@@ -82,15 +74,10 @@ pub(super) struct Link {
 
 struct Health {
     breaker: Breaker,
-    wire: Option<Arc<Wire>>,
+    wire: Option<ConnectionManager>,
     why: Str,
     /// Which wire it is: what an older one still fails says nothing about this one.
     age: u64,
-}
-
-struct Wire {
-    counts: ConnectionManager,
-    recordings: ConnectionManager,
 }
 
 /// An operation under way. Counts as a failure when somebody else's patience ends first.
@@ -137,13 +124,12 @@ impl Link {
     /// Carries out one operation within [`DEADLINE`], however many steps it has.
     pub(super) async fn run<T, F>(
         self: &Arc<Self>,
-        lane: Lane,
         operation: impl FnOnce(ConnectionManager) -> F,
     ) -> Result<T, StoreError>
     where
         F: Future<Output = RedisResult<T>> + Send,
     {
-        let (connection, age) = self.pass(lane)?;
+        let (connection, age) = self.pass()?;
         let mut waiting = Waiting { link: self, age, since: self.clock.now(), done: false };
         let result = self.within(DEADLINE, operation(connection)).await;
         waiting.done = true;
@@ -202,16 +188,10 @@ impl Link {
         StoreError::Unavailable(Str::from_static("redis is out"))
     }
 
-    fn pass(&self, lane: Lane) -> Result<(ConnectionManager, u64), StoreError> {
+    fn pass(&self) -> Result<(ConnectionManager, u64), StoreError> {
         let health = self.health.lock();
         match (&health.wire, health.breaker.down_since()) {
-            (Some(wire), None) => {
-                let connection = match lane {
-                    Lane::Counts => &wire.counts,
-                    Lane::Recordings => &wire.recordings,
-                };
-                Ok((connection.clone(), health.age))
-            }
+            (Some(wire), None) => Ok((wire.clone(), health.age)),
             (None, _) | (_, Some(_)) => Err(self.skip()),
         }
     }
@@ -239,13 +219,14 @@ impl Link {
         self.failures.fetch_add(1, Ordering::Relaxed);
         let now = self.clock.now();
         let mut health = self.health.lock();
-        if health.age == age && health.breaker.strike(now) {
-            tracing::warn!(%why, "redis is out; going on without it");
-            health.why = why;
-            self.outages.fetch_add(1, Ordering::Relaxed);
-            drop(health);
-            self.mend();
+        if health.age != age || !health.breaker.strike(now) {
+            return;
         }
+        health.why = why.clone();
+        drop(health);
+        tracing::warn!(%why, "redis is out; going on without it");
+        self.outages.fetch_add(1, Ordering::Relaxed);
+        self.mend();
     }
 }
 

@@ -14,7 +14,6 @@ use llm_core::store::{CacheKey, CacheStore, Purge, StoreError, Stored};
 use redis::Script;
 
 use super::Redis;
-use super::link::Lane;
 use super::names::member;
 
 /// A larger recording is not kept: it would take a good part of the deadline of everything that
@@ -52,11 +51,11 @@ impl Keeping {
 impl CacheStore for Redis {
     fn get<'a>(&'a self, key: &'a CacheKey) -> Stored<'a, Option<Bytes>> {
         Box::pin(async move {
-            self.link.ready()?;
+            self.recordings.ready()?;
             let mut script = self.keeping.get.prepare_invoke();
             self.place(key, &mut script);
             let run = |mut to| async move { script.invoke_async::<Option<Vec<u8>>>(&mut to).await };
-            Ok(self.link.run(Lane::Recordings, run).await?.map(Bytes::from))
+            Ok(self.recordings.run(run).await?.map(Bytes::from))
         })
     }
 
@@ -78,7 +77,7 @@ impl CacheStore for Redis {
             if ttl == 0 {
                 return Ok(());
             }
-            self.link.ready()?;
+            self.recordings.ready()?;
             let mut script = self.keeping.put.prepare_invoke();
             self.place(key, &mut script);
             script.arg(self.names.recordings(&key.tenant)).arg(ttl).arg(self.keeping.listed_max);
@@ -87,7 +86,7 @@ impl CacheStore for Redis {
                 script.arg(&**tag);
             }
             let run = |mut to| async move { script.invoke_async::<()>(&mut to).await };
-            self.link.run(Lane::Recordings, run).await
+            self.recordings.run(run).await
         })
     }
 
@@ -101,7 +100,7 @@ impl CacheStore for Redis {
             let mut doom = self.keeping.doom.key(&list);
             doom.arg(self.names.doomed(tenant));
             let run = |mut to| async move { doom.invoke_async::<Option<String>>(&mut to).await };
-            let Some(doomed) = self.link.run(Lane::Recordings, run).await? else { return Ok(0) };
+            let Some(doomed) = self.recordings.run(run).await? else { return Ok(0) };
             let record = self.names.recordings(tenant);
             let mut forgotten = 0;
             // Nothing is added to the doomed, so that this ends after as many steps as it has
@@ -112,7 +111,7 @@ impl CacheStore for Redis {
                 forget.key(&list).arg(&record).arg(FORGET_STEP);
                 forget.arg(i32::from(tag.is_some())).arg(tag.unwrap_or_default());
                 let run = |mut to| async move { forget.invoke_async(&mut to).await };
-                let (some, left): (u64, u64) = self.link.run(Lane::Recordings, run).await?;
+                let (some, left): (u64, u64) = self.recordings.run(run).await?;
                 forgotten += some;
                 if left == 0 {
                     return Ok(forgotten);

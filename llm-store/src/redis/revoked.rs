@@ -23,7 +23,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender, error::TrySendError};
 use tokio::task::AbortHandle;
 
 use super::Redis;
-use super::link::{CONNECT_WAIT, Lane};
+use super::link::CONNECT_WAIT;
 
 /// Keys in one message.
 const KEYS_MAX: usize = 512;
@@ -77,7 +77,7 @@ impl Redis {
                 let mut publish = redis::cmd("PUBLISH");
                 publish.arg(self.names.revoked()).arg(write(some));
                 let run = |mut to| async move { publish.exec_async(&mut to).await };
-                self.link.run(Lane::Counts, run).await?;
+                self.counts.run(run).await?;
             }
             Ok(())
         })
@@ -87,13 +87,13 @@ impl Redis {
     pub fn revocations(&self) -> Revocations {
         let (out, news) = mpsc::channel(NEWS_MAX);
         let listener = Listener {
-            client: self.link.client().clone(),
-            clock: Arc::clone(self.link.clock()),
+            client: self.counts.client().clone(),
+            clock: Arc::clone(self.counts.clock()),
             channel: self.names.revoked(),
             out,
             owed: None,
         };
-        let listener = self.link.runtime().spawn(listener.listen()).abort_handle();
+        let listener = self.counts.runtime().spawn(listener.listen()).abort_handle();
         Revocations { news, listener }
     }
 }

@@ -12,7 +12,6 @@ use llm_core::store::Stored;
 use redis::Script;
 
 use super::Redis;
-use super::link::Lane;
 
 /// A lease for longer than any call is a slot that a crash takes away for as long.
 pub const SLOT_TTL_MAX: Duration = Duration::from_secs(3_600);
@@ -74,13 +73,13 @@ impl Slots for Redis {
         ttl: Duration,
     ) -> Stored<'a, SlotVerdict> {
         Box::pin(async move {
-            self.link.ready()?;
+            self.counts.ready()?;
             let mut script = self.leasing.take.key(self.names.slots(owner));
             self.tell_time(&mut script);
             script.arg(max).arg(call.to_string()).arg(ms(ttl));
             let run = |mut to| async move { script.invoke_async(&mut to).await };
             let (granted, held, known, until): (bool, u64, bool, i64) =
-                self.link.run(Lane::Counts, run).await?;
+                self.counts.run(run).await?;
             let until = known.then(|| Timestamp::from_millisecond(until).unwrap_or(Timestamp::MAX));
             Ok(SlotVerdict { granted, held, max, until })
         })
@@ -88,24 +87,20 @@ impl Slots for Redis {
 
     fn renew<'a>(&'a self, owner: &'a AccountId, call: CallId, ttl: Duration) -> Stored<'a, bool> {
         Box::pin(async move {
-            self.link.ready()?;
+            self.counts.ready()?;
             let mut script = self.leasing.renew.key(self.names.slots(owner));
             self.tell_time(&mut script);
             script.arg(call.to_string()).arg(ms(ttl));
-            self.link
-                .run(Lane::Counts, |mut to| async move { script.invoke_async(&mut to).await })
-                .await
+            self.counts.run(|mut to| async move { script.invoke_async(&mut to).await }).await
         })
     }
 
     fn give_back<'a>(&'a self, owner: &'a AccountId, call: CallId) -> Stored<'a, bool> {
         Box::pin(async move {
-            self.link.ready()?;
+            self.counts.ready()?;
             let mut remove = redis::cmd("ZREM");
             remove.arg(self.names.slots(owner)).arg(call.to_string());
-            self.link
-                .run(Lane::Counts, |mut to| async move { remove.query_async(&mut to).await })
-                .await
+            self.counts.run(|mut to| async move { remove.query_async(&mut to).await }).await
         })
     }
 }

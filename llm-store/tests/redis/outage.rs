@@ -128,6 +128,22 @@ async fn slow_is_out() {
     until_up(&store).await;
 }
 
+/// Recordings may be slow for reasons of their own; then nobody has to count alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn recordings_do_not_take_counts_with_them() {
+    let Some(server) = Server::start() else { return };
+    let store = replica_by(&server, RealClock).await;
+    let key = CacheKey { tenant: "t".into(), scope: "".into(), question: [0; 32] };
+    server.stop();
+    for _ in 0..3 {
+        assert!(store.get(&key).await.is_err());
+    }
+    server.go_on();
+    assert_eq!(take(&store).await, Ok(true));
+    until_up(&store).await;
+    assert_eq!(store.get(&key).await, Ok(None));
+}
+
 /// Whoever stops waiting just before the deadline has seen the same outage.
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_who_give_up_are_witnesses() {

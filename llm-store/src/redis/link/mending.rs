@@ -3,12 +3,11 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures_util::future::try_join;
 use llm_core::Str;
 use redis::RedisError;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
-use super::{DEADLINE, Late, Link, Wire};
+use super::{DEADLINE, Late, Link};
 use crate::redis::fault::fault;
 
 /// What a new connection may take, with name lookup and TLS. Only the mender waits for it.
@@ -23,37 +22,34 @@ impl Link {
     }
 
     /// A new wire over which a write has passed in time.
-    pub(super) async fn probe(&self) -> Result<Wire, Str> {
+    pub(super) async fn probe(&self) -> Result<ConnectionManager, Str> {
         let settings = ConnectionManagerConfig::new()
             .set_number_of_retries(0)
             .set_connection_timeout(Some(CONNECT_WAIT))
             // The deadline of the operation is ours, and a second timer is a second cost.
             .set_response_timeout(None);
-        let connect = || ConnectionManager::new_with_config(self.client.clone(), settings.clone());
         let told = |error: RedisError| Str::from(fault(&error).error.to_string());
-        let both = self.within(CONNECT_WAIT, try_join(connect(), connect())).await;
-        let (counts, recordings) = both.map_err(|Late| Late::WHY)?.map_err(told)?;
-        for connection in [&counts, &recordings] {
-            let mut connection = connection.clone();
-            let mut write = redis::cmd("SET");
-            write.arg(&self.probe_key).arg(1).arg("PX").arg(PROBE_TTL_MS);
-            let wrote = self.within(DEADLINE, write.exec_async(&mut connection)).await;
-            match wrote.map_err(|Late| Late::WHY)? {
-                Ok(()) => {}
-                // A full server is not an outage: it says so at once.
-                Err(error) if !fault(&error).is_outage => {}
-                Err(error) => return Err(told(error)),
-            }
+        let connect = ConnectionManager::new_with_config(self.client.clone(), settings);
+        let connected = self.within(CONNECT_WAIT, connect).await;
+        let wire = connected.map_err(|Late| Late::WHY)?.map_err(told)?;
+        let mut write = redis::cmd("SET");
+        write.arg(&self.probe_key).arg(1).arg("PX").arg(PROBE_TTL_MS);
+        let wrote = self.within(DEADLINE, write.exec_async(&mut wire.clone())).await;
+        match wrote.map_err(|Late| Late::WHY)? {
+            Ok(()) => Ok(wire),
+            // A full server is not an outage: it says so at once.
+            Err(error) if !fault(&error).is_outage => Ok(wire),
+            Err(error) => Err(told(error)),
         }
-        Ok(Wire { counts, recordings })
     }
 
-    pub(super) fn mended(&self, wire: Wire) {
+    pub(super) fn mended(&self, wire: ConnectionManager) {
         let now = self.clock.now();
         let mut health = self.health.lock();
         health.breaker.healed(now);
-        health.wire = Some(Arc::new(wire));
+        health.wire = Some(wire);
         health.age += 1;
+        drop(health);
         tracing::info!("redis answers");
     }
 
