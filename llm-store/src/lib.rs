@@ -5,3 +5,5 @@
 //! without store I/O on the hot path).
 
 pub mod journal;
+#[cfg(feature = "redis")]
+pub mod redis;

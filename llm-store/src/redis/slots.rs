@@ -1,0 +1,111 @@
+//! How many calls of an owner run at once, over all replicas.
+//!
+//! A slot is a lease: whoever has one renews it while the call runs and gives it back at its end.
+//! Whoever dies without a word gives it back by its expiry, on the server's clock; nobody sweeps.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use llm_core::call::CallId;
+use llm_core::ledger::AccountId;
+use llm_core::store::Stored;
+use redis::Script;
+
+use super::Redis;
+
+/// A lease for longer than any call is a slot that a crash takes away for as long.
+pub const SLOT_TTL_MAX: Duration = Duration::from_secs(3_600);
+
+/// Whether a call may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotVerdict {
+    /// Whether it has a slot.
+    pub granted: bool,
+    /// How many have one, itself included.
+    pub held: u64,
+    /// How many may.
+    pub max: u32,
+    /// Granted: when the slot expires. Refused: when one is free if nobody renews and nobody gives
+    /// back; `None` if never.
+    pub until: Option<Timestamp>,
+}
+
+/// Slots that replicas share.
+pub trait Slots: Send + Sync + std::fmt::Debug + 'static {
+    /// Takes a slot of an owner, who may have `max` at once. The same call again has the same slot,
+    /// for `ttl` from now.
+    fn take<'a>(
+        &'a self,
+        owner: &'a AccountId,
+        max: u32,
+        call: CallId,
+        ttl: Duration,
+    ) -> Stored<'a, SlotVerdict>;
+
+    /// Holds on to a slot for `ttl` from now. False when it has expired: somebody else may have it.
+    fn renew<'a>(&'a self, owner: &'a AccountId, call: CallId, ttl: Duration) -> Stored<'a, bool>;
+
+    /// Gives a slot back. False when it was gone already.
+    fn give_back<'a>(&'a self, owner: &'a AccountId, call: CallId) -> Stored<'a, bool>;
+}
+
+#[derive(Debug)]
+pub(super) struct Leasing {
+    take: Script,
+    renew: Script,
+}
+
+impl Leasing {
+    pub(super) fn new() -> Self {
+        Self {
+            take: Script::new(include_str!("lua/slot_take.lua")),
+            renew: Script::new(include_str!("lua/slot_renew.lua")),
+        }
+    }
+}
+
+impl Slots for Redis {
+    fn take<'a>(
+        &'a self,
+        owner: &'a AccountId,
+        max: u32,
+        call: CallId,
+        ttl: Duration,
+    ) -> Stored<'a, SlotVerdict> {
+        Box::pin(async move {
+            self.counts.ready()?;
+            let mut script = self.leasing.take.key(self.names.slots(owner));
+            self.tell_time(&mut script);
+            script.arg(max).arg(call.to_string()).arg(ms(ttl));
+            let run = |mut to| async move { script.invoke_async(&mut to).await };
+            let (granted, held, known, until): (bool, u64, bool, i64) =
+                self.counts.run(run).await?;
+            let until = known.then(|| Timestamp::from_millisecond(until).unwrap_or(Timestamp::MAX));
+            Ok(SlotVerdict { granted, held, max, until })
+        })
+    }
+
+    fn renew<'a>(&'a self, owner: &'a AccountId, call: CallId, ttl: Duration) -> Stored<'a, bool> {
+        Box::pin(async move {
+            self.counts.ready()?;
+            let mut script = self.leasing.renew.key(self.names.slots(owner));
+            self.tell_time(&mut script);
+            script.arg(call.to_string()).arg(ms(ttl));
+            self.counts.run(|mut to| async move { script.invoke_async(&mut to).await }).await
+        })
+    }
+
+    fn give_back<'a>(&'a self, owner: &'a AccountId, call: CallId) -> Stored<'a, bool> {
+        Box::pin(async move {
+            self.counts.ready()?;
+            let mut remove = redis::cmd("ZREM");
+            remove.arg(self.names.slots(owner)).arg(call.to_string());
+            self.counts.run(|mut to| async move { remove.query_async(&mut to).await }).await
+        })
+    }
+}
+
+fn ms(ttl: Duration) -> u64 {
+    let ttl = ttl.clamp(Duration::from_millis(1), SLOT_TTL_MAX);
+    u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)
+}
