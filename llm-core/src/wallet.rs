@@ -1,9 +1,9 @@
 //! What people have bought or been given, as pure rules: wallets, prices, grants, codes.
 //!
-//! A [`Wallet`] is a set of *buckets*, each with a source and an end; a *hold* takes from them, what
-//! ends first before the rest, and remembers from which. Everything that moves is an [`Entry`] of
-//! the journal: a step first computes its entries and then applies them, so that a wallet that is
-//! [replayed](Wallet::replay) from its journal is the wallet itself. [`formula`] says what a job
+//! A [`Wallet`] is a set of *buckets*, each with a source and an end; a *hold* takes from them,
+//! what ends first before the rest, and remembers from which. Everything that moves is an [`Entry`]
+//! of the journal: a step first computes its entries and then applies them, so that a wallet that
+//! is [replayed](Wallet::replay) from its journal is the wallet itself. [`formula`] says what a job
 //! costs, [`monthly`] what a plan grants and when, [`code`] what may be redeemed, [`guest`] what
 //! strangers get, [`alert`] who should hear of a low balance.
 //!

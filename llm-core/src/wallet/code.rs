@@ -85,15 +85,16 @@ impl fmt::Display for Code {
 impl std::str::FromStr for Code {
     type Err = NotCode;
 
-    /// Reads what people type: either case, `O` for 0, `I` and `L` for 1, hyphens and blanks
-    /// anywhere.
+    /// Reads what people type: either case, `O` for 0, `I` and `L` for 1, hyphens, dashes and
+    /// blanks anywhere.
     fn from_str(text: &str) -> Result<Self, NotCode> {
         if text.len() > TYPED_MAX {
             return Err(NotCode::Length);
         }
         let (mut number, mut read, mut check) = (0u128, 0, 0);
         for (at, letter) in text.chars().enumerate() {
-            if letter == '-' || letter.is_whitespace() {
+            // Text programs make dashes of hyphens.
+            if letter.is_whitespace() || matches!(letter, '-' | '_' | '\u{2010}'..='\u{2015}') {
                 continue;
             }
             let value = value(letter).ok_or(NotCode::Character(at + 1))?;
@@ -190,6 +191,9 @@ pub enum NotRedeemed {
     /// This wallet has had it.
     #[error("the code was redeemed with this wallet before")]
     Again,
+    /// It grants nothing.
+    #[error("the code is worth nothing")]
+    Worthless,
     /// It has ended, or what it grants has.
     #[error("the code has expired")]
     Expired,
@@ -199,6 +203,11 @@ pub enum NotRedeemed {
 }
 
 impl<U: Unit> Redemption<U> {
+    /// The event of its grants: where a wallet that had it keeps the receipt.
+    pub fn event(&self) -> Str {
+        Str::from(format!("redeem/{}", self.code))
+    }
+
     /// Redeems once for a wallet that may have done so before. Whoever stores this keeps, in the
     /// same transaction, that this wallet has; the event of the grant sees to it a second time.
     pub fn redeem(&mut self, had_it: bool, now: Timestamp) -> Result<Grant<U>, NotRedeemed> {
@@ -206,6 +215,9 @@ impl<U: Unit> Redemption<U> {
             return Err(NotRedeemed::Again);
         }
         let Offer { amount, uses, expires_at, credits_until } = self.offer;
+        if amount <= U::ZERO {
+            return Err(NotRedeemed::Worthless);
+        }
         if [expires_at, credits_until].iter().any(|end| super::is_over(*end, now)) {
             return Err(NotRedeemed::Expired);
         }
@@ -213,8 +225,7 @@ impl<U: Unit> Redemption<U> {
             return Err(NotRedeemed::UsedUp);
         }
         self.used = self.used.saturating_add(1);
-        let event = Str::from(format!("redeem/{}", self.code));
-        let source = Source::Redeemed;
+        let (event, source) = (self.event(), Source::Redeemed);
         Ok(Grant { event, amount, source, expires_at: credits_until })
     }
 }

@@ -26,8 +26,8 @@ pub struct Monthly<U: Unit = Credits> {
     pub periods: Option<NonZeroU8>,
 }
 
-/// From when months are counted. It belongs to the wallet and stays when the plan changes:
-/// otherwise every change of plan began a new period, and granted a whole one.
+/// From when months are counted. It belongs to the wallet and stays when the plan changes, and so
+/// does the zone: otherwise every change began a new period, and granted a whole one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Anchor {
     /// When it all began: nothing is due before.

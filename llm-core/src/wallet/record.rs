@@ -94,6 +94,7 @@ impl<U: Unit> Wallet<U> {
     /// Takes out what ended before an instant, for a store that keeps records under their ids. It
     /// must [bring back](Wallet::recall) the one that a step names before it takes the step, or
     /// the step happens twice: a grant or refund by its event, a hold by its id, a refund's charge.
+    /// The grants of a running month must stay ([`super::monthly::Monthly::due`] counts them).
     pub fn shelve(&mut self, before: Timestamp) -> Vec<Record<U>> {
         let grants = self.grants.extract_if(.., |_, r| r.at < before);
         let mut out: Vec<_> = grants.map(|(_, r)| Record::Granted(r)).collect();

@@ -229,6 +229,27 @@ fn a_refund_is_never_more_than_the_charge() {
     assert_eq!(kept.wallet.charge(HoldId(1)).unwrap().refundable(), credits(0));
 }
 
+/// Whatever is in a wallet can be added up, also what comes back.
+#[test]
+fn sums_stay_in_range() {
+    let mut kept = Kept::default();
+    let most = |event| Grant { amount: Credits::MAX, ..gift(event, 0, None) };
+    let spend = |kept: &mut Kept, id| {
+        let step = kept.wallet.reserve(HoldId(id), Credits::MAX, at(0));
+        kept.keep(step).unwrap();
+        let step = kept.wallet.settle(HoldId(id), Credits::MAX, at(0));
+        assert_eq!(kept.keep(step).unwrap().charged, Credits::MAX);
+    };
+    kept.grant(most("a"), 0).unwrap();
+    spend(&mut kept, 1);
+    kept.grant(most("b"), 0).unwrap();
+    assert_eq!(kept.refund("r", 1, 1, 0), Err(Refused::Range));
+    spend(&mut kept, 2);
+    kept.refund("r", 1, 1, 0).unwrap();
+    assert_eq!(kept.grant(most("c"), 0), Err(Refused::Range));
+    assert_eq!(kept.available(0), 1);
+}
+
 #[test]
 fn a_hold_of_nothing_is_a_hold() {
     let mut kept = Kept::default();

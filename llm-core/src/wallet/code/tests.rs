@@ -34,6 +34,7 @@ fn what_people_type_is_read() {
         shown.replace('0', "O").replace('1', "l"),
         shown.replace('0', "o").replace('1', "I"),
         shown.replace('-', ""),
+        shown.replace('-', "\u{2013}"),
         format!("  {} ", shown.replace('-', " - ")),
     ];
     for text in typed {
@@ -83,6 +84,7 @@ fn once_for_each_wallet_and_so_often_in_all() {
     assert_eq!(code.used, 2);
     // A store that forgot: the wallet does not.
     let mut wallet = Wallet::default();
+    assert_eq!(first.event, code.event());
     let _ = wallet.grant(first, at(0)).unwrap();
     assert_eq!(wallet.grant(second, at(1)).unwrap().entries, []);
     let dearer = Grant { amount: Credits(51), ..redemption(1).redeem(false, at(0)).unwrap() };
@@ -101,6 +103,8 @@ fn the_instant_of_its_end_is_too_late() {
     code.offer.expires_at = None;
     assert_eq!(code.redeem(false, at(1_000)), Err(NotRedeemed::Expired));
     assert_eq!(code.used, 0);
+    code.offer.amount = Credits(0);
+    assert_eq!(code.redeem(false, at(0)), Err(NotRedeemed::Worthless));
     assert_eq!(redemption(0).redeem(false, at(0)), Err(NotRedeemed::UsedUp));
 }
 

@@ -233,12 +233,17 @@ proptest! {
     }
 
     #[test]
-    fn prices_are_what_they_say(formula in any_formula(), counts in prop::array::uniform8(count())) {
+    fn prices_are_what_they_say(
+        formula in any_formula(),
+        counts in prop::array::uniform8(count()),
+    ) {
         let names = formula.quantities();
         let plain: Vec<_> = names.iter().copied().zip(counts).collect();
         let given: Vec<_> = plain
             .iter()
-            .map(|(name, (parts, whole))| (*name, Count::of(*parts, NonZeroU64::new(*whole).unwrap())))
+            .map(|(name, (parts, whole))| {
+                (*name, Count::of(*parts, NonZeroU64::new(*whole).unwrap()))
+            })
             .collect();
         match formula.price(&given) {
             Ok(price) => prop_assert_eq!(price, plainly(&formula, &plain)),
@@ -272,7 +277,9 @@ proptest! {
     }
 
     #[test]
-    fn no_text_panics(text in "\\PC{0,60}|[0-9a-z +/,.]{0,60}|(10|credits|per|/|,|at|least|a| ){0,20}") {
+    fn no_text_panics(
+        text in "\\PC{0,60}|[0-9a-z +/,.]{0,60}|(10|credits|per|/|,|at|least|a| ){0,20}",
+    ) {
         if let Ok(formula) = text.parse::<Formula>() {
             prop_assert_eq!(formula.to_string().parse::<Formula>(), Ok(formula));
         }

@@ -162,7 +162,8 @@ proptest! {
         prop_assert!(here.has(now), "{here} has not {now}");
         let next = anchor.period_at(&zone, here.end).unwrap();
         prop_assert_eq!(next.start, here.end);
-        let last = anchor.period_at(&zone, here.end.saturating_sub(SignedDuration::from_nanos(1)).unwrap());
+        let before = here.end.saturating_sub(SignedDuration::from_nanos(1)).unwrap();
+        let last = anchor.period_at(&zone, before);
         prop_assert_eq!(last, Some(here));
         let hours = here.end.duration_since(here.start).as_hours();
         prop_assert!((27 * 24..=32 * 24).contains(&hours), "{here}: {hours} hours");
