@@ -310,21 +310,29 @@ fn a_journal_that_was_changed_does_not_check() {
     kept.reserve(1, 7, 0).unwrap();
     kept.settle(1, 6, 1).unwrap();
     kept.refund("r", 1, 1, 2).unwrap();
-    for at in 0..kept.journal.len() {
+    for n in 0..kept.journal.len() {
         let mut without = kept.journal.clone();
-        without.remove(at);
-        assert!(kept.wallet.check(&without).is_err(), "without {at}");
+        without.remove(n);
+        assert!(kept.wallet.check(&without).is_err(), "without {n}");
         for field in 0..3 {
             let mut other = kept.journal.clone();
-            let entry = &mut other[at];
+            let entry = &mut other[n];
             let amount = [&mut entry.left, &mut entry.held, &mut entry.spent];
             amount.into_iter().nth(field).unwrap().0 += 1;
-            assert!(kept.wallet.check(&other).is_err(), "field {field} of {at}");
+            assert!(kept.wallet.check(&other).is_err(), "field {field} of {n}");
         }
         let mut twice = kept.journal.clone();
-        twice.push(twice[at].clone());
-        assert!(kept.wallet.check(&twice).is_err(), "{at} twice");
+        twice.push(twice[n].clone());
+        assert!(kept.wallet.check(&twice).is_err(), "{n} twice");
     }
+    // What adds up, and says something else about how long it lasts.
+    let mut lasting = kept.journal.clone();
+    for entry in &mut lasting {
+        if let Cause::Refund { expires_at, .. } = &mut entry.cause {
+            *expires_at = Some(at(99));
+        }
+    }
+    assert!(kept.wallet.check(&lasting).is_err(), "another end");
     let foreign = Entry { bucket: Some(BucketId(77)), ..kept.journal[2].clone() };
     assert_eq!(Wallet::replay([&foreign]), Err(Violation::Journal));
 }

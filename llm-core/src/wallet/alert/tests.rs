@@ -35,6 +35,9 @@ fn each_fires_once_and_again_only_after_it_was_above() {
     // Above one of them, and low again.
     assert_eq!(fired(3, 40, &mut of, 0), NONE);
     assert_eq!(fired(40, 0, &mut of, 0), [20]);
+    // Above, and then low where nobody compared.
+    assert_eq!(fired(0, 40, &mut of, 0), NONE);
+    assert_eq!(fired(10, 5, &mut of, 0), [20]);
 }
 
 #[test]

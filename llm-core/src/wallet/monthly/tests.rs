@@ -71,6 +71,11 @@ fn anniversaries_do_not_drift() {
     assert_eq!(new_york("2026-03-14T03:59:59Z").as_deref(), Some(spring));
     let autumn = "2026-10-14T00:00:00-04:00 2026-11-14T00:00:00-05:00";
     assert_eq!(new_york("2026-11-14T04:59:59Z").as_deref(), Some(autumn));
+    // A month that has lost an hour before the day has the same day.
+    let anchor = anniversary("2026-03-14T12:00:00Z");
+    let short = period(&anchor, "America/New_York", "2026-04-01T00:00:00Z");
+    let march = "2026-03-14T00:00:00-04:00 2026-04-14T00:00:00-04:00";
+    assert_eq!(short.as_deref(), Some(march));
     // Midnight of that day does not exist in São Paulo: the period begins at one.
     let sao_paulo = anniversary("2017-10-15T12:00:00Z");
     let first = period(&sao_paulo, "America/Sao_Paulo", "2017-10-15T12:00:00Z").unwrap();
