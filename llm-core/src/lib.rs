@@ -30,6 +30,7 @@ pub mod seam;
 pub mod secret;
 pub mod store;
 pub mod usage;
+pub mod wallet;
 
 /// UTF-8 text in shared bytes: a slice of the body it came from, cheap to clone and to cut.
 pub type Str = bytestring::ByteString;
