@@ -6,6 +6,7 @@
 //! append to a file is faster than a task switch.
 
 mod record;
+pub mod vault;
 
 use std::fmt;
 use std::sync::Arc;
