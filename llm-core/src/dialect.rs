@@ -390,6 +390,8 @@ pub struct Observed {
     pub delta_bytes: u64,
     /// Bytes of the smallest of them: about what a frame weighs that says nothing.
     pub delta_bytes_min: u64,
+    /// Uses of a provider's own tools that it bills by the piece and does not count in its usage.
+    pub searches: u32,
     /// Whether the answer is complete. Some dialects say more after it (usage, `[DONE]`).
     pub ended: bool,
     /// Whether the dialect's last event passed: nothing that matters follows.
@@ -406,6 +408,19 @@ impl Observed {
         self.delta_bytes = self.delta_bytes.saturating_add(bytes);
     }
 
+    /// A candidate has finished. Of several the worst word stands: an answer is as good as the part
+    /// of it that is missing.
+    pub fn finished(&mut self, reason: FinishReason) {
+        let rank = |reason: &FinishReason| match reason {
+            FinishReason::Stop | FinishReason::ToolCalls => 0,
+            FinishReason::Length => 1,
+            _ => 2,
+        };
+        if self.finish.as_ref().is_none_or(|known| rank(known) <= rank(&reason)) {
+            self.finish = Some(reason);
+        }
+    }
+
     /// The dialect's last event.
     pub fn close(&mut self) {
         self.ended = true;
@@ -417,7 +432,7 @@ impl Observed {
         let mut seen = Self { usage: answer.usage().copied(), ..Self::default() };
         if let Answer::Chat(completion) = answer {
             let finishes = completion.candidates.iter().filter_map(|c| c.finish.as_ref());
-            seen.finish = finishes.map(|f| f.reason.clone()).next();
+            finishes.for_each(|f| seen.finished(f.reason.clone()));
             seen.failure = completion.failure.clone();
         }
         if seen.failure.is_none() {

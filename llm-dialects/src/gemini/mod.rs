@@ -12,7 +12,7 @@ use llm_core::answer::Answer;
 use llm_core::call::{Operation, Peek};
 use llm_core::dialect::{
     BadRequest, Body, CallerDialect, Chunks, Corrupt, Dialect, DialectId, Encoded, Endpoint,
-    Framing, RenderCx, Rendered, Route, SendCx, StreamDecoder, StreamEncoder, Tap, TapCx,
+    Framing, Observed, RenderCx, Rendered, Route, SendCx, StreamDecoder, StreamEncoder, Tap, TapCx,
     UpstreamDialect,
 };
 use llm_core::error::{Error, Kind};
@@ -137,6 +137,12 @@ impl UpstreamDialect for Gemini {
             Operation::ListModels => models::decode_answer(body.bytes).map(Answer::ListModels),
             _ => Err(Corrupt::new("Gemini has no such answer")),
         }
+    }
+
+    fn glance(&self, operation: Operation, body: Body<'_>) -> Result<Observed, Corrupt> {
+        let searches = tap::searches(body.bytes);
+        let seen = self.decode_answer(operation, body).map(|answer| Observed::of(&answer))?;
+        Ok(Observed { searches, ..seen })
     }
 
     fn framing(&self, content_type: &str) -> Option<Framing> {

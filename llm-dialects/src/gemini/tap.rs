@@ -28,6 +28,7 @@ struct Marks {
     finish: Finder<'static>,
     block: Finder<'static>,
     error: Finder<'static>,
+    search: Finder<'static>,
     usage: FinderRev<'static>,
 }
 
@@ -37,6 +38,7 @@ static MARKS: LazyLock<Marks> = LazyLock::new(|| Marks {
     finish: Finder::new("\"finishReason\""),
     block: Finder::new("\"blockReason\""),
     error: Finder::new("\"error\""),
+    search: Finder::new("\"webSearchQueries\""),
     usage: FinderRev::new("\"usageMetadata\""),
 });
 
@@ -84,6 +86,9 @@ impl Tap for Watch {
                 || marks.block.find(data).is_some()
                 || marks.finish.find(data).is_some()
         };
+        if marks.search.find(data).is_some() {
+            self.observed.searches = 1;
+        }
         if telling {
             self.read_whole(frame);
         } else if marks.usage.rfind(data).is_some() {
@@ -106,6 +111,11 @@ impl Tap for Watch {
 
 /// Bytes of the key with its quotes.
 const USAGE_KEY: usize = "\"usageMetadata\"".len();
+
+/// Whether the provider has searched, which it bills by the answer.
+pub(super) fn searches(body: &[u8]) -> u32 {
+    u32::from(MARKS.search.find(body).is_some())
+}
 
 /// What was used, read where it stands, without the rest of the frame.
 fn counted(frame: &[u8]) -> Option<Usage> {

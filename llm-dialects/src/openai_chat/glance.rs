@@ -3,12 +3,14 @@
 
 use bytes::Bytes;
 use llm_core::Str;
+use llm_core::completion::FinishReason;
 use llm_core::dialect::{Corrupt, Observed};
+use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::reply::finish_reason;
-use super::{error, stream, usage};
+use super::{error, stream, tap, usage};
 use crate::json::{Field, Object};
 
 /// The facts.
@@ -54,8 +56,13 @@ pub(super) fn completion(body: &Bytes) -> Result<Observed, Corrupt> {
         seen.usage = usage::read(field).map(|report| report.usage);
     }
     let reasons = outline.choices.into_iter().flatten().filter_map(|c| c.finish_reason);
-    let mut words = reasons.filter_map(|raw| stream::string(raw.get(), &root));
-    seen.finish = words.find(|w| !w.is_empty()).map(|word| finish_reason(&word, false));
+    let words = reasons.filter_map(|raw| stream::string(raw.get(), &root));
+    words.filter(|w| !w.is_empty()).for_each(|word| seen.finished(finish_reason(&word, false)));
+    // A refusal in words ends like any answer, and is none that another caller should get.
+    if tap::says(body, b"\"refusal\"") {
+        seen.finished(FinishReason::Refusal);
+    }
+    seen.searches = u32::from(memmem::find(body, b"\"url_citation\"").is_some());
     seen.close();
     Ok(seen)
 }

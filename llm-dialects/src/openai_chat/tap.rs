@@ -8,6 +8,7 @@ mod events;
 use std::sync::LazyLock;
 
 use llm_core::Str;
+use llm_core::completion::FinishReason;
 use llm_core::dialect::{Frame, FrameKind, Keep, Observed, Tap, TapCx};
 use memchr::memmem::Finder;
 
@@ -25,6 +26,8 @@ struct Finders {
     error: Finder<'static>,
     content: Finder<'static>,
     arguments: Finder<'static>,
+    refusal: Finder<'static>,
+    citation: Finder<'static>,
     reasoning: Finder<'static>,
 }
 
@@ -34,6 +37,8 @@ static FIND: LazyLock<Finders> = LazyLock::new(|| Finders {
     error: Finder::new("\"error\""),
     content: Finder::new("\"content\""),
     arguments: Finder::new("\"arguments\""),
+    refusal: Finder::new("\"refusal\""),
+    citation: Finder::new("\"url_citation\""),
     reasoning: Finder::new("\"reasoning"),
 });
 
@@ -42,6 +47,7 @@ pub(super) struct ChunkTap {
     cx: TapCx,
     seen: Observed,
     calls: bool,
+    refused: bool,
     /// Choices that have begun and have finished, by their number.
     begun: u128,
     finished: u128,
@@ -51,7 +57,7 @@ impl ChunkTap {
     /// For a stream that passes.
     pub(super) fn new(cx: TapCx) -> Self {
         LazyLock::force(&FIND);
-        Self { cx, seen: Observed::default(), calls: false, begun: 0, finished: 0 }
+        Self { cx, seen: Observed::default(), calls: false, refused: false, begun: 0, finished: 0 }
     }
 
     /// A chunk that says more than text.
@@ -75,6 +81,7 @@ impl ChunkTap {
         let empty = chunk.choices.as_ref().is_some_and(|c| c.is_empty());
         for choice in chunk.choices.into_iter().flatten() {
             let delta = choice.delta.unwrap_or_default();
+            self.refused |= delta.refusal.is_some_and(|raw| !matches!(raw.get(), "null" | "\"\""));
             self.calls |= delta.tool_calls.is_some() || delta.function_call.is_some();
             let index: u32 = choice.index.and_then(|raw| raw.get().parse().ok()).unwrap_or(0);
             let number = 1 << index.min(u128::BITS - 1);
@@ -87,7 +94,11 @@ impl ChunkTap {
                 choice.finish_reason.and_then(|raw| stream::string(raw.get(), &root))
                 && !word.is_empty()
             {
-                self.seen.finish = Some(finish_reason(&word, self.calls));
+                // A refusal in words ends like any answer.
+                self.seen.finished(match self.refused {
+                    true => FinishReason::Refusal,
+                    false => finish_reason(&word, self.calls),
+                });
                 self.finished |= number;
                 // Another choice may go on behind the finish of one.
                 self.seen.ended = self.begun & !self.finished == 0;
@@ -115,11 +126,15 @@ impl Tap for ChunkTap {
         let find = &*FIND;
         let telling = value_at(&find.finish, data).is_some_and(|b| b == b'"')
             || value_at(&find.usage, data).is_some_and(|b| b == b'{')
+            || value_at(&find.refusal, data).is_some_and(|b| b == b'"')
             || value_at(&find.error, data).is_some_and(|b| b != b'n')
             || frame.event.is_some();
         // Of several choices each chunk must be known, since the finish of one is not the end.
         if telling || self.cx.candidates > 1 {
             return self.read(frame);
+        }
+        if find.citation.find(data).is_some() {
+            self.seen.searches = 1;
         }
         let arguments = find.arguments.find(data).is_some();
         if arguments {
@@ -136,6 +151,15 @@ impl Tap for ChunkTap {
     fn observed(&self) -> &Observed {
         &self.seen
     }
+}
+
+/// Whether a text stands behind any of the places of a key.
+pub(super) fn says(body: &[u8], key: &'static [u8]) -> bool {
+    memchr::memmem::find_iter(body, key).any(|at| {
+        let rest = body.get(at + key.len()..).unwrap_or_default();
+        let value = rest.iter().position(|b| !matches!(b, b' ' | b':' | b'\t' | b'\n'));
+        value.and_then(|v| rest.get(v..v + 2)).is_some_and(|v| v[0] == b'"' && v[1] != b'"')
+    })
 }
 
 /// The first byte of the value behind a key.

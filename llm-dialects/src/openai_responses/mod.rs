@@ -10,7 +10,7 @@ use llm_core::answer::Answer;
 use llm_core::call::{Has, Operation, Peek};
 use llm_core::dialect::{
     BadRequest, Body, CallerDialect, Chunks, Corrupt, Dialect, DialectId, Encoded, Endpoint,
-    Framing, RenderCx, Rendered, Route, SendCx, StreamDecoder, StreamEncoder, Tap, TapCx,
+    Framing, Observed, RenderCx, Rendered, Route, SendCx, StreamDecoder, StreamEncoder, Tap, TapCx,
     UpstreamDialect,
 };
 use llm_core::error::Error;
@@ -124,6 +124,12 @@ impl UpstreamDialect for Responses {
 
     fn decode_answer(&self, operation: Operation, body: Body<'_>) -> Result<Answer, Corrupt> {
         reply::decode_answer(operation, body)
+    }
+
+    fn glance(&self, operation: Operation, body: Body<'_>) -> Result<Observed, Corrupt> {
+        let searches = tap::searches(body.bytes);
+        let seen = self.decode_answer(operation, body).map(|answer| Observed::of(&answer))?;
+        Ok(Observed { searches, ..seen })
     }
 
     fn framing(&self, content_type: &str) -> Option<Framing> {

@@ -71,6 +71,7 @@ impl Watch {
         if let Some(response) = response {
             let calls = calls_tools(&response);
             let outline = outline(response, &[], text.as_bytes());
+            self.seen.searches = searches(text.as_bytes());
             self.seen.usage = outline.usage.map(|u| u.usage).or(self.seen.usage);
             self.seen.finish = match outline.finish.map(|f| f.reason) {
                 Some(FinishReason::Stop) if calls => Some(FinishReason::ToolCalls),
@@ -82,6 +83,12 @@ impl Watch {
             }
         }
     }
+}
+
+/// How often the provider has searched, which it bills by the piece.
+pub(super) fn searches(response: &[u8]) -> u32 {
+    let count = memchr::memmem::find_iter(response, b"\"web_search_call\"").count();
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// Whether an item of the response wants a tool run.

@@ -15,12 +15,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use jiff::Timestamp;
 use llm_core::Str;
+use llm_core::call::Operation;
 use llm_core::dialect::{DialectId, Observed};
 use llm_core::error::{Error, Kind};
 use llm_core::ledger::charge::Alarm;
-use llm_core::ledger::rules::Refused;
+use llm_core::ledger::rules::{Refused, Violation};
 use llm_core::ledger::{HoldId, HoldProof, Receipt};
-use llm_core::money::{Bound, Money, cost_max};
+use llm_core::money::{Bound, Money, Unit, cost_max};
 use llm_core::prompt::Prompt;
 use llm_core::seam::Clock;
 use llm_core::store::{Ledger, Line, NotReserved, StoreError};
@@ -30,12 +31,12 @@ use super::admit::Admitted;
 use super::record::Opened;
 use super::{Next, Stage};
 use crate::metrics::Metrics;
-use crate::model::Model;
 use crate::reply::{Ending, Guard, Reply};
 use crate::target::Target;
 
 pub(crate) use bill::sum;
 pub use bill::{Bill, Metered};
+pub(crate) use count::written_in;
 
 /// A call whose money is set aside. Cheap to clone: every attempt shares it.
 #[derive(Clone, Debug)]
@@ -91,9 +92,17 @@ impl Funded {
         bound::at(&self.shared.bound, &target.capability)
     }
 
+    /// Whether no provider bills for it.
+    pub fn is_free(&self) -> bool {
+        is_free(self.opened().call.operation)
+    }
+
     /// Whether what is set aside covers the call at a target. One whose price nobody knows is
     /// covered by nothing.
     pub fn covers(&self, target: &Target) -> bool {
+        if self.is_free() {
+            return true;
+        }
         let price = target.price.as_ref();
         price.is_some_and(|p| cost_max(&self.bound_at(target), p) <= self.shared.proof.amount())
     }
@@ -163,13 +172,18 @@ impl Stage for ReserveStage {
     async fn run<N: Next<Funded>>(&self, admitted: Admitted, next: &N) -> Result<Reply, Error> {
         let opened = admitted.into_opened();
         let bound = bound::of(&opened.call)?;
-        let amount = dearest(&opened.model, &bound)?;
+        let amount = dearest(&opened, &bound)?;
         let id = HoldId::from(opened.call.id);
         let now = Timestamp::try_from(self.clock.wall()).unwrap_or(Timestamp::UNIX_EPOCH);
         let payers = &opened.call.grant.payers;
         let lines: SmallVec<[Line; 4]> =
             payers.iter().map(|p| Line { account: p.account(now), limit: p.limit }).collect();
-        let proof = self.ledger.reserve(id, &lines, amount).await.map_err(refused)?;
+        // Until it is known what became of it: who leaves meanwhile, and a store that does not
+        // answer, must not leave a hold behind.
+        let unsure = Unsure { ledger: &*self.ledger, hold: Some(id) };
+        let reserved = self.ledger.reserve(id, &lines, amount).await;
+        unsure.known(&reserved);
+        let proof = reserved.map_err(refused)?;
         self.metrics.holds_open.inc();
         let unseen = opened.model.policy.unseen;
         let ledger = Arc::clone(&self.ledger);
@@ -192,8 +206,13 @@ impl Stage for ReserveStage {
 }
 
 /// What the dearest way costs that the call can go. Targets without a price are not on the way.
-fn dearest(model: &Model, bound: &Bound) -> Result<Money, Error> {
-    let targets = model.tiers.iter().flatten().map(|c| &c.target);
+fn dearest(opened: &Opened, bound: &Bound) -> Result<Money, Error> {
+    let (call, model) = (&opened.call, &opened.model);
+    if is_free(call.operation) {
+        return Ok(Money::ZERO);
+    }
+    let tiers = if call.controls.no_fallback { 1 } else { model.tiers.len() };
+    let targets = model.tiers.iter().take(tiers).flatten().map(|c| &c.target);
     let costs =
         targets.filter_map(|t| Some(cost_max(&bound::at(bound, &t.capability), t.price.as_ref()?)));
     let most = costs.max().ok_or_else(|| {
@@ -201,8 +220,43 @@ fn dearest(model: &Model, bound: &Bound) -> Result<Money, Error> {
         Error::new(Kind::Unsupported, text).in_field("model")
     })?;
     // A resumed answer is bought twice over in the worst case: all of it here, and again there.
-    let times = if model.policy.resume { 2 } else { 1 };
+    let may_resume = call.operation == Operation::Chat
+        && call.peek.stream
+        && call.controls.resume.unwrap_or(model.policy.resume);
+    let times = if model.policy.resume && may_resume { 2 } else { 1 };
     Ok(Money(most.0.saturating_mul(times)))
+}
+
+/// What providers do not bill for.
+fn is_free(operation: Operation) -> bool {
+    matches!(operation, Operation::CountTokens | Operation::ListModels)
+}
+
+/// A reservation of which nobody knows yet whether it was made.
+struct Unsure<'l> {
+    ledger: &'l dyn Ledger,
+    hold: Option<HoldId>,
+}
+
+impl Unsure<'_> {
+    fn known(mut self, reserved: &Result<HoldProof, NotReserved>) {
+        match reserved {
+            Ok(_) | Err(NotReserved::Refused { .. }) => self.hold = None,
+            Err(NotReserved::Store(error)) if !error.retryable() => self.hold = None,
+            // Asked, and no answer: whatever was made is given back.
+            Err(NotReserved::Store(_)) => {}
+        }
+    }
+}
+
+impl Drop for Unsure<'_> {
+    fn drop(&mut self) {
+        let Some(hold) = self.hold.take() else { return };
+        match self.ledger.release(hold) {
+            Ok(_) | Err(StoreError::Violation(Violation::UnknownHold)) => {}
+            Err(error) => tracing::warn!(%error, %hold, "a reservation was not taken back"),
+        }
+    }
 }
 
 fn refused(why: NotReserved) -> Error {
@@ -258,7 +312,7 @@ impl HoldGuard {
         metrics.holds_open.dec();
         let record = &funded.opened().record;
         record.used(funded.bill().usage());
-        for alarm in funded.bill().alarms() {
+        for alarm in funded.bill().alarms(funded.proof()) {
             let word = match alarm {
                 Alarm::Overrun => "overrun",
                 Alarm::NoUsage => "no_usage",

@@ -68,9 +68,10 @@ async fn the_faster_one_is_asked_more() {
     let small = tiers(&[&[(OpenAi, 1), (Anthropic, 1)]], Policy::default());
     small.script(OpenAi, r#"[{"times": "always", "do": {"first_byte_ms": 900}}]"#);
     small.script(Anthropic, r#"[{"times": "always", "do": {"first_byte_ms": 60}}]"#);
-    calls(&small, 100).await;
+    calls(&small, 400).await;
     let asked = asked(&small);
-    assert!(asked[&Anthropic] > 80 && asked[&OpenAi] > 0, "{asked:?}");
+    // Now and then the slow one is looked at, too.
+    assert!(asked[&Anthropic] > 320 && asked[&OpenAi] > 0, "{asked:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use llm_core::call::Operation;
 use llm_core::dialect::Observed;
 use llm_core::ledger::charge::{self, Alarm, Charge, Evidence, Payer, charge};
 use llm_core::ledger::{HoldProof, Settlement};
@@ -43,6 +44,11 @@ impl Bill {
         self.unseen.fetch_or(1 << (number % 32), Ordering::Relaxed);
     }
 
+    /// An attempt was marked lost too early: its answer is the caller's after all.
+    pub fn kept(&self, number: u8) {
+        self.unseen.fetch_and(!(1 << (number % 32)), Ordering::Relaxed);
+    }
+
     /// No provider was asked: a recording answers, or another call's upstream, at this price.
     pub fn cache_hit(&self, hold: &HoldProof, price: Money, usage: Option<Usage>) {
         let charge = charge(charge::Ending::CacheHit(price), &Evidence::default(), hold);
@@ -63,8 +69,16 @@ impl Bill {
     }
 
     /// What should ring, over all attempts.
-    pub fn alarms(&self) -> SmallVec<[Alarm; 2]> {
-        self.items.lock().iter().filter_map(|i| i.charge.alarm).collect()
+    pub fn alarms(&self, hold: &HoldProof) -> SmallVec<[Alarm; 2]> {
+        let items = self.items.lock();
+        let mut alarms: SmallVec<[Alarm; 2]> =
+            items.iter().filter_map(|i| i.charge.alarm).collect();
+        let all = items.iter().fold(Money::ZERO, |sum, i| sum.saturating_add(i.charge.tenant));
+        // Each may be within the hold, and all of them together beyond it.
+        if all > hold.amount() && !alarms.contains(&Alarm::Overrun) {
+            alarms.push(Alarm::Overrun);
+        }
+        alarms
     }
 
     /// The settlement of everything. The tenant pays at most what was held, whatever the attempts
@@ -158,9 +172,20 @@ impl Metered {
         }
     }
 
-    /// The provider refused, or was never reached: nothing is owed, unless it says so.
-    pub fn refused(mut self) {
-        self.end(charge::Ending::Refused, &Observed::default(), true);
+    /// The provider refused, or was never reached: nothing is owed.
+    pub fn refused(self) {
+        self.refused_saying(&Observed::default());
+    }
+
+    /// The provider refused, and may say what that has used.
+    pub fn refused_saying(mut self, seen: &Observed) {
+        self.end(charge::Ending::Refused, seen, true);
+    }
+
+    /// An answer came that the caller does not get, because somebody else is asked.
+    pub fn withheld(mut self, seen: &Observed) {
+        let payer = self.funded.bill().payer;
+        self.end(charge::Ending::Unseen(payer), seen, true);
     }
 
     /// It broke before the caller saw anything.
@@ -189,7 +214,7 @@ impl Metered {
         let ending = if lost { charge::Ending::Unseen(bill.payer) } else { ending };
         let (charge, usage) = match ending {
             // Nothing to count, and counting a prompt is not free.
-            charge::Ending::Refused => {
+            charge::Ending::Refused if seen.usage.is_none() => {
                 let none = Evidence::<Money> { sent, ..Evidence::default() };
                 (charge(ending, &none, self.funded.proof()), Usage::default())
             }
@@ -205,14 +230,21 @@ impl Metered {
         seen: &Observed,
         sent: bool,
     ) -> (Charge<Money>, Usage) {
+        if self.funded.is_free() {
+            let none = Evidence::<Money>::default();
+            let charge = charge(charge::Ending::NotSent, &none, self.funded.proof());
+            return (charge, Usage::default());
+        }
         let Some(price) = &self.target.price else {
             debug_assert!(false, "a target without a price was asked");
             let none = Evidence::<Money>::default();
             return (charge(charge::Ending::NotSent, &none, self.funded.proof()), Usage::default());
         };
         // A usage counts when the answer was complete; one that opens a stream is a beginning.
-        let whole = seen.usage.filter(|u| seen.ended && self.believes(u));
-        if let Some(usage) = whole.filter(|u| u.unknown == Unknown::default()) {
+        let refused = matches!(ending, charge::Ending::Refused);
+        let whole = seen.usage.filter(|u| (seen.ended || refused) && self.believes(u));
+        if let Some(mut usage) = whole.filter(|u| u.unknown == Unknown::default()) {
+            usage.calls = usage.calls.max(seen.searches);
             let reported = Some(cost(&usage, price));
             let evidence = Evidence { sent, reported, ..Evidence::default() };
             return (charge(ending, &evidence, self.funded.proof()), usage);
@@ -234,14 +266,29 @@ impl Metered {
         let mut usage = seen.usage.filter(|u| self.believes(u)).unwrap_or_default();
         usage.source = UsageSource::Counted;
         if usage.read_total() == 0 {
-            let words = send::words(&self.funded.opened().call);
-            let bound = self.funded.bound_at(&self.target).input_tokens_max;
-            usage.input = words.map_or(0, count::prompt).min(bound);
+            let call = &self.funded.opened().call;
+            let bound = self.funded.bound_at(&self.target);
+            // Who cannot be read has sent something all the same.
+            let estimate = u64::from(call.peek.input_tokens_estimate);
+            let prompt = send::words(call).map_or(estimate, count::prompt);
+            usage.input = prompt.min(bound.input_tokens_max);
+            // What is billed by the piece nobody counts but the provider; so it is what was held.
+            let apiece = call.operation != Operation::Chat;
+            usage.calls = usage.calls.max(if apiece { bound.calls_max } else { 0 });
+            usage.images = usage.images.max(bound.images_max);
+            usage.audio_ms = usage.audio_ms.max(bound.audio_ms_max);
         }
+        usage.calls = usage.calls.max(seen.searches);
         let written = count::written(seen);
         usage.output = usage.output.max(written.saturating_sub(usage.reasoning));
         usage.unknown = Unknown::default();
         usage
+    }
+
+    /// Whether an answer says what it used, and can be believed.
+    pub fn is_told(&self, seen: &Observed) -> bool {
+        let chats = self.funded.opened().call.operation == Operation::Chat;
+        !chats || seen.usage.is_some_and(|u| self.believes(&u))
     }
 
     /// Whether a usage can be true: an answer is not made of nothing, and no more was read or

@@ -7,7 +7,7 @@
 
 use llm_core::call::{Call, Has, Operation, Payload};
 use llm_core::capability::Capability;
-use llm_core::error::Error;
+use llm_core::error::{Error, Kind};
 use llm_core::money::{Bound, Kinds};
 use llm_core::prompt::{Prompt, Tool, ToolKind};
 use llm_core::usage::TokenKind;
@@ -32,10 +32,17 @@ const AUDIO_BITS_PER_SECOND: u64 = 6_000;
 /// The bound of a call at a model that takes everything; [`at`] narrows it.
 pub(super) fn of(call: &Call) -> Result<Bound, Error> {
     let peek = &call.peek;
+    if asks_to_go_first(call) {
+        let text = "going before others costs more than any price here says; leave it out";
+        return Err(Error::new(Kind::Unsupported, text).in_field("service_tier"));
+    }
     let opaque = Has::IMAGES | Has::AUDIO | Has::FILES | Has::VIDEO | Has::SERVER_STATE;
     let bytes = body_bytes(call);
     let seen = bytes.saturating_add(OVERHEAD_TOKENS);
-    let input = if peek.has.0 & opaque == 0 { seen } else { seen.max(WINDOW_TOKENS_UNKNOWN) };
+    // What a provider's own tools find is read by the model as well, and stands nowhere here.
+    let fed = call.operation == Operation::Chat && may_use_own_tools(call);
+    let alone = peek.has.0 & opaque == 0 && !fed;
+    let input = if alone { seen } else { seen.max(WINDOW_TOKENS_UNKNOWN) };
     let writes = matches!(
         call.operation,
         Operation::Chat | Operation::Transcribe | Operation::Translate | Operation::Image
@@ -81,6 +88,17 @@ pub(super) fn at(bound: &Bound, capability: &Capability) -> Bound {
     }
 }
 
+/// Whether a provider is asked to serve this call before others, at another price than its list.
+fn asks_to_go_first(call: &Call) -> bool {
+    let Payload::Raw { bytes, .. } = &call.payload else { return false };
+    call.operation == Operation::Chat
+        && memmem::find(bytes, b"\"service_tier\"").is_some_and(|at| {
+            let rest = bytes.get(at + b"\"service_tier\"".len()..).unwrap_or_default();
+            let value = rest.trim_ascii_start().strip_prefix(b":").map(<[u8]>::trim_ascii_start);
+            value.is_some_and(|v| v.starts_with(b"\"priority\"") || v.starts_with(b"\"fast\""))
+        })
+}
+
 fn body_bytes(call: &Call) -> u64 {
     let bytes = match &call.payload {
         Payload::Raw { bytes, .. } => bytes.len() as u64,
@@ -93,7 +111,9 @@ fn body_bytes(call: &Call) -> u64 {
 /// Whether the call may ask for a cache to be written, in any dialect's word for it.
 fn may_cache(call: &Call) -> bool {
     match &call.payload {
-        Payload::Raw { bytes, .. } => memmem::find(bytes, b"cache").is_some(),
+        Payload::Raw { bytes, .. } => {
+            memmem::find(bytes, b"cache").is_some() || may_hide_names(bytes)
+        }
         Payload::Typed(_) => true,
     }
 }
@@ -103,7 +123,9 @@ fn may_cache(call: &Call) -> bool {
 /// price for each of their calls would refuse people who can pay.
 fn may_use_own_tools(call: &Call) -> bool {
     match &call.payload {
-        Payload::Raw { bytes, .. } => OWN_TOOLS.iter().any(|w| memmem::find(bytes, w).is_some()),
+        Payload::Raw { bytes, .. } => {
+            OWN_TOOLS.iter().any(|w| memmem::find(bytes, w).is_some()) || may_hide_names(bytes)
+        }
         Payload::Typed(prompt) => match &**prompt {
             Prompt::Chat(request) => {
                 let native = |t: &Tool| matches!(t.kind, ToolKind::Native(_));
@@ -115,8 +137,27 @@ fn may_use_own_tools(call: &Call) -> bool {
 }
 
 /// Pieces of the names of such tools, in all dialects.
-const OWN_TOOLS: [&[u8]; 6] =
-    [b"search", b"Search", b"code_", b"codeExecution", b"url_context", b"urlContext"];
+const OWN_TOOLS: [&[u8]; 8] = [
+    b"\"web_",
+    b"_search",
+    b"Search\"",
+    b"\"code_",
+    b"codeExecution",
+    b"url_context",
+    b"urlContext",
+    b"\"mcp\"",
+];
+
+/// Whether letters are written as numbers: then a name may stand there that a search for its letters
+/// does not find. Clients that write so write everything so, and mean nothing by it; they are held
+/// for more than they use, and get it back.
+fn may_hide_names(bytes: &[u8]) -> bool {
+    memmem::find_iter(bytes, b"\\u00").any(|at| {
+        let code = bytes.get(at + 4..at + 6).unwrap_or_default();
+        // A letter, a digit or a sign that names are made of.
+        matches!(code, [b'3' | b'4' | b'5' | b'6' | b'7', _])
+    })
+}
 
 /// What is billed by the piece.
 fn calls(call: &Call) -> Result<u32, Error> {

@@ -4,6 +4,7 @@
 //! That is near to what vocabularies do with prose, and charges a syllable of Korean as one. Where
 //! a provider says what was used, none of this is asked.
 
+use llm_core::answer::Answer;
 use llm_core::dialect::Observed;
 use llm_core::prompt::{EmbedInput, Part, PartKind, Prompt, Request};
 
@@ -77,6 +78,17 @@ fn part(part: &Part) -> u64 {
             MEDIA_TOKENS
         }
         PartKind::Opaque(_) => MEDIA_TOKENS,
+    }
+}
+
+/// Tokens of a whole answer.
+pub(crate) fn written_in(answer: &Answer) -> u64 {
+    match answer {
+        Answer::Chat(completion) => {
+            completion.candidates.iter().flat_map(|c| &c.parts).map(part).sum()
+        }
+        Answer::Transcribe(transcript) => text(&transcript.text),
+        _ => 0,
     }
 }
 

@@ -73,6 +73,8 @@ pub(super) async fn ask<N: Next<Attempt>>(
     let Some((beside, second)) = other(route, journey, at) else { return done(main.await) };
     let (bill, spare, noted) = (journey.funded.clone(), second.number, second.key_note.clone());
     let done_beside = |answer| Asked { at: beside, note: noted.clone(), answer };
+    // Until it has won: whoever leaves meanwhile has not asked for it.
+    bill.bill().lost(spare);
     let policy = &journey.funded.opened().model.policy;
     let settled = |error: &Error| decide(error, policy.refiltered) == Step::GiveUp;
     match select(main, Box::pin(next.run(second))).await {
@@ -80,12 +82,10 @@ pub(super) async fn ask<N: Next<Attempt>>(
             Err(error) if !settled(&error) => {
                 journey.note_failure(at, &error);
                 journey.plan.exclude(at);
+                bill.bill().kept(spare);
                 done_beside(rest.await)
             }
-            answer => {
-                bill.bill().lost(spare);
-                done(answer)
-            }
+            answer => done(answer),
         },
         Either::Right((answer, rest)) => match answer {
             // It was asked beside; whatever it does not like, the first one may.
@@ -95,6 +95,7 @@ pub(super) async fn ask<N: Next<Attempt>>(
                 done(rest.await)
             }
             answer => {
+                bill.bill().kept(spare);
                 bill.bill().lost(number);
                 done_beside(answer)
             }

@@ -133,6 +133,10 @@ impl Plan {
                 // Two by chance, the better of them: always taking the best would send everybody
                 // to the same target at once.
                 let one = self.weighted(tier, random)?;
+                // Now and then whoever comes: one that nobody asks is never known to have got faster.
+                if (random >> 59) % LOOK_EVERY == 0 {
+                    return Some(one);
+                }
                 let others: SmallVec<[(usize, Standing); 6]> =
                     tier.iter().filter(|(at, _)| *at != one).copied().collect();
                 let two = self.weighted(&others, random >> 32)?;
@@ -181,6 +185,8 @@ impl Plan {
     }
 }
 
+/// One choice in so many looks at anybody.
+const LOOK_EVERY: u64 = 16;
 /// What was read before is worth waiting for it so much longer than for the fastest, and no more.
 const SLOW: f64 = 4.0;
 const SLACK: f64 = 0.5;

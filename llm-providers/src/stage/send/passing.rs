@@ -106,11 +106,9 @@ impl Passing {
                     let seen = this.tap.observed();
                     match (&seen.failure, is_filtered(seen)) {
                         // An error instead of an answer, whatever status it came with.
-                        (Some(_), _) => metered.refused(),
+                        (Some(_), _) => metered.refused_saying(seen),
                         // It has read the question, and says what that was.
-                        (None, true) => {
-                            metered.ended(&Ending::Broke(error.clone()), seen, false);
-                        }
+                        (None, true) => metered.withheld(seen),
                         (None, false) => metered.failed(),
                     }
                 }

@@ -15,7 +15,7 @@ use llm_core::seam::{Clock, WireBody};
 use super::exchange::Limit;
 use super::passing::filtered;
 use crate::reply::{Ending, ReplyHead, Source, Step};
-use crate::stage::reserve::Metered;
+use crate::stage::reserve::{Metered, written_in};
 use crate::stage::{Either, race};
 
 /// What an answer may hold: pictures come as base64, and vectors by the thousand.
@@ -44,16 +44,21 @@ pub(super) async fn read(
     };
     let content_type = Some(&*head.content_type);
     match dialect.glance(head.operation, Body { bytes: &bytes, content_type }) {
-        Ok(Observed { failure: Some(error), .. }) => {
-            metered.refused();
-            Err(error)
+        Ok(seen) if seen.failure.is_some() => {
+            metered.refused_saying(&seen);
+            let failure = seen.failure.unwrap_or_else(filtered);
+            Err(failure)
         }
         Ok(seen) if refiltered(&metered, &seen) && is_empty(dialect, head, &bytes) => {
-            let error = filtered();
-            metered.ended(&Ending::Broke(error.clone()), &seen, false);
-            Err(error)
+            metered.withheld(&seen);
+            Err(filtered())
         }
-        Ok(seen) => Ok(Box::new(Told { bytes: Some(bytes), seen, metered: Some(metered) })),
+        Ok(mut seen) => {
+            if !metered.is_told(&seen) {
+                seen.deltas = counted(dialect, head, &bytes);
+            }
+            Ok(Box::new(Told { bytes: Some(bytes), seen, metered: Some(metered) }))
+        }
         Err(corrupt) => {
             metered.failed();
             Err(Error::upstream(Fault::new(200, FaultClass::Corrupt, corrupt.message)))
@@ -74,6 +79,13 @@ fn is_empty(dialect: &'static dyn UpstreamDialect, head: &ReplyHead, bytes: &Byt
         Ok(Answer::Chat(completion)) => completion.candidates.iter().all(|c| c.parts.is_empty()),
         _ => false,
     }
+}
+
+/// Our own count of what an answer says that does not tell what it used.
+fn counted(dialect: &'static dyn UpstreamDialect, head: &ReplyHead, bytes: &Bytes) -> u32 {
+    let body = Body { bytes, content_type: Some(&head.content_type) };
+    let answer = dialect.decode_answer(head.operation, body);
+    u32::try_from(answer.map_or(0, |answer| written_in(&answer))).unwrap_or(u32::MAX)
 }
 
 async fn all(mut body: WireBody) -> Result<Bytes, Error> {

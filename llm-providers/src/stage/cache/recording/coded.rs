@@ -279,6 +279,7 @@ impl Reader {
             _ => return None,
         };
         Some(Observed {
+            searches: 0,
             usage,
             finish,
             failure: None,

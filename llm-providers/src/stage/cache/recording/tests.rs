@@ -41,6 +41,7 @@ fn recording(body: Vec<u8>, framing: Option<Framing>, usage: Option<Usage>) -> R
         },
         body: body.into(),
         seen: Observed {
+            searches: 0,
             usage,
             finish: Some(FinishReason::Length),
             deltas: 3,
