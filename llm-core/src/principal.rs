@@ -29,7 +29,7 @@ pub struct Payer {
     pub owner: Owner,
     /// The owner's id.
     pub name: Str,
-    /// The rule that limits it, as written (`$20/month`); empty for a balance.
+    /// The rule that limits it, without its amount (`$/month`); empty for a balance.
     pub rule: Str,
     /// The time it counts; `None` for a balance.
     pub window: Option<Window>,
@@ -46,7 +46,8 @@ impl Payer {
     /// What a limit on money makes of an owner; `None` for limits on anything else.
     pub fn limited(owner: Owner, name: impl Into<Str>, limit: &Limit, zone: &Zone) -> Option<Self> {
         let Quantity::Money(amount) = limit.quantity else { return None };
-        let (name, rule) = (name.into(), Str::from(limit.to_string()));
+        // Without the amount: who may spend more from now on has spent what they have.
+        let (name, rule) = (name.into(), Str::from(limit.span()));
         Some(Self { owner, name, rule, window: limit.window(zone), limit: Some(amount) })
     }
 
@@ -64,7 +65,13 @@ impl Grant {
         let key = principal.key.0.clone();
         let limited = |limit| Payer::limited(Owner::Key, key.clone(), limit, zone);
         let mut payers = vec![Payer::unlimited(Owner::Key, key.clone())];
-        payers.extend(plan.limits.iter().chain(&limits).filter_map(limited));
+        for payer in plan.limits.iter().chain(&limits).filter_map(limited) {
+            // Two limits of one span are one account, and the lower one holds.
+            match payers.iter_mut().find(|p| p.rule == payer.rule) {
+                Some(known) => known.limit = known.limit.min(payer.limit),
+                None => payers.push(payer),
+            }
+        }
         Self { principal: Arc::new(principal), plan, limits, payers }
     }
 

@@ -91,7 +91,8 @@ impl<U: Unit> From<ReserveError<U>> for NotReserved<U> {
 pub struct Line<U: Unit = Money> {
     /// The account.
     pub account: AccountId,
-    /// Its limit when it does not exist yet. `None` is without limit, declared so.
+    /// Its limit: of an account of a window as it is now, of one without when it does not exist yet.
+    /// `None` is without limit, declared so.
     pub limit: Option<U>,
 }
 

@@ -190,9 +190,8 @@ impl GatewayBuilder {
     /// assert_eq!(problems.len(), 3);
     /// ```
     pub fn build(self) -> Result<Gateway, Problems> {
-        let metrics = Metrics::new(&self.registry.unwrap_or_default())
-            .map_err(|e| vec![Problem::new("registry", e.to_string())])?;
-        let metrics = Arc::new(metrics);
+        let unregistered = |e: prometheus::Error| vec![Problem::new("registry", e.to_string())];
+        let metrics = Arc::new(Metrics::new().map_err(unregistered)?);
         let clock = self.clock.unwrap_or_else(crate::seam::clock);
         let bytes = self.cache_bytes.unwrap_or(CACHE_BYTES);
         let workshop = Workshop {
@@ -207,6 +206,8 @@ impl GatewayBuilder {
             metrics,
         };
         let snapshot = workshop.snapshot(self.settings)?;
+        // Last: a registry that was tried in vain can be used again.
+        workshop.metrics.register(&self.registry.unwrap_or_default()).map_err(unregistered)?;
         let bounds = self.bounds.unwrap_or_else(usual_bounds);
         let log = self.log.map(|log| LogQueue::start(log, workshop.metrics.log_dropped.clone()));
         Ok(Gateway::assemble(workshop, snapshot, |w, current| Stages {

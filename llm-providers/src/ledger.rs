@@ -5,7 +5,7 @@
 //! journal. Balances of accounts are bounded by the accounts there are, while a journal grows with
 //! every call, and there is nobody here to read it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 
 use llm_core::ledger::rules::{self, Account, Refused, Violation};
@@ -34,6 +34,8 @@ struct Table {
     order: VecDeque<HoldId>,
     /// What the operator lost.
     loss: Money,
+    /// At how many accounts those of past windows are forgotten.
+    sweep_at: usize,
 }
 
 struct Hold {
@@ -79,13 +81,17 @@ impl Table {
         if self.receipts.contains_key(&id) {
             return Err(StoreError::from(Violation::State).into());
         }
-        self.make_room();
+        self.make_room(lines);
         let mut rows: SmallVec<[(AccountId, Account<Money>); 4]> = SmallVec::new();
         for line in lines {
             // An account that stood twice would be asked once and pay twice.
             if rows.iter().all(|(id, _)| *id != line.account) {
                 let fresh = || Account { limit: line.limit, ..Account::default() };
-                let row = self.accounts.get(&line.account).copied().unwrap_or_else(fresh);
+                let mut row = self.accounts.get(&line.account).copied().unwrap_or_else(fresh);
+                if line.account.window.is_some() {
+                    // What was sold may have changed; what was spent has not.
+                    row.limit = line.limit;
+                }
                 rows.push((line.account.clone(), row));
             }
         }
@@ -143,19 +149,22 @@ impl Table {
         Ok(receipt)
     }
 
-    /// Forgets accounts of windows, oldest first, that nothing is set aside on.
-    fn make_room(&mut self) {
-        if self.accounts.len() < ACCOUNTS_MAX {
+    /// Forgets accounts of windows that have passed and on which nothing is set aside. What time it
+    /// is, the windows of the call say.
+    fn make_room(&mut self, lines: &[Line]) {
+        if self.accounts.len() < self.sweep_at.max(ACCOUNTS_MAX) {
             return;
         }
-        let idle = |(id, a): (&AccountId, &Account<Money>)| {
-            (a.held == Money::ZERO).then_some(id.window?.end)
-        };
-        let mut ends: Vec<_> = self.accounts.iter().filter_map(idle).collect();
-        ends.sort_unstable();
-        let Some(cut) = ends.get(ends.len() / 2).copied() else { return };
-        self.accounts
-            .retain(|id, a| a.held != Money::ZERO || id.window.is_none_or(|w| w.end > cut));
+        let now = lines.iter().filter_map(|l| Some(l.account.window?.start)).max();
+        if let Some(now) = now {
+            let held = self.holds.values().flat_map(|h| &h.path);
+            let held: HashSet<AccountId> = held.cloned().collect();
+            self.accounts.retain(|id, _| {
+                held.contains(id) || id.window.is_none_or(|window| window.end > now)
+            });
+        }
+        // Looking at all again is worth it once there are half as many more.
+        self.sweep_at = (self.accounts.len() / 2 * 3).max(ACCOUNTS_MAX);
     }
 
     fn verify(&self) -> Audit {

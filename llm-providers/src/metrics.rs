@@ -134,11 +134,11 @@ const PROVIDER: &str = "gen_ai_provider_name";
 const MODEL: &str = "gen_ai_request_model";
 
 impl Metrics {
-    /// Registers everything. Fails when the registry has other metrics of these names.
-    pub(crate) fn new(registry: &Registry) -> prometheus::Result<Self> {
+    /// All of them, registered nowhere yet.
+    pub(crate) fn new() -> prometheus::Result<Self> {
         let overhead = HistogramOpts::new("gw_overhead_seconds", "Our own share of a call's time")
             .buckets(OVERHEAD.to_vec());
-        let this = Self {
+        Ok(Self {
             calls: counters("gw_calls_total", "Calls by how they ended", &[MODEL, "outcome"])?,
             calls_in_flight: gauges("gw_calls_in_flight", "Calls under way", &[MODEL])?,
             duration: histograms(
@@ -181,13 +181,27 @@ impl Metrics {
             log_dropped: IntCounter::new("gw_log_dropped_total", "Records not logged")?,
             content: counters("gw_content_rules_total", "What content rules found", &["rule"])?,
             overhead: Histogram::with_opts(overhead)?,
-        };
-        this.register(registry)?;
-        Ok(this)
+        })
     }
 
-    fn register(&self, registry: &Registry) -> prometheus::Result<()> {
-        let all: [Box<dyn Collector>; 18] = [
+    /// Registers them, all or none. Fails when the registry has other metrics of these names.
+    pub(crate) fn register(&self, registry: &Registry) -> prometheus::Result<()> {
+        let all = self.all();
+        let mut done: Vec<Box<dyn Collector>> = Vec::with_capacity(all.len());
+        for (metric, again) in all.into_iter().zip(self.all()) {
+            if let Err(error) = registry.register(metric) {
+                for metric in done {
+                    registry.unregister(metric)?;
+                }
+                return Err(error);
+            }
+            done.push(again);
+        }
+        Ok(())
+    }
+
+    fn all(&self) -> [Box<dyn Collector>; 18] {
+        [
             Box::new(self.calls.clone()),
             Box::new(self.calls_in_flight.clone()),
             Box::new(self.duration.clone()),
@@ -206,8 +220,7 @@ impl Metrics {
             Box::new(self.log_dropped.clone()),
             Box::new(self.content.clone()),
             Box::new(self.overhead.clone()),
-        ];
-        all.into_iter().try_for_each(|metric| registry.register(metric))
+        ]
     }
 
     /// Handles of a model; its name comes from the configuration.

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use crate::metrics::Metrics;
 use crate::model::{Choice, Model, Policy, Snapshot};
 use crate::stage::admit::OwnerRules;
+use crate::stage::admit::limits::Rules as RulesOf;
 use crate::stage::cache::Shelf;
 use crate::stage::gate::Keys;
 use crate::stage::gate::room::Capacity;
@@ -217,6 +218,7 @@ impl Workshop {
                 problems.push(Problem::new(place, "two models have this name"));
             }
         }
+        self.check(&settings.rules, &models, &vendors, &mut problems);
         let content = Rules::read(&settings.content, &self.metrics, &mut problems);
         // What no configuration names any more is forgotten, so that this map cannot grow.
         let kept = targets.iter().map(|(id, t): (_, &Arc<Target>)| (id.clone(), t.lasting.clone()));
@@ -228,6 +230,36 @@ impl Workshop {
             return Ok(Snapshot { models, vendors, targets, rules, content });
         }
         Err(problems)
+    }
+
+    /// Rules that would be accepted and not obeyed.
+    fn check(
+        &self,
+        rules: &OwnerRules,
+        models: &HashMap<Str, Arc<Model>>,
+        vendors: &HashMap<Str, Arc<Vendor>>,
+        problems: &mut Vec<Problem>,
+    ) {
+        let mut look = |place: String, rules: &RulesOf| {
+            for (n, rule) in rules.rules.iter().enumerate() {
+                if let Some(text) = rule.problem(&self.clock) {
+                    problems.push(Problem::new(format!("rules.{place}.{n}"), text));
+                }
+            }
+        };
+        look("key".to_owned(), &rules.key);
+        look("user".to_owned(), &rules.user);
+        look("team".to_owned(), &rules.team);
+        for (model, rules) in &rules.models {
+            look(format!("models.{model}"), rules);
+        }
+        for model in rules.models.keys() {
+            let direct = model.split_once('/').is_some_and(|(v, _)| vendors.contains_key(v));
+            if !models.contains_key(model) && !direct {
+                let place = format!("rules.models.{model}");
+                problems.push(Problem::new(place, "there is no model of that name"));
+            }
+        }
     }
 
     fn vendor(&self, vendor: VendorSettings, catalog: &Arc<Catalog>) -> Vendor {

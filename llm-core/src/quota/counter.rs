@@ -55,6 +55,11 @@ impl Counter {
         Self { rule: rule.into(), limit, window, latest, slices: VecDeque::new() }
     }
 
+    /// Another limit, under another name: what was counted stays.
+    pub fn resize(&mut self, rule: impl Into<Str>, limit: u64) {
+        (self.rule, self.limit) = (rule.into(), limit);
+    }
+
     /// Whether `n` more would fit. Changes nothing.
     pub fn ask(&self, n: u64, now: Timestamp) -> Verdict {
         let now = now.max(self.latest);

@@ -174,6 +174,25 @@ impl FromStr for Limit {
     }
 }
 
+impl Limit {
+    /// What is counted, without how much of it: `$/month`, `tokens/day rolling`. Limits of one span
+    /// count the same, and differ only in where they end.
+    pub fn span(&self) -> String {
+        let of = match self.quantity {
+            Quantity::Requests(_) => "requests",
+            Quantity::Tokens(_) => "tokens",
+            Quantity::Money(_) => "$",
+            Quantity::Credits(_) => "credits",
+        };
+        let mode = match self.mode {
+            mode if mode == Self::usual_mode(self.quantity, self.period) => "",
+            Mode::Rolling => " rolling",
+            Mode::Calendar => " calendar",
+        };
+        format!("{of}/{}{mode}", self.period)
+    }
+}
+
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.quantity, self.period)?;

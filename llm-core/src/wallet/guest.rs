@@ -4,8 +4,8 @@
 //! part of the address that a subscriber cannot change at will, and a hash that the application
 //! makes of the device. Counting them is a store's work, deciding is done here.
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use jiff::Timestamp;
 

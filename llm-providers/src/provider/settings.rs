@@ -400,14 +400,17 @@ fn ollama_host(text: &str) -> String {
     let text = text.trim().trim_end_matches('/');
     let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
     let rest = rest.replacen("0.0.0.0", "127.0.0.1", 1);
-    let (host, port) = rest.split_once(':').unwrap_or((&rest, ""));
+    let (place, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    // The colons of an address in brackets are its own.
+    let colon = place.rfind(':').filter(|at| place.rfind(']').is_none_or(|end| end < *at));
+    let (host, port) = colon.map_or((place, ""), |at| (&place[..at], &place[at + 1..]));
     let host = if host.is_empty() { "127.0.0.1" } else { host };
     let port = match (port, scheme) {
         ("", "https") => "443",
         ("", _) => "11434",
         (port, _) => port,
     };
-    format!("{scheme}://{host}:{port}")
+    format!("{scheme}://{host}:{port}{path}")
 }
 
 #[cfg(test)]

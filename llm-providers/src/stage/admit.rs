@@ -153,7 +153,7 @@ impl Admission {
         &self.limits
     }
 
-    /// Pace first, then calls in flight: without any wait.
+    /// Calls in flight first, then pace: without any wait.
     fn count(&self, entrant: &Entrant<'_>) -> Result<(Booking, Flights), Error> {
         let now = Now::of(&*self.clock);
         let mut sets: SmallVec<[Arc<MeterSet>; OWNERS_PER_CALL]> = SmallVec::new();
@@ -188,13 +188,14 @@ impl Admission {
             let nobody = TenantId::default();
             owner(OwnerKind::Model, &nobody, entrant.model, [&[], &[]], own)?;
         }
-        let ask = Ask { requests: 1, tokens: entrant.tokens };
-        let booking = book(sets, ask, now, Arc::clone(&self.clock))
-            .map_err(|verdict| too_much(*verdict, now))?;
+        // Places first, since they come back: a key that is full must not use up its team's pace.
         let mut flights = Flights::new();
         for (kind, flight) in caps {
             flights.push(flight.take().ok_or_else(|| too_many(kind, &flight))?);
         }
+        let ask = Ask { requests: 1, tokens: entrant.tokens };
+        let booking = book(sets, ask, now, Arc::clone(&self.clock))
+            .map_err(|verdict| too_much(*verdict, now))?;
         Ok((booking, flights))
     }
 }

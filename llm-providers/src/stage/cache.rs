@@ -20,6 +20,7 @@ mod tail;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use llm_core::call::CacheUse;
 use llm_core::error::Error;
@@ -43,6 +44,9 @@ pub(crate) use shelf::Shelf;
 /// How often a call goes along with one that fails, before the failure is its own. Each time one of
 /// those who waited asks again: so many calls hit a provider that is down, however many wait.
 const FOLLOWS_MAX: usize = 1;
+
+/// The work has its caller's deadline itself; beyond it something has broken down.
+const LEAD_GRACE: Duration = Duration::from_millis(200);
 
 /// The stage.
 pub struct CacheStage {
@@ -73,7 +77,7 @@ impl Stage for CacheStage {
         let Opened { call, model, .. } = funded.opened();
         let Some(policy) = &model.policy.cache else { return next.run(funded).await };
         let wish = call.controls.cache;
-        let key = key::key(call, &model.name, policy.scope).filter(|_| wish != CacheUse::Off);
+        let key = key::key(call, model, policy.scope).filter(|_| wish != CacheUse::Off);
         let Some(key) = key else {
             model.metrics.cache.bypass.inc();
             return next.run(funded).await;
@@ -152,12 +156,19 @@ impl CacheStage {
         funded: &Funded,
         policy: &CachePolicy,
     ) -> Result<Reply, Error> {
-        let head = std::future::poll_fn(|cx| seat.poll_head(cx)).await?;
+        let left = funded.opened().call.deadline.0.saturating_duration_since(self.clock.now());
+        let head = std::future::poll_fn(|cx| seat.poll_head(cx));
+        let head = match race(head, self.clock.sleep(left + LEAD_GRACE)).await {
+            Either::First(head) => head?,
+            Either::Second(()) => return Err(passed()),
+        };
         match head {
             Head::Kept(kept) => Ok(self.replay(funded, policy, kept)),
             Head::Live(head) => {
                 funded.opened().model.metrics.cache.miss.inc();
-                let tail = Tail::leader(seat, unasked(funded, &head));
+                let until = funded.opened().call.deadline.0;
+                let clock = Arc::clone(&self.clock);
+                let tail = Tail::leader(seat, unasked(funded, &head), until, clock);
                 Ok(reply(ReplyHead { cache: CacheState::Miss, ..*head }, tail))
             }
         }

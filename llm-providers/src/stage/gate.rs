@@ -295,6 +295,10 @@ impl Drop for Visit {
         if self.pass.is_some() {
             let outcome = self.unanswered();
             self.report(outcome);
+            // It has read the question, whoever was there to hear the answer.
+            if let Some(place) = &mut self.place {
+                place.used(self.prompt_tokens);
+            }
         }
         self.target.health().leave();
     }

@@ -14,15 +14,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use jiff::Timestamp;
-use llm_core::Str;
 use llm_core::call::Operation;
 use llm_core::dialect::{DialectId, Observed};
+use llm_core::error::Refusal;
 use llm_core::error::{Error, Kind};
 use llm_core::ledger::charge::Alarm;
 use llm_core::ledger::rules::{Refused, Violation};
-use llm_core::ledger::{HoldId, HoldProof, Receipt};
+use llm_core::ledger::{AccountId, HoldId, HoldProof, Receipt};
 use llm_core::money::{Bound, Money, Unit, cost_max};
 use llm_core::prompt::Prompt;
+use llm_core::quota::{Verdict, WindowId};
 use llm_core::seam::Clock;
 use llm_core::store::{Ledger, Line, NotReserved, StoreError};
 use smallvec::SmallVec;
@@ -183,7 +184,7 @@ impl Stage for ReserveStage {
         let unsure = Unsure { ledger: &*self.ledger, hold: Some(id) };
         let reserved = self.ledger.reserve(id, &lines, amount).await;
         unsure.known(&reserved);
-        let proof = reserved.map_err(refused)?;
+        let proof = reserved.map_err(|why| refused(why, now))?;
         self.metrics.holds_open.inc();
         let unseen = opened.model.policy.unseen;
         let ledger = Arc::clone(&self.ledger);
@@ -259,24 +260,38 @@ impl Drop for Unsure<'_> {
     }
 }
 
-fn refused(why: NotReserved) -> Error {
+fn refused(why: NotReserved, now: Timestamp) -> Error {
     match why {
-        NotReserved::Refused { account, why } => exhausted(account.map(|a| a.rule), why),
+        NotReserved::Refused { account, why } => exhausted(account, why, now),
         NotReserved::Store(error) => unavailable(&error),
     }
 }
 
-fn exhausted(rule: Option<Str>, why: Refused<Money>) -> Error {
+fn exhausted(account: Option<AccountId>, why: Refused<Money>, now: Timestamp) -> Error {
     match why {
         Refused::Exhausted { limit, settled, held, asked, .. } => {
-            let rule = rule.filter(|r| !r.is_empty()).unwrap_or_else(|| "balance".into());
-            Error::new(
+            let window = account.as_ref().and_then(|a| a.window);
+            let rule = account.map(|a| a.rule).filter(|r| !r.is_empty());
+            let rule = rule.unwrap_or_else(|| "balance".into());
+            let count = |amount: Money| u64::try_from(amount.pieces()).unwrap_or(0);
+            let verdict = Verdict {
+                allowed: false,
+                rule: rule.clone(),
+                limit: count(limit),
+                used: count(settled),
+                reserved: count(held),
+                remaining: count(limit.saturating_sub(settled.saturating_add(held))),
+                resets_at: window.map(|w| w.end),
+                slice: window.unwrap_or(WindowId { start: now, end: now }),
+            };
+            let error = Error::new(
                 Kind::CreditExhausted,
                 format!(
                     "not enough credit: this call may cost ${asked}, and of {rule} (${limit}) \
                      ${settled} is used and ${held} reserved"
                 ),
-            )
+            );
+            error.refused(Refusal::of(verdict, now))
         }
         Refused::NoAccount => Error::new(Kind::CreditExhausted, "no account pays for this call"),
         Refused::Negative => Error::new(Kind::Internal, "a hold came out negative"),

@@ -63,7 +63,7 @@ async fn calls_tokens_fallbacks_and_refusals() {
     assert_eq!(value(r#"gw_calls_total{gen_ai_request_model="smart",outcome="done"}"#), Some(3.0));
     let refused = r#"gw_calls_total{gen_ai_request_model="smart",outcome="rate_limited"}"#;
     assert_eq!(value(refused), Some(1.0));
-    let denied = r#"gw_quota_denied_total{reason="rate_limited",rule="key 1/hour"}"#;
+    let denied = r#"gw_quota_denied_total{reason="rate_limited",rule="key/hour"}"#;
     assert_eq!(value(denied), Some(1.0), "{}", text(&registry));
     let fell = r#"gw_fallback_total{from="openai/gpt-4o-mini",reason="upstream_quota",to="anthropic/claude-haiku-4-5"}"#;
     assert_eq!(value(fell), Some(1.0));

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use llm_core::call::Payload;
 use llm_core::dialect::Observed;
 use llm_core::error::{Error, Kind};
+use llm_core::usage::Usage;
 
 use super::{Admission, Entrant, Slot};
 use crate::reply::{Ending, Guard, Paced, Reply};
-use crate::stage::record::Opened;
+use crate::stage::record::{Opened, Record};
 use crate::stage::{Next, Stage};
 
 /// A call that may go on.
@@ -60,30 +61,51 @@ impl Stage for AdmitStage {
             grant: &call.grant,
             rules: &opened.snapshot.rules,
             model: &model.name,
-            priority: call.priority,
+            // A call may go behind what was sold, and never before it.
+            priority: call.priority.max(call.grant.plan.priority),
             deadline: call.deadline.0,
             tokens: u64::from(peek.input_tokens_estimate).saturating_add(output),
             body_bytes,
         };
         let slot = self.admission.enter(entrant).await?;
+        let paced = Paced::of(slot.requests(), slot.tokens());
+        let held = Held { slot, record: Arc::clone(&opened.record), settled: false };
         let mut reply = next.run(Admitted { opened }).await?;
-        reply.head.paced = Paced::of(slot.requests(), slot.tokens());
-        reply.body.lend(Box::new(Held(slot)));
+        reply.head.paced = paced;
+        reply.body.lend(Box::new(held));
         Ok(reply)
     }
 }
 
-/// The slot of a call whose answer is on its way.
-struct Held(Slot);
+/// The slot of a call. What was used is what it was charged for: whoever hangs up has used what
+/// was sent all the same.
+struct Held {
+    slot: Slot,
+    record: Arc<Record>,
+    settled: bool,
+}
+
+impl Held {
+    fn settle(&mut self, seen: Option<&Observed>) {
+        if std::mem::replace(&mut self.settled, true) {
+            return;
+        }
+        let usage = self.record.usage().or(seen.and_then(|s| s.usage));
+        let all = |u: Usage| u.read_total().saturating_add(u.written_total());
+        // Where nobody was charged, what passed is counted roughly: pace forgives.
+        self.slot.settle(usage.map_or(seen.map_or(0, |s| u64::from(s.deltas)), all));
+    }
+}
 
 impl Guard for Held {
     fn close(mut self: Box<Self>, _: &Ending, seen: &Observed) {
-        let used = match &seen.usage {
-            Some(usage) => usage.read_total().saturating_add(usage.written_total()),
-            // What passed is counted roughly: pace forgives.
-            None => u64::from(seen.deltas),
-        };
-        self.0.settle(used);
+        self.settle(Some(seen));
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.settle(None);
     }
 }
 

@@ -285,9 +285,10 @@ impl MeterSet {
         let mut all = true;
         let mut old = std::mem::take(&mut meters.list);
         for rule in rules {
-            if let Some(i) = old.iter().position(|m| m.0 == rule) {
-                let kept = old.swap_remove(i);
-                meters.list.push(kept);
+            if let Some(i) = old.iter().position(|m| m.0 == rule || m.0.counts_as(&rule)) {
+                let (_, number, mut meter) = old.swap_remove(i);
+                rule.resize(owner, &mut meter);
+                meters.list.push((rule, number, meter));
             } else if let Some(meter) = rule.meter(owner, zone, clock) {
                 let number = meters.next;
                 meters.next = number.wrapping_add(1);
@@ -306,6 +307,36 @@ impl MeterSet {
 }
 
 impl Rule {
+    /// Whether both count the same, up to different limits.
+    fn counts_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Window(a), Self::Window(b)) => {
+                let of = |l: &Limit| std::mem::discriminant(&l.quantity);
+                of(a) == of(b) && a.period == b.period && a.mode == b.mode
+            }
+            (Self::Window(_) | Self::Smooth(_), _) => false,
+        }
+    }
+
+    /// Gives a meter of the same kind this rule's limit.
+    fn resize(&self, owner: &str, meter: &mut Meter) {
+        if let (Self::Window(limit), Kind::Window(counter)) = (self, &mut meter.kind)
+            && let Quantity::Requests(n) | Quantity::Tokens(n) = limit.quantity
+        {
+            meter.name = format!("{owner} {limit}").into();
+            counter.resize(meter.name.clone(), n);
+        }
+    }
+
+    /// What is wrong with a rule that is configured for all of a kind; `None` when it can be kept.
+    pub(crate) fn problem(&self, clock: &Arc<dyn llm_core::seam::Clock>) -> Option<&'static str> {
+        if !self.is_counted() {
+            return Some("an amount of money is limited by a plan or a key, and not by this rule");
+        }
+        let made = self.meter("rule", &Zone::UTC, clock).is_some();
+        (!made).then_some("no clock can count these numbers")
+    }
+
     /// Whether a meter counts it, and not the ledger.
     fn is_counted(&self) -> bool {
         match self {

@@ -38,8 +38,8 @@ pub trait Embedder: Send + Sync + fmt::Debug + 'static {
 
 /// What an embedder may take: beyond it, asking the provider is as good.
 const WAIT: Duration = Duration::from_millis(250);
-/// Conversations whose last word is compared, at most.
-const ROOMS_MAX: u64 = 4_096;
+/// Bytes of all vectors together.
+const BYTES_MAX: u64 = 64 << 20;
 /// Last words of one conversation: comparing so many vectors takes some hundred microseconds.
 const ENTRIES_MAX: usize = 256;
 /// Longer vectors than any model makes.
@@ -52,9 +52,19 @@ const IDLE: Duration = Duration::from_hours(6);
 /// Last words, by what else is said.
 pub(super) struct Alike {
     embedder: Arc<dyn Embedder>,
-    rooms: Cache<CacheKey, Arc<Mutex<Vec<Entry>>>>,
+    rooms: Cache<CacheKey, Room>,
     clock: Arc<dyn Clock>,
 }
+
+type Room = Arc<Mutex<Vec<Entry>>>;
+
+/// What a room weighs: its vectors, and about as much again for names as is usual.
+fn weight(_: &CacheKey, room: &Room) -> u32 {
+    let bytes: usize = room.lock().iter().map(|e| e.vector.len() * 4 + ENTRY_BYTES).sum();
+    u32::try_from(bytes + ENTRY_BYTES).unwrap_or(u32::MAX)
+}
+
+const ENTRY_BYTES: usize = 256;
 
 struct Entry {
     /// Of length one.
@@ -71,7 +81,8 @@ pub(super) struct Place {
 
 impl Alike {
     pub(super) fn new(embedder: Arc<dyn Embedder>, clock: Arc<dyn Clock>) -> Self {
-        let rooms = Cache::builder().max_capacity(ROOMS_MAX).time_to_idle(IDLE).build();
+        let rooms =
+            Cache::builder().max_capacity(BYTES_MAX).weigher(weight).time_to_idle(IDLE).build();
         Self { embedder, rooms, clock }
     }
 
@@ -83,7 +94,7 @@ impl Alike {
         let mut prompt = words(&opened.call).ok()?.clone();
         let last = last(&mut prompt)?;
         let room = opened.saying(prompt);
-        let room = key::key(&room.call, &opened.model.name, CacheScope::Key)?;
+        let room = key::key(&room.call, &opened.model, CacheScope::Key)?;
         let vector = match race(self.embedder.embed(&last), self.clock.sleep(WAIT)).await {
             Either::First(Ok(vector)) => unit(vector)?,
             Either::First(Err(error)) => {
@@ -110,13 +121,19 @@ impl Alike {
 
     /// A question whose answer will stand under that name.
     pub(super) fn note(&self, place: Place, recording: &CacheKey) {
-        let room = self.rooms.get_with(place.room, Arc::default);
+        let room = self.rooms.get_with(place.room.clone(), Arc::default);
+        self.add(&room, place.vector, recording);
+        // Again, so that it is weighed with what it holds now.
+        self.rooms.insert(place.room, room);
+    }
+
+    fn add(&self, room: &Room, vector: Vec<f32>, recording: &CacheKey) {
         let mut entries = room.lock();
         entries.retain(|e| e.recording != *recording);
         if entries.len() >= ENTRIES_MAX {
             entries.remove(0);
         }
-        let (vector, recording) = (place.vector, recording.clone());
+        let recording = recording.clone();
         entries.push(Entry { vector, recording, noted: self.clock.now() });
     }
 

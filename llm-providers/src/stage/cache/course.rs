@@ -118,17 +118,20 @@ impl Course {
 
     async fn keep(&self, head: ReplyHead, last: &Bytes, seen: &Observed) {
         let named = self.flights.finds(&self.key, &self.log);
-        if self.ttl.is_zero() || !named || !Recording::is_worth(seen) {
+        if self.ttl.is_zero() || !named || !Recording::is_worth(head.operation, seen) {
             return;
         }
         let Some(body) = self.log.whole(last) else { return };
         let recorded = self.clock.now();
-        let Some(expires) = recorded.checked_add(self.ttl) else { return };
+        let Some(expires) = recorded.checked_add(self.ttl.min(TTL_MAX)) else { return };
         let (seen, labels) = (seen.clone(), self.labels.clone());
         let recording = Recording { head, body, seen, labels, recorded, expires };
         self.shelf.keep(&self.key, Arc::new(recording), self.age).await;
     }
 }
+
+/// Nothing is kept for longer, whatever a policy says.
+const TTL_MAX: Duration = Duration::from_hours(24 * 366);
 
 /// What an answer can be forgotten by.
 fn labels(opened: &Opened) -> Vec<Str> {

@@ -17,7 +17,7 @@ use llm_core::store::CacheKey;
 use memchr::memchr2;
 use smallvec::SmallVec;
 
-use crate::model::CacheScope;
+use crate::model::{CacheScope, Model};
 
 /// Another way to make keys is another version, so that old recordings are missed and not misread.
 const VERSION: &[u8] = b"llm answer key 1";
@@ -30,7 +30,7 @@ const VOLATILE: [&[u8]; 6] =
 const VOLATILE_UNREPEATED: usize = 3;
 
 /// The key of a call to the model of that name; `None` when its answer must not be kept.
-pub(super) fn key(call: &Call, model: &Str, scope: CacheScope) -> Option<CacheKey> {
+pub(super) fn key(call: &Call, model: &Model, scope: CacheScope) -> Option<CacheKey> {
     let cached = match call.operation {
         Operation::Chat
         | Operation::Embed
@@ -57,7 +57,8 @@ pub(super) fn key(call: &Call, model: &Str, scope: CacheScope) -> Option<CacheKe
     hash.update(&[scope as u8, u8::from(call.controls.no_fallback)]);
     part(&mut hash, call.operation.name().as_bytes());
     part(&mut hash, call.dialect.name().as_bytes());
-    part(&mut hash, model.as_bytes());
+    part(&mut hash, model.name.as_bytes());
+    targets(&mut hash, model);
     permissions(&mut hash, call);
     headers(&mut hash, call);
     match &call.payload {
@@ -88,6 +89,14 @@ fn volatile(dialect: DialectId) -> &'static [&'static [u8]] {
 fn part(hash: &mut Hasher, bytes: &[u8]) {
     hash.update(&(bytes.len() as u64).to_le_bytes());
     hash.update(bytes);
+}
+
+/// Who may answer: under another configuration the same name is another question.
+fn targets(hash: &mut Hasher, model: &Model) {
+    for tier in &model.tiers {
+        hash.update(&(tier.len() as u64).to_le_bytes());
+        tier.iter().for_each(|choice| part(hash, choice.target.id.0.as_bytes()));
+    }
 }
 
 /// Whoever may use other targets may get another answer: a recording made for one who may use all

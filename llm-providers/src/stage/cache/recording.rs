@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use llm_core::Str;
+use llm_core::call::Operation;
 use llm_core::completion::FinishReason;
 use llm_core::dialect::Observed;
 
@@ -40,12 +41,11 @@ pub(super) struct Recording {
 
 impl Recording {
     /// Whether an answer that ended well is worth keeping.
-    pub(super) fn is_worth(seen: &Observed) -> bool {
+    pub(super) fn is_worth(operation: Operation, seen: &Observed) -> bool {
         let good = match &seen.finish {
-            // Not every operation has a finish.
-            None | Some(FinishReason::Stop | FinishReason::Length | FinishReason::ToolCalls) => {
-                true
-            }
+            // Not every operation has a finish; a turn of a conversation without one is no turn.
+            None => operation != Operation::Chat,
+            Some(FinishReason::Stop | FinishReason::Length | FinishReason::ToolCalls) => true,
             // Who asks again may have an answer; and a word nobody knows may mean a failure.
             Some(
                 FinishReason::ContentFilter

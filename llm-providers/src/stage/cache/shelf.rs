@@ -149,6 +149,13 @@ impl Shelf {
                 if let Either::First(Err(error)) = race(put, clock.sleep(PUT_WAIT)).await {
                     tracing::debug!(%error, "the cache's store failed");
                 }
+                // Somebody forgot while it was written: it may be what they meant.
+                if purges.load(Ordering::SeqCst) != age
+                    && let Some(label) = kept.labels.first()
+                {
+                    let what = Purge::Tag(key.tenant.clone(), label.clone());
+                    drop(race(far.purge(&what), clock.sleep(PUT_WAIT)).await);
+                }
             }
             puts.fetch_sub(1, Ordering::Relaxed);
         });

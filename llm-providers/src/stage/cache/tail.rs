@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use llm_core::dialect::Observed;
@@ -37,6 +37,8 @@ pub(super) fn unasked(funded: &Funded, head: &ReplyHead) -> Option<Unasked> {
     head.framing.filter(|_| hidden).and_then(|framing| Unasked::new(head.dialect, framing))
 }
 
+const GRACE: Duration = Duration::from_millis(200);
+
 /// Reads what a flight writes.
 pub(super) struct Tail {
     seat: Option<Seat>,
@@ -48,9 +50,16 @@ pub(super) struct Tail {
 
 impl Tail {
     /// For the caller who began it.
-    pub(super) fn leader(seat: Seat, unasked: Option<Unasked>) -> Self {
-        // The upstream's own timer has this caller's deadline in it.
-        Self { seat: Some(seat), unasked, owed: None, seen: Observed::default(), patience: None }
+    pub(super) fn leader(
+        seat: Seat,
+        unasked: Option<Unasked>,
+        until: Instant,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        // The upstream's own timer has this caller's deadline in it, and comes first: this one is
+        // for work that has broken down.
+        let patience = Some(Patience { clock, until: until + GRACE, sleep: None });
+        Self { seat: Some(seat), unasked, owed: None, seen: Observed::default(), patience }
     }
 
     /// For one who came later.

@@ -1,5 +1,4 @@
 use llm_core::prompt::{Message, Part, PartKind, Prompt, Request, Role, ToolCall};
-use prometheus::Registry;
 
 use super::*;
 
@@ -10,7 +9,7 @@ fn rules(rules: &[(Find, Then)], chars_max: Option<u64>) -> Rules {
         then: *then,
     };
     let said = ContentRules { chars_max, rules: rules.iter().enumerate().map(named).collect() };
-    let metrics = Metrics::new(&Registry::new()).unwrap();
+    let metrics = Metrics::new().unwrap();
     let mut problems = Vec::new();
     let read = Rules::read(&said, &metrics, &mut problems);
     assert_eq!(problems, []);
@@ -114,7 +113,7 @@ fn rules_that_cannot_work_are_problems() {
             rule(Find::Pattern("fine".into())),
         ],
     };
-    let metrics = Metrics::new(&Registry::new()).unwrap();
+    let metrics = Metrics::new().unwrap();
     let mut problems = Vec::new();
     Rules::read(&said, &metrics, &mut problems);
     let places: Vec<_> = problems.iter().map(|p| p.place.to_string()).collect();

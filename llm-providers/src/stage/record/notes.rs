@@ -60,6 +60,14 @@ pub struct AttemptNote {
     pub failed: Option<(Kind, Advice)>,
 }
 
+/// A rule without its numbers: what is sold comes in many, and each would be a series of its own.
+fn unnumbered(rule: &str) -> String {
+    let (of, period) = rule.split_at(rule.find('/').unwrap_or(rule.len()));
+    let number = |word: &&str| !word.starts_with(|c: char| c.is_ascii_digit() || c == '$');
+    let words: Vec<&str> = of.split_whitespace().filter(number).collect();
+    words.join(" ") + period
+}
+
 impl Record {
     /// Begins one.
     pub(crate) fn open(call: &Call, desk: &Arc<Desk>) -> Self {
@@ -70,7 +78,8 @@ impl Record {
             principal: Arc::clone(&call.grant.principal),
             feature: call.feature.clone(),
             operation: call.operation,
-            model: call.peek.model.value.clone(),
+            // Not a slice of the body, which it would keep alive for as long as the line waits.
+            model: Str::from(&*call.peek.model.value),
             stream: call.peek.stream,
             tags: call.controls.tags.clone(),
             notes: Mutex::default(),
@@ -137,8 +146,8 @@ impl Record {
             Kind::RateLimited | Kind::QuotaExceeded | Kind::CreditExhausted | Kind::Busy
         );
         if ours {
-            let rule = error.refusal().map_or("", |r| &*r.rule);
-            let labels = [rule, error.kind().name()];
+            let rule = error.refusal().map_or_else(String::new, |r| unnumbered(&r.rule));
+            let labels = [&*rule, error.kind().name()];
             self.desk.metrics.denied.with_label_values(&labels).inc();
         }
     }
@@ -146,6 +155,11 @@ impl Record {
     /// What was used, as it is charged.
     pub(crate) fn used(&self, usage: Usage) {
         self.notes.lock().usage = Some(usage);
+    }
+
+    /// What was used, once that is known.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        self.notes.lock().usage
     }
 
     /// What it cost.

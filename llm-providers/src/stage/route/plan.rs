@@ -134,7 +134,7 @@ impl Plan {
                 // to the same target at once.
                 let one = self.weighted(tier, random)?;
                 // Now and then whoever comes: one that nobody asks is never known to have got faster.
-                if (random >> 59) % LOOK_EVERY == 0 {
+                if (random >> 59).is_multiple_of(LOOK_EVERY) {
                     return Some(one);
                 }
                 let others: SmallVec<[(usize, Standing); 6]> =

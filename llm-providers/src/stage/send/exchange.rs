@@ -18,6 +18,7 @@ use crate::reply::{CacheState, Paced, Reply, ReplyBody, ReplyHead};
 use crate::stage::gate::Armed;
 use crate::stage::record::ReceiptCell;
 use crate::stage::reserve::Metered;
+use crate::stage::route::Attempt;
 use crate::stage::{Either, race};
 
 /// What an error answer may hold that is worth reading.
@@ -47,6 +48,36 @@ impl Limit {
     }
 }
 
+/// How long an attempt may wait for something worth reading: who is silent must not use up the time
+/// in which somebody else could have answered.
+struct Patience {
+    now: Instant,
+    deadline: Instant,
+    share: Option<Duration>,
+}
+
+impl Patience {
+    fn of(attempt: &Attempt, now: Instant) -> Self {
+        let call = &attempt.funded.opened().call;
+        let deadline = call.deadline.0;
+        let left = deadline.saturating_duration_since(now);
+        // A whole answer may be long, and is only then cut short when it takes much longer than is
+        // usual here.
+        let usual = attempt.target.health().pace(false).lock().slow();
+        let share = match (call.peek.stream, usual) {
+            (true, _) => left / 2,
+            (false, Some(usual)) => (left / 2).max(usual * 3),
+            (false, None) => left / 4 * 3,
+        };
+        Self { now, deadline, share: attempt.others.then_some(share) }
+    }
+
+    fn limit(&self, wait: Duration) -> Limit {
+        let wait = self.share.map_or(wait, |share| wait.min(share));
+        Limit::new(self.now + wait, self.deadline)
+    }
+}
+
 /// Sends, and returns once the answer is committed.
 pub(super) async fn exchange(
     clock: &Arc<dyn Clock>,
@@ -58,20 +89,9 @@ pub(super) async fn exchange(
     let (funded, target) = (&attempt.funded, &attempt.target);
     let (now, timeouts) = (clock.now(), &target.vendor.timeouts);
     let opened = funded.opened();
+    let patience = Patience::of(attempt, now);
     let stream = opened.call.peek.stream;
-    let wait = if stream { timeouts.head } else { timeouts.total };
-    let deadline = opened.call.deadline.0;
-    // Who is silent must not use up the time in which somebody else could have answered.
-    let left = deadline.saturating_duration_since(now);
-    // A whole answer may be long, and is only then cut short when there is little time left.
-    let usual = target.health().pace(false).lock().slow();
-    let share = match (stream, usual) {
-        (true, _) => left / 2,
-        (false, Some(usual)) => (left / 2).max(usual * 3),
-        (false, None) => left / 4 * 3,
-    };
-    let within = |wait: Duration| if attempt.others { wait.min(share) } else { wait };
-    let limit = Limit::new(now + within(wait), deadline);
+    let limit = patience.limit(if stream { timeouts.head } else { timeouts.total });
     opened.record.attempt(&target.id);
     let metered = funded.dispatch(target, attempt.number)?;
     let sent = target.vendor.transport.send(request);
@@ -115,15 +135,13 @@ pub(super) async fn exchange(
     let body = match framing {
         None => {
             // Asked for a stream and answered whole: a first word does not come before the last.
-            let all = now + timeouts.total.min(left);
-            let limit = Limit::new(all, deadline);
+            let limit = patience.limit(timeouts.total);
             whole::read(clock, body, metered, &head, limit, dialect).await?
         }
         Some(framing) => {
             // Who has said that a stream will come may think for long, if thinking is what it does.
             let thinks = target.capability.reasoning;
-            let wait = if thinks { timeouts.total } else { timeouts.first_token };
-            let limit = Limit::new(now + within(wait), deadline);
+            let limit = patience.limit(if thinks { timeouts.total } else { timeouts.first_token });
             Passing::commit(clock, body, metered, framing, limit, dialect).await?
         }
     };

@@ -12,9 +12,23 @@ use llm_core::raw::{Raw, RawNumber};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use std::sync::LazyLock;
+
 use super::*;
+use crate::metrics::Metrics;
+use crate::model::Policy;
 use crate::seam::SystemClock;
 use llm_core::seam::Clock;
+
+fn model(name: &'static str) -> Model {
+    static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics::new().unwrap());
+    Model {
+        name: name.into(),
+        tiers: Vec::new(),
+        policy: Policy::default(),
+        metrics: METRICS.model(name),
+    }
+}
 
 fn call(payload: Payload) -> Call {
     let now: Instant = SystemClock.now();
@@ -45,7 +59,7 @@ fn raw(body: &[u8]) -> Call {
 }
 
 fn of(call: &Call) -> CacheKey {
-    key(call, &"m".into(), CacheScope::Global).unwrap()
+    key(call, &model("m"), CacheScope::Global).unwrap()
 }
 
 fn of_body(body: &[u8]) -> [u8; 32] {
@@ -192,7 +206,7 @@ proptest! {
             principal.user = Some(UserId(user.into()));
             grant.principal = Arc::new(principal);
             call.grant = Arc::new(grant);
-            key(&call, &"m".into(), CacheScope::User).unwrap()
+            key(&call, &model("m"), CacheScope::User).unwrap()
         };
         let (one, other) = (with(&a, &b), with(&b, &a));
         prop_assert_eq!(one == other, a == b);
@@ -216,10 +230,10 @@ fn everything_around_the_body_is_in_the_key() {
     let mut differs = |what: &str, key: Option<CacheKey>| {
         assert!(all.insert(key.unwrap().question), "{what}");
     };
-    let at = |call: &Call| key(call, &"m".into(), CacheScope::Global);
+    let at = |call: &Call| key(call, &model("m"), CacheScope::Global);
     differs("plain", at(&plain()));
-    differs("model", key(&plain(), &"n".into(), CacheScope::Global));
-    differs("scope", key(&plain(), &"m".into(), CacheScope::Key));
+    differs("model", key(&plain(), &model("n"), CacheScope::Global));
+    differs("scope", key(&plain(), &model("m"), CacheScope::Key));
     let mut change = |what: &str, change: &dyn Fn(&mut Call)| {
         let mut call = plain();
         change(&mut call);
@@ -265,7 +279,7 @@ fn an_answer_that_repeats_labels_is_kept_apart_by_them() {
 fn what_a_provider_remembers_and_what_is_large_is_not_kept() {
     let mut call = raw(b"{}");
     call.peek.has.add_if(true, Has::SERVER_STATE);
-    assert_eq!(key(&call, &"m".into(), CacheScope::Global), None);
+    assert_eq!(key(&call, &model("m"), CacheScope::Global), None);
     for operation in [
         Operation::Transcribe,
         Operation::Translate,
@@ -275,10 +289,10 @@ fn what_a_provider_remembers_and_what_is_large_is_not_kept() {
         Operation::Passthrough,
     ] {
         let call = Call { operation, ..raw(b"{}") };
-        assert_eq!(key(&call, &"m".into(), CacheScope::Global), None, "{operation:?}");
+        assert_eq!(key(&call, &model("m"), CacheScope::Global), None, "{operation:?}");
     }
     for scope in [CacheScope::User, CacheScope::Team] {
-        assert_eq!(key(&raw(b"{}"), &"m".into(), scope), None);
+        assert_eq!(key(&raw(b"{}"), &model("m"), scope), None);
     }
 }
 

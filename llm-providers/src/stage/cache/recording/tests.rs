@@ -174,9 +174,10 @@ fn what_claims_to_be_large_is_not_unpacked() {
 fn only_what_ended_well_is_worth_keeping() {
     let good = Observed { ended: true, ..Observed::default() };
     let with = |finish| Observed { finish: Some(finish), ..good.clone() };
-    assert!(Recording::is_worth(&good));
+    assert!(!Recording::is_worth(Operation::Chat, &good));
+    assert!(Recording::is_worth(Operation::Embed, &good));
     for finish in [FinishReason::Stop, FinishReason::Length, FinishReason::ToolCalls] {
-        assert!(Recording::is_worth(&with(finish)));
+        assert!(Recording::is_worth(Operation::Chat, &with(finish)));
     }
     for finish in [
         FinishReason::ContentFilter,
@@ -185,9 +186,9 @@ fn only_what_ended_well_is_worth_keeping() {
         FinishReason::Failed,
         FinishReason::Other("insufficient_system_resource".into()),
     ] {
-        assert!(!Recording::is_worth(&with(finish)));
+        assert!(!Recording::is_worth(Operation::Chat, &with(finish)));
     }
     let failure = Some(Error::new(Kind::UpstreamFailed, "x"));
-    assert!(!Recording::is_worth(&Observed { failure, ..good.clone() }));
-    assert!(!Recording::is_worth(&Observed { ended: false, ..good }));
+    assert!(!Recording::is_worth(Operation::Chat, &Observed { failure, ..good.clone() }));
+    assert!(!Recording::is_worth(Operation::Chat, &Observed { ended: false, ..good }));
 }
