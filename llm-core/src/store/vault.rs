@@ -10,7 +10,7 @@
 //! Every step may be repeated: a fold by the ids of its holds, all others by what they say (a lease
 //! is told as how much the owner has of an account *after* it). An owner is a process: a replica's
 //! name and an epoch that only grows. One that was declared dead is fenced, and everything that it
-//! asks is a [`StoreError::Conflict`].
+//! asks is a [`StoreError::Conflict`](super::StoreError::Conflict).
 
 use std::fmt;
 use std::time::Duration;

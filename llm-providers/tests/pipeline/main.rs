@@ -11,6 +11,8 @@ mod leaving;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod patience;
+#[cfg(test)]
 mod resuming;
 #[cfg(test)]
 mod routing;

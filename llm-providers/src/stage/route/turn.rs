@@ -26,8 +26,8 @@ pub(super) enum Turn {
 const WAIT_MAX: Duration = Duration::from_secs(2);
 /// Those who wait for one target come back one after the other, within this.
 const SPREAD: Duration = Duration::from_millis(500);
-/// What is short enough for a caller to wait for it at the one target there is.
-const AGAIN_MAX: Duration = Duration::from_secs(2);
+/// A place at a target may become free at any moment.
+const ROOM_WAIT: Duration = Duration::from_millis(50);
 
 impl RouteStage {
     /// Where to go, with everybody to choose from who is not out.
@@ -48,8 +48,10 @@ impl RouteStage {
             Turn::Wait(_) => turn,
             // Why the last one could not answer says more than that nobody else may be asked.
             Turn::GiveUp(error) => Turn::GiveUp(match journey.last.take() {
-                Some((from, earlier)) => self.spent(journey, from, earlier),
-                None => error,
+                Some((from, earlier)) if !is_our_own(&earlier) => {
+                    self.spent(journey, from, earlier)
+                }
+                Some(_) | None => error,
             }),
         }
     }
@@ -110,17 +112,14 @@ impl RouteStage {
             Step::OtherKey => self.other_key(journey, at, error, now),
             Step::Elsewhere { same } => {
                 let alone = journey.plan.left().all(|(other, _)| other == at);
-                // It has no room now, and says from when on.
-                let told = match error.advice() {
-                    Advice::Elsewhere { rest } if is_our_own(error) => {
-                        Some(rest).filter(|r| !r.is_zero() && *r <= AGAIN_MAX)
+                match error.advice() {
+                    // Nobody was asked, and nobody else is there: it may have room in a moment.
+                    Advice::Elsewhere { rest } if alone && is_our_own(error) => {
+                        self.wait(journey, rest.clamp(ROOM_WAIT, WAIT_MAX), now)
                     }
+                    _ if alone && same => self.again(journey, at, None, now),
                     _ => None,
-                };
-                if alone && let Some(rest) = told {
-                    return self.wait(journey, rest, now);
                 }
-                if alone && same { self.again(journey, at, None, now) } else { None }
             }
             Step::Bigger(need) => {
                 journey.plan.need(need, at);
@@ -152,6 +151,8 @@ impl RouteStage {
             return None;
         }
         journey.here += 1;
+        // Keys that were refused rest; what was only too fast may go again after the wait.
+        journey.tried = Tried::default();
         // It rests for everybody else, and maybe its breaker has opened over this very failure.
         journey.forced = true;
         Some(Turn::Ask { at, wait })
