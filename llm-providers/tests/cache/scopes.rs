@@ -174,3 +174,40 @@ async fn what_went_wrong_is_not_kept() {
     let _ = lab.ask(lab.call(&question(false))).await;
     assert_eq!(lab.say(&question(false)).await.cache, CacheState::Miss);
 }
+
+/// An answer belongs to the configuration that made it: another target behind the same name is
+/// another question.
+#[tokio::test(start_paused = true)]
+async fn another_configuration_asks_anew() {
+    use llm_providers::model::Policy;
+    use llm_providers::provider::ProviderSettings;
+    use llm_providers::settings::{ModelSettings, Settings};
+    let sim = Arc::new(llm_sim::SimTransport::new(&llm_sim::Options::default()));
+    let settings = |target: &'static str| {
+        let vendor = |kind: &'static str| {
+            let settings = ProviderSettings::new(kind, kind).key("sk-simulated-0123456789");
+            settings.build_over(Arc::clone(&sim) as _).unwrap()
+        };
+        let policy = Policy { cache: Some(CachePolicy::default()), ..Policy::default() };
+        let tiers = vec![vec![(target.into(), 1)]];
+        Settings {
+            vendors: vec![vendor("openai"), vendor("anthropic")],
+            models: vec![ModelSettings { name: "smart".into(), tiers, policy }],
+            ..Settings::default()
+        }
+    };
+    let first = settings("openai/gpt-4o-mini");
+    let gateway = llm_providers::Gateway::builder().settings(first).build().unwrap();
+    let asking = gateway.asking();
+    let ask = async || {
+        let request = llm_core::prompt::Request::new("smart").user("How long is the Han?");
+        let head = asking.answered(request).await.unwrap().head;
+        (head.cache.name(), head.target.to_string())
+    };
+    assert_eq!(ask().await.0, "miss");
+    assert_eq!(ask().await.0, "hit");
+    gateway.reload(settings("anthropic/claude-haiku-4-5")).unwrap();
+    assert_eq!(ask().await, ("miss", "anthropic/claude-haiku-4-5".to_owned()));
+    gateway.reload(settings("openai/gpt-4o-mini")).unwrap();
+    assert_eq!(ask().await, ("hit", "openai/gpt-4o-mini".to_owned()));
+}

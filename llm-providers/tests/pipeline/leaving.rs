@@ -122,3 +122,44 @@ async fn before_the_first_byte() {
         }
     }
 }
+
+/// Who hangs up has used what was sent: a limit on tokens is not gone around that way.
+#[tokio::test(start_paused = true)]
+async fn hanging_up_does_not_give_tokens_back() {
+    use llm_core::principal::{Grant, Principal, Scope};
+    use llm_core::quota::{Plan, Zone};
+    let small = crate::world::Small::new();
+    small.script(
+        llm_sim::upstream::Vendor::OpenAi,
+        r#"[{"times": "always", "do": {"first_byte_ms": 500, "chunk_ms": 50}}]"#,
+    );
+    let principal = Principal {
+        key: "k".into(),
+        tenant: "t".into(),
+        user: None,
+        team: None,
+        scope: Scope::all(),
+    };
+    let plan = std::sync::Arc::new(Plan { models: Scope::all(), ..Plan::default() });
+    let limits = vec!["20000 tokens/day".parse().unwrap()];
+    let grant = std::sync::Arc::new(Grant::new(principal, plan, limits, &Zone::UTC));
+    let asking = small.gateway.asking().on_behalf(grant);
+    let mut refused = None;
+    for n in 0..20 {
+        let asked = crate::world::ask("smart", &"river ".repeat(3_000));
+        // Before the first word, and after it.
+        let within = std::time::Duration::from_millis(if n % 2 == 0 { 300 } else { 700 });
+        let call = async {
+            let mut stream = asking.stream(asked).await?;
+            while futures_util::StreamExt::next(&mut stream).await.is_some() {}
+            Ok::<(), llm_core::error::Error>(())
+        };
+        if let Ok(Err(error)) = tokio::time::timeout(within, call).await {
+            refused = Some((n, error));
+            break;
+        }
+    }
+    let (n, error) = refused.expect("the limit is reached");
+    assert_eq!(error.kind(), llm_core::error::Kind::QuotaExceeded, "{error:?}");
+    assert!((5..9).contains(&n), "refused after {n} calls of 3,000 tokens");
+}

@@ -44,3 +44,71 @@ fn a_cut_stream_has_not_ended_and_a_failed_one_says_so() {
     let (_, seen) = watch(&[TEXT, r#"{"error":{"message":"m","code":500}}"#], false);
     assert!(seen.failure.is_some());
 }
+
+fn several(frames: &[&str], candidates: u16) -> llm_core::dialect::Observed {
+    let mut splitter = Splitter::new(Framing::Sse);
+    let mut cut = Vec::new();
+    splitter.feed(Bytes::from(sse(frames)), &mut cut).unwrap();
+    let mut tap = OpenaiChat.tap(TapCx { candidates, ..TapCx::default() });
+    cut.iter().for_each(|f| drop(tap.see(f)));
+    tap.observed().clone()
+}
+
+/// The finish of one choice is not the end of the others, even where each chunk counts as well.
+#[test]
+fn several_choices_end_together() {
+    let says = |n: u8| {
+        format!(
+            r#"{{"choices":[{{"index":{n},"delta":{{"content":"x"}},"finish_reason":null}}],"usage":{{"prompt_tokens":1,"completion_tokens":1}}}}"#
+        )
+    };
+    let stops = |n: u8, why: &str| {
+        format!(r#"{{"choices":[{{"index":{n},"delta":{{}},"finish_reason":"{why}"}}]}}"#)
+    };
+    let (a, b) = (says(0), says(1));
+    let seen = several(&[&a, &b, &stops(0, "stop"), &b], 2);
+    assert!(!seen.ended, "the second choice was in the middle");
+    let seen = several(&[&a, &b, &stops(0, "content_filter"), &b, &stops(1, "stop")], 2);
+    assert!(seen.ended);
+    // Of several words the worst stands.
+    assert_eq!(seen.finish, Some(llm_core::completion::FinishReason::ContentFilter));
+}
+
+/// A refusal in words ends like any answer, and is none to keep.
+#[test]
+fn refusals_and_searches_are_seen() {
+    use llm_core::completion::FinishReason::Refusal;
+    let refuses =
+        r#"{"choices":[{"index":0,"delta":{"refusal":"I cannot"},"finish_reason":null}]}"#;
+    let seen = several(&[refuses, STOP, "[DONE]"], 1);
+    assert_eq!((seen.finish, seen.deltas), (Some(Refusal), 1));
+    let whole = br#"{"choices":[{"index":0,"message":{"role":"assistant","content":null,"refusal": "No."},"finish_reason":"stop"}]}"#;
+    let body = Bytes::from_static(whole);
+    let seen = OpenaiChat.glance(Operation::Chat, Body { bytes: &body, content_type: None });
+    assert_eq!(seen.unwrap().finish, Some(Refusal));
+    let cites = r#"{"choices":[{"index":0,"delta":{"annotations":[{"type":"url_citation","url_citation":{"url":"https://a.example"}}]},"finish_reason":null}]}"#;
+    assert_eq!(several(&[cites, STOP], 1).searches, 1);
+}
+
+/// Other operations stream in events of their own.
+#[test]
+fn transcripts_and_pictures_end_with_their_own_word() {
+    let look = |frames: &[&str]| {
+        let mut splitter = Splitter::new(Framing::Sse);
+        let mut cut = Vec::new();
+        splitter.feed(Bytes::from(sse(frames)), &mut cut).unwrap();
+        let mut tap =
+            OpenaiChat.tap(TapCx { operation: Operation::Transcribe, ..TapCx::default() });
+        cut.iter().for_each(|f| drop(tap.see(f)));
+        tap.observed().clone()
+    };
+    let (delta, done) = (
+        r#"{"type":"transcript.text.delta","delta":"I"}"#,
+        r#"{"type":"transcript.text.done","text":"I see","usage":{"type":"tokens","input_tokens":3,"output_tokens":2,"total_tokens":5}}"#,
+    );
+    let seen = look(&[delta]);
+    assert!(seen.deltas == 1 && !seen.ended);
+    let seen = look(&[delta, done]);
+    assert!(seen.ended && seen.usage.is_some_and(|u| u.output == 2), "{seen:?}");
+    assert!(look(&[delta, r#"{"error":{"message":"m"}}"#]).failure.is_some());
+}

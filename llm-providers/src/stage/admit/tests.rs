@@ -1,3 +1,5 @@
+use std::num::NonZeroU32;
+
 use llm_core::principal::{KeyId, Principal, Scope, TeamId, UserId};
 use llm_core::quota::Plan;
 
@@ -246,4 +248,46 @@ fn how_long_coming_in_takes() {
         let calls = ROUNDS * CALLS;
         println!("{what}: {:?} in, {:?} out", coming / calls, going / calls);
     }
+}
+
+/// More or less may be allowed from now on; what was counted stays counted.
+#[tokio::test(start_paused = true)]
+async fn a_changed_number_keeps_the_count() {
+    let house = admission(100, RuntimeClock::new());
+    let none = OwnerRules::default();
+    let come = async |limit: &'static str| {
+        let grant = grant("k", &[limit]);
+        house.enter(entrant(&house, &grant, &none)).await.map(|mut slot| slot.settle(100)).is_ok()
+    };
+    for _ in 0..6 {
+        assert!(come("10/day").await);
+    }
+    assert!(!come("6/day").await, "six were used");
+    for _ in 0..2 {
+        assert!(come("8/day").await);
+    }
+    assert!(!come("8/day").await);
+    assert!(come("9/day").await);
+}
+
+/// A key that is full is told so before it uses up what it shares with others.
+#[tokio::test(start_paused = true)]
+async fn a_full_key_does_not_use_up_its_teams_pace() {
+    let house = admission(100, RuntimeClock::new());
+    let ten = NonZeroU32::new(10).unwrap();
+    let pace = Pace { of: Of::Requests, rate: ten, period: Duration::from_secs(60), burst: ten };
+    let shared = OwnerRules {
+        key: Rules { rules: Vec::new(), in_flight_max: Some(1) },
+        team: Rules { rules: vec![Rule::Smooth(pace)], in_flight_max: None },
+        ..OwnerRules::default()
+    };
+    let (busy, other) = (grant("busy", &[]), grant("other", &[]));
+    let held = house.enter(entrant(&house, &busy, &shared)).await.unwrap();
+    for _ in 0..50 {
+        house.enter(entrant(&house, &busy, &shared)).await.unwrap_err();
+    }
+    for _ in 0..9 {
+        drop(house.enter(entrant(&house, &other, &shared)).await.unwrap());
+    }
+    drop(held);
 }

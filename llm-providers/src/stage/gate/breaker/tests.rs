@@ -110,3 +110,58 @@ proptest! {
         prop_assert!(breaker.admit(now + OPEN_MAX).is_ok());
     }
 }
+
+/// Opens it, and waits until it may be probed.
+fn probing() -> (Breaker, Instant) {
+    let (mut breaker, now) = (Breaker::default(), start());
+    for _ in 0..STREAK_MAX {
+        let pass = breaker.admit(now).unwrap();
+        breaker.report(pass, Outcome::Broken, now, 0);
+    }
+    assert!(breaker.admit(now).is_err());
+    (breaker, now + OPEN_MAX)
+}
+
+/// A probe has found out what it was to find out when the answer begins; long streams must not keep
+/// a target shut that is well.
+#[test]
+fn probes_end_with_the_first_word() {
+    let (mut breaker, now) = probing();
+    let passes: Vec<_> = (0..PROBES)
+        .map(|_| {
+            let pass = breaker.admit(now).unwrap();
+            breaker.answered(pass, now, 0)
+        })
+        .collect();
+    assert_eq!(breaker.level(), 0);
+    // What they come to later counts as of a target that is closed.
+    for pass in passes {
+        breaker.report(pass, Outcome::Broken, now, 0);
+    }
+    assert_eq!(breaker.level(), 0);
+}
+
+/// A probe that took too long is not taken for the one after it.
+#[test]
+fn a_late_probe_does_not_make_room_for_two() {
+    let (mut breaker, now) = probing();
+    let late = breaker.admit(now).unwrap();
+    let later = now + PROBE_MAX;
+    let next = breaker.admit(later).unwrap();
+    breaker.report(late, Outcome::Unknown, later, 0);
+    assert!(breaker.admit(later).is_err(), "the second probe is under way");
+    breaker.report(next, Outcome::Broken, later, 0);
+    assert_eq!(breaker.level(), 2);
+}
+
+/// When nobody else is left, an open target is asked now and then, and by one call at a time.
+#[test]
+fn the_forced_go_through_one_by_one() {
+    let (mut breaker, _) = probing();
+    let now = start() + Duration::from_millis(1);
+    assert!(breaker.force(now).is_ok());
+    assert_eq!(breaker.force(now), Err(now + FORCED_EVERY));
+    assert!(breaker.force(now + FORCED_EVERY).is_ok());
+    breaker.rest(Duration::from_secs(3), true, now);
+    assert_eq!(breaker.force(now + FORCED_EVERY * 2), Err(now + Duration::from_secs(3)));
+}

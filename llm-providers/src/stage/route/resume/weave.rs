@@ -188,3 +188,95 @@ impl Weave {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use llm_core::completion::{Finish, FinishReason};
+    use llm_core::event::laws;
+
+    use super::*;
+
+    fn part(index: u16) -> PartId {
+        PartId { candidate: 0, index }
+    }
+
+    fn text(index: u16, text: &'static str) -> Event {
+        Event::PartDelta { part: part(index), delta: Delta::Text(text.into()) }
+    }
+
+    fn begins(index: u16, head: PartHead) -> Event {
+        Event::PartStart { part: part(index), head }
+    }
+
+    fn ends(index: u16) -> Event {
+        Event::PartEnd { part: part(index), extra: Extra::default() }
+    }
+
+    fn finish(reason: FinishReason) -> Event {
+        let finish = Finish { reason, word: None, extra: Extra::default() };
+        Event::Finish { candidate: 0, finish }
+    }
+
+    fn call() -> PartHead {
+        PartHead::ToolCall { id: "c".into(), name: "weather".into(), custom: false }
+    }
+
+    fn woven(second: Vec<Event>) -> Vec<Event> {
+        let mut weave = Weave::default();
+        let mut out = Vec::new();
+        let first =
+            [Event::Start(Box::default()), begins(0, PartHead::Text), text(0, "Let me look.")];
+        for event in first {
+            weave.pass(event, |e| out.push(e.clone()));
+        }
+        assert!(weave.may_go_on());
+        weave.go_on(Continues::Behind);
+        for event in second {
+            weave.pass(event, |e| out.push(e.clone()));
+        }
+        assert_eq!(laws::check(&out), Ok(()), "{out:#?}");
+        out
+    }
+
+    /// Who is given a beginning may go on with a call and not say another word.
+    #[test]
+    fn a_call_at_once_is_not_lost() {
+        let arguments = |text: &'static str| Event::PartDelta {
+            part: part(0),
+            delta: Delta::Arguments(text.into()),
+        };
+        let out = woven(vec![
+            Event::Start(Box::default()),
+            begins(0, call()),
+            arguments("{\"city\":"),
+            arguments("\"Seoul\"}"),
+            ends(0),
+            finish(FinishReason::ToolCalls),
+            Event::End,
+        ]);
+        let all = llm_core::completion::collect(&out);
+        assert_eq!(all.text(0), "Let me look.");
+        let calls: Vec<_> = all.tool_calls(0).map(|c| c.arguments.to_string()).collect();
+        assert_eq!(calls, ["{\"city\":\"Seoul\"}"]);
+    }
+
+    /// Thoughts about how to go on are no part of the answer, wherever they stand.
+    #[test]
+    fn thoughts_between_are_left_out() {
+        let out = woven(vec![
+            Event::Start(Box::default()),
+            begins(0, PartHead::Text),
+            text(0, " It is"),
+            ends(0),
+            begins(1, PartHead::Reasoning),
+            Event::PartDelta { part: part(1), delta: Delta::Text("hm".into()) },
+            ends(1),
+            begins(2, PartHead::Text),
+            text(2, " warm."),
+            ends(2),
+            finish(FinishReason::Stop),
+            Event::End,
+        ]);
+        assert_eq!(llm_core::completion::collect(&out).text(0), "Let me look. It is warm.");
+    }
+}
