@@ -50,7 +50,9 @@ fn several(frames: &[&str], candidates: u16) -> llm_core::dialect::Observed {
     let mut cut = Vec::new();
     splitter.feed(Bytes::from(sse(frames)), &mut cut).unwrap();
     let mut tap = OpenaiChat.tap(TapCx { candidates, ..TapCx::default() });
-    cut.iter().for_each(|f| drop(tap.see(f)));
+    for frame in &cut {
+        tap.see(frame);
+    }
     tap.observed().clone()
 }
 
@@ -99,7 +101,9 @@ fn transcripts_and_pictures_end_with_their_own_word() {
         splitter.feed(Bytes::from(sse(frames)), &mut cut).unwrap();
         let mut tap =
             OpenaiChat.tap(TapCx { operation: Operation::Transcribe, ..TapCx::default() });
-        cut.iter().for_each(|f| drop(tap.see(f)));
+        for frame in &cut {
+            tap.see(frame);
+        }
         tap.observed().clone()
     };
     let (delta, done) = (
