@@ -5,13 +5,15 @@
 //! not stand in the body (a picture behind an address, a file, an earlier answer) is bounded by
 //! the model's context window alone.
 
+use std::sync::LazyLock;
+
 use llm_core::call::{Call, Has, Operation, Payload};
 use llm_core::capability::Capability;
 use llm_core::error::{Error, Kind};
 use llm_core::money::{Bound, Kinds};
 use llm_core::prompt::{Prompt, Tool, ToolKind};
 use llm_core::usage::TokenKind;
-use memchr::memmem;
+use regex::bytes::Regex;
 
 use crate::stage::send;
 
@@ -32,7 +34,9 @@ const AUDIO_BITS_PER_SECOND: u64 = 6_000;
 /// The bound of a call at a model that takes everything; [`at`] narrows it.
 pub(super) fn of(call: &Call) -> Result<Bound, Error> {
     let peek = &call.peek;
-    if asks_to_go_first(call) {
+    let chats = call.operation == Operation::Chat;
+    let mentions = if chats { Mentions::of(call) } else { Mentions::ALL };
+    if chats && mentions.first {
         let text = "going before others costs more than any price here says; leave it out";
         return Err(Error::new(Kind::Unsupported, text).in_field("service_tier"));
     }
@@ -40,7 +44,7 @@ pub(super) fn of(call: &Call) -> Result<Bound, Error> {
     let bytes = body_bytes(call);
     let seen = bytes.saturating_add(OVERHEAD_TOKENS);
     // What a provider's own tools find is read by the model as well, and stands nowhere here.
-    let fed = call.operation == Operation::Chat && may_use_own_tools(call);
+    let fed = chats && mentions.own_tools;
     let alone = peek.has.0 & opaque == 0 && !fed;
     let input = if alone { seen } else { seen.max(WINDOW_TOKENS_UNKNOWN) };
     let writes = matches!(
@@ -52,7 +56,7 @@ pub(super) fn of(call: &Call) -> Result<Bound, Error> {
     if !peek.has.all(Has::AUDIO) {
         kinds = kinds.without(TokenKind::AudioIn);
     }
-    if !may_cache(call) {
+    if !mentions.cache {
         kinds = kinds.without(TokenKind::CacheWrite).without(TokenKind::CacheWrite1h);
     }
     let hears = matches!(call.operation, Operation::Transcribe | Operation::Translate);
@@ -65,7 +69,7 @@ pub(super) fn of(call: &Call) -> Result<Bound, Error> {
         } else {
             0
         },
-        calls_max: calls(call)?,
+        calls_max: calls(call, fed)?,
         audio_ms_max: if hears { bytes.saturating_mul(8_000) / AUDIO_BITS_PER_SECOND } else { 0 },
         kinds,
     })
@@ -88,17 +92,6 @@ pub(super) fn at(bound: &Bound, capability: &Capability) -> Bound {
     }
 }
 
-/// Whether a provider is asked to serve this call before others, at another price than its list.
-fn asks_to_go_first(call: &Call) -> bool {
-    let Payload::Raw { bytes, .. } = &call.payload else { return false };
-    call.operation == Operation::Chat
-        && memmem::find(bytes, b"\"service_tier\"").is_some_and(|at| {
-            let rest = bytes.get(at + b"\"service_tier\"".len()..).unwrap_or_default();
-            let value = rest.trim_ascii_start().strip_prefix(b":").map(<[u8]>::trim_ascii_start);
-            value.is_some_and(|v| v.starts_with(b"\"priority\"") || v.starts_with(b"\"fast\""))
-        })
-}
-
 fn body_bytes(call: &Call) -> u64 {
     let bytes = match &call.payload {
         Payload::Raw { bytes, .. } => bytes.len() as u64,
@@ -108,61 +101,86 @@ fn body_bytes(call: &Call) -> u64 {
     bytes.max(1)
 }
 
-/// Whether the call may ask for a cache to be written, in any dialect's word for it.
-fn may_cache(call: &Call) -> bool {
-    match &call.payload {
-        Payload::Raw { bytes, .. } => {
-            memmem::find(bytes, b"cache").is_some() || may_hide_names(bytes)
-        }
-        Payload::Typed(_) => true,
-    }
+/// What a body mentions that makes a call dearer than its tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Mentions {
+    /// A cache may be written, in any dialect's word for it.
+    cache: bool,
+    /// A provider's own tools may be used (searches, interpreters), which are billed apiece and
+    /// read more than stands here. The functions of a caller's own cost nothing beside their
+    /// tokens, and holding a search's price for each of their calls would refuse people who can pay.
+    own_tools: bool,
+    /// The call is to be served before others, at another price than the list's.
+    first: bool,
 }
 
-/// Whether the call may ask for a provider's own tools (searches, interpreters), which are billed
-/// apiece. The functions of a caller's own cost nothing beside their tokens, and holding a search's
-/// price for each of their calls would refuse people who can pay.
-fn may_use_own_tools(call: &Call) -> bool {
-    match &call.payload {
-        Payload::Raw { bytes, .. } => {
-            OWN_TOOLS.iter().any(|w| memmem::find(bytes, w).is_some()) || may_hide_names(bytes)
-        }
-        Payload::Typed(prompt) => match &**prompt {
-            Prompt::Chat(request) => {
-                let native = |t: &Tool| matches!(t.kind, ToolKind::Native(_));
-                request.tools.iter().any(native) || !request.extra.is_empty()
+/// All words in one pass: a look at a body costs as much as the rest of this file.
+static WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let words = r#"cache|"service_tier"|"web_|_search|Search"|"code_|codeExecution|url_context|urlContext|"mcp"|\\u00[3-7]"#;
+    Regex::new(words).ok()
+});
+
+/// So many words are looked at; a body with more of them is taken to mean everything.
+const WORDS_MAX: usize = 256;
+
+impl Mentions {
+    const ALL: Self = Self { cache: true, own_tools: true, first: false };
+
+    fn of(call: &Call) -> Self {
+        match &call.payload {
+            Payload::Raw { bytes, .. } => {
+                // Some models search without being given a tool.
+                Self::read(bytes, call.peek.has, call.peek.model.value.contains("search"))
             }
-            _ => false,
-        },
+            Payload::Typed(prompt) => match &**prompt {
+                Prompt::Chat(request) => {
+                    let native = |t: &Tool| matches!(t.kind, ToolKind::Native(_));
+                    let own_tools = request.tools.iter().any(native) || !request.extra.is_empty();
+                    Self { own_tools, ..Self::ALL }
+                }
+                _ => Self { own_tools: false, ..Self::ALL },
+            },
+        }
+    }
+
+    fn read(bytes: &[u8], has: Has, searches: bool) -> Self {
+        let Some(words) = &*WORDS else { return Self::ALL };
+        let mut seen = Self { own_tools: searches, ..Self::default() };
+        let tools = has.all(Has::TOOLS);
+        for (n, word) in words.find_iter(bytes).enumerate() {
+            match word.as_bytes() {
+                b"cache" => seen.cache = true,
+                b"\"service_tier\"" => seen.first |= goes_first(&bytes[word.end()..]),
+                // Letters that are written as numbers may hide a name. Clients that write so write
+                // everything so, and mean nothing by it; they are held for more than they use, and
+                // get it back.
+                [b'\\', ..] => {
+                    seen.cache = true;
+                    seen.own_tools |= tools;
+                }
+                b"\"web_" => {
+                    seen.own_tools |= tools || bytes[word.end()..].starts_with(b"search_options")
+                }
+                _ => seen.own_tools |= tools,
+            }
+            if n >= WORDS_MAX {
+                return Self { own_tools: tools || searches, first: seen.first, ..Self::ALL };
+            }
+        }
+        seen
     }
 }
 
-/// Pieces of the names of such tools, in all dialects.
-const OWN_TOOLS: [&[u8]; 8] = [
-    b"\"web_",
-    b"_search",
-    b"Search\"",
-    b"\"code_",
-    b"codeExecution",
-    b"url_context",
-    b"urlContext",
-    b"\"mcp\"",
-];
-
-/// Whether letters are written as numbers: then a name may stand there that a search for its letters
-/// does not find. Clients that write so write everything so, and mean nothing by it; they are held
-/// for more than they use, and get it back.
-fn may_hide_names(bytes: &[u8]) -> bool {
-    memmem::find_iter(bytes, b"\\u00").any(|at| {
-        let code = bytes.get(at + 4..at + 6).unwrap_or_default();
-        // A letter, a digit or a sign that names are made of.
-        matches!(code, [b'3' | b'4' | b'5' | b'6' | b'7', _])
-    })
+/// Whether what stands behind the name of the service tier asks to go before others.
+fn goes_first(rest: &[u8]) -> bool {
+    let value = rest.trim_ascii_start().strip_prefix(b":").map(<[u8]>::trim_ascii_start);
+    value.is_some_and(|v| v.starts_with(b"\"priority\"") || v.starts_with(b"\"fast\""))
 }
 
 /// What is billed by the piece.
-fn calls(call: &Call) -> Result<u32, Error> {
+fn calls(call: &Call, own_tools: bool) -> Result<u32, Error> {
     if call.operation == Operation::Chat {
-        return Ok(if may_use_own_tools(call) { TOOL_CALLS_MAX } else { 0 });
+        return Ok(if own_tools { TOOL_CALLS_MAX } else { 0 });
     }
     if call.operation != Operation::Rerank {
         return Ok(1);
@@ -175,4 +193,41 @@ fn calls(call: &Call) -> Result<u32, Error> {
         .map(|d| (rerank.query.len() + d.get().len()).div_ceil(RERANK_DOCUMENT_BYTES).max(1));
     let units = pieces.fold(0usize, usize::saturating_add).div_ceil(RERANK_DOCUMENTS).max(1);
     Ok(u32::try_from(units).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_a_call_dearer_is_seen_however_it_is_written() {
+        let of = |body: &str, has: u16| {
+            let has = Has(has);
+            let m = Mentions::read(body.as_bytes(), has, false);
+            (m.cache, m.own_tools, m.first)
+        };
+        let tools = Has::TOOLS;
+        let cases = [
+            (r#"{"messages":[{"content":"search the code_base"}]}"#, 0, (false, false, false)),
+            (r#"{"messages":[{"content":"a cache of food"}]}"#, 0, (true, false, false)),
+            (
+                r#"{"tools":[{"type":"function","function":{"name":"f"}}]}"#,
+                tools,
+                (false, false, false),
+            ),
+            (r#"{"tools":[{"type":"web_search_preview"}]}"#, tools, (false, true, false)),
+            (r#"{"tools":[{"type":"web_\u0073earch_preview"}]}"#, tools, (true, true, false)),
+            (r#"{"tools":[{"googleSearch":{}}]}"#, tools, (false, true, false)),
+            (r#"{"web_search_options":{}}"#, 0, (false, true, false)),
+            (r#"{"\u0063ache_control":{}}"#, 0, (true, false, false)),
+            ("{\"content\":\"\\uc548\\ub155\"}", tools, (false, false, false)),
+            (r#"{"service_tier": "priority"}"#, 0, (false, false, true)),
+            (r#"{"service_tier":"auto"}"#, 0, (false, false, false)),
+        ];
+        for (body, has, expected) in cases {
+            assert_eq!(of(body, has), expected, "{body}");
+        }
+        let many = "cache ".repeat(1_000);
+        assert_eq!(of(&many, tools), (true, true, false));
+    }
 }
