@@ -5,5 +5,7 @@
 //! without store I/O on the hot path).
 
 pub mod journal;
+pub mod keys;
 #[cfg(feature = "redis")]
 pub mod redis;
+pub mod seal;
