@@ -249,7 +249,7 @@ fn write(json: &Json, seed: &mut u64, out: &mut String) {
             out.push_str(" }");
         }
     }
-    out.push_str(if out.len() % 3 == 0 { " " } else { "" });
+    out.push_str(if out.len().is_multiple_of(3) { " " } else { "" });
 }
 
 proptest! {

@@ -118,6 +118,21 @@ impl Authority {
         Ok(Self { issuer, owner, standing: walk.standing, lines: walk.lines })
     }
 
+    /// Whether they may rotate, suspend, narrow or revoke a key: one of an owner whom they act for,
+    /// and that can do no more than they can. Whoever rotates a key is shown the new one; a weaker
+    /// issuer would get a stronger key. `of_key` is its standing, `None` where it does not work:
+    /// nothing can be had from it.
+    pub fn manages(&self, key: &KeyRecord, of_key: Option<&Standing>) -> Result<(), NotIssued> {
+        let own = &self.standing.rights;
+        if !own.actions.has(Action::ManageKeys) {
+            return Err(NotIssued::NoIssuer);
+        }
+        if !self.owner.as_ref().is_none_or(|issuer| key.owner.within(issuer)) {
+            return Err(NotIssued::Owner);
+        }
+        Ok(of_key.map_or(Ok(()), |standing| standing.rights.within(own))?)
+    }
+
     /// Changes what a key may do, to less or to more, and answers for it from now on: its issuer
     /// was asked for what it had, not for this.
     pub fn adopt(

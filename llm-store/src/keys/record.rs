@@ -164,7 +164,8 @@ impl KeyRecord {
 
     /// Replaces it. Until the overlap ends, both work: the old one as far as the new one does, so
     /// that what is taken from the one is not left with the other. A suspended or expired key is
-    /// not replaced. The overlap ends no later than the key would have.
+    /// not replaced. The overlap ends no later than the key would have. Whether somebody may is
+    /// asked of [`Authority::manages`](super::Authority::manages).
     pub fn rotate(
         &mut self,
         minted: Minted,

@@ -129,7 +129,7 @@ fn no_secret_is_printed() {
     let wrong = check(&key.expose().replace("sk-gw-", "sk-gw-x")).unwrap_err();
     let said = [
         format!("{key:?} {:?}", key.clone()),
-        format!("{peppers:?} {minted:?} {:#?}", laws::record("k1", minted.clone())),
+        format!("{peppers:?} {minted:?} {:#?}", laws::record(minted.clone())),
         format!("{wrong} {wrong:?} {}", NotKey::Check),
     ];
     let (hex, decimal) = (hex(&random), format!("{random:?}"));

@@ -107,10 +107,17 @@ impl Keyring {
         Self { current, older: Vec::new() }
     }
 
-    /// From lines of base64; the first key is current. A variable is set that way; whoever reads it
-    /// hides it at once. A file is better: a process shows its variables to its own user.
+    /// From lines of base64; the first key is current.
     pub fn parse(text: &Secret<String>) -> Result<Self, NotKeyFile> {
         Self::of(key_lines(text, SEAL_KEYS_MAX)?)
+    }
+
+    /// From a variable that holds such lines. A file is better: a process shows its variables to
+    /// whoever is its user, and hands them to every program that it starts.
+    pub fn from_env(name: &str) -> Result<Self, NotKeyFile> {
+        // The error of the standard library would quote what is no text.
+        let text = std::env::var(name).map_err(|_| NotKeyFile::Unset(name.to_owned()))?;
+        Self::parse(&Secret::new(text))
     }
 
     /// From a file of such lines that nobody but its owner can read.
@@ -154,6 +161,9 @@ pub enum NotKeyFile {
     /// Two lines are the same.
     #[error("line {0} repeats a key")]
     Repeated(usize),
+    /// There is no such variable, or no text in it.
+    #[error("the variable {0} is not set to lines of base64")]
+    Unset(String),
     /// It cannot be read.
     #[error("{path}: {why}")]
     Unreadable {

@@ -34,8 +34,7 @@ fn limit(text: &str) -> Limit {
     text.parse().unwrap()
 }
 
-pub(super) fn record(id: &str, minted: Minted) -> KeyRecord {
-    let _ = id;
+pub(super) fn record(minted: Minted) -> KeyRecord {
     issue(Draft::new(owner("t")), minted, &Authority::operator(), at(0)).unwrap()
 }
 
@@ -124,7 +123,7 @@ fn nobody_gives_what_they_do_not_have() {
 
 #[test]
 fn a_key_works_until_it_does_not() {
-    let mut key = record("k", minted("k"));
+    let mut key = record(minted("k"));
     assert_eq!(key.open(at(0)), Ok(()));
     key.shorten(at(50));
     key.shorten(at(90));
@@ -143,7 +142,7 @@ fn a_key_works_until_it_does_not() {
 #[test]
 fn a_rotated_key_works_until_its_overlap_ends() {
     let mut shelf = Shelf::default();
-    let old = shelf.put(record("a", minted("a")));
+    let old = shelf.put(record(minted("a")));
     let hour = Duration::from_secs(3_600);
     let new = shelf.edit(&old).rotate(minted("b"), hour, at(100)).unwrap();
     let new = shelf.put(new);
@@ -175,7 +174,7 @@ fn a_rotated_key_works_until_its_overlap_ends() {
     let third = shelf.edit(&new).rotate(minted("c"), Duration::ZERO, at(400)).unwrap();
     shelf.put(third);
     assert_eq!(shelf.standing(&new, at(400)), Err(NotUsable::Replaced));
-    let long = record("z", minted("z")).rotate(minted("y"), Duration::MAX, at(0));
+    let long = record(minted("z")).rotate(minted("y"), Duration::MAX, at(0));
     assert_eq!(long, Err(NotRotated::Overlap));
 }
 
@@ -247,9 +246,35 @@ fn nobody_takes_over_those_above_them() {
         let circle = by.adopt(shelf.edit(id), draft.clone(), at(1));
         assert_eq!(circle, Err(NotIssued::Circle));
     }
-    let strange = shelf.put(record("s", minted("s")));
+    let strange = shelf.put(record(minted("s")));
     let theft = by.adopt(shelf.edit(&strange), draft, at(1));
     assert_eq!(theft, Err(NotIssued::Owner));
+}
+
+#[test]
+fn nobody_gets_a_stronger_key_by_rotating_it() {
+    let mut shelf = Shelf::default();
+    let admin = team_admin(&mut shelf);
+    let by = shelf.authority(&admin, at(1)).unwrap();
+    let red = shelf.0[&admin].owner.clone();
+    let manages = |shelf: &Shelf, id: &KeyId| {
+        by.manages(&shelf.0[id], shelf.standing(id, at(1)).ok().as_ref())
+    };
+    let below = shelf.put(issue(Draft::new(red.clone()), minted("k"), &by, at(1)).unwrap());
+    assert_eq!(manages(&shelf, &below), Ok(()));
+    assert_eq!(manages(&shelf, &admin), Ok(()));
+    // Of the same team, and issued by somebody who has more.
+    let draft = Draft { models: Some(Scope::all()), ..Draft::new(red) };
+    let operator = Authority::operator();
+    let strong = shelf.put(issue(draft, minted("s"), &operator, at(1)).unwrap());
+    assert_eq!(manages(&shelf, &strong), Err(Excess::Model(Str::from_static("*")).into()));
+    shelf.edit(&strong).suspend(at(1));
+    assert_eq!(manages(&shelf, &strong), Ok(()));
+    let elsewhere = shelf.put(record(minted("e")));
+    assert_eq!(manages(&shelf, &elsewhere), Err(NotIssued::Owner));
+    let plain = shelf.authority(&below, at(1)).unwrap();
+    assert_eq!(plain.manages(&shelf.0[&below], None), Err(NotIssued::NoIssuer));
+    assert_eq!(operator.manages(&shelf.0[&strong], None), Ok(()));
 }
 
 #[test]

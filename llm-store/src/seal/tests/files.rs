@@ -82,3 +82,13 @@ fn what_is_no_file_of_keys_is_refused() {
         assert!(matches!(why, NotKeyFile::NotFile { .. }), "{why}");
     }
 }
+
+#[test]
+fn a_variable_is_read_and_never_quoted() {
+    let missing = Keyring::from_env("LLM_STORE_NO_SUCH_VARIABLE").unwrap_err();
+    assert!(matches!(missing, NotKeyFile::Unset(_)), "{missing}");
+    assert!(missing.to_string().contains("LLM_STORE_NO_SUCH_VARIABLE"));
+    // Set wherever tests run, and no key.
+    let path = Keyring::from_env("PATH").unwrap_err();
+    assert!(matches!(path, NotKeyFile::Line(1)), "{path}");
+}
