@@ -183,7 +183,7 @@ impl Authority {
         }
         rights.within(own)?;
         let end = expires_at.or(self.standing.until);
-        if self.standing.until.is_some_and(|last| end.is_none_or(|end| end > last)) {
+        if end.zip(self.standing.until).is_some_and(|(end, last)| end > last) {
             return Err(NotIssued::Outlives);
         }
         if end.is_some_and(|end| end <= now) {

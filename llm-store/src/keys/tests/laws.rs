@@ -231,6 +231,37 @@ fn rows_that_somebody_wrote_by_hand_give_nothing_more() {
     assert_eq!(shelf.standing(&key, at(2)), Err(NotUsable::Chain));
 }
 
+/// A store that takes any record of a line for its head lets nobody in by an old one.
+#[test]
+fn what_was_replaced_stands_for_nobody() {
+    let mut shelf = Shelf::default();
+    let admin = team_admin(&mut shelf);
+    let by = shelf.authority(&admin, at(1)).unwrap();
+    let red = shelf.0[&admin].owner.clone();
+    let key = issue(Draft::new(red), minted("k"), &by, at(1)).unwrap();
+    let hour = Duration::from_secs(3_600);
+    let new = shelf.edit(&admin).rotate(minted("b"), hour, at(2)).unwrap();
+    let old = &shelf.0[&admin];
+    assert_eq!(standing(&key, &|_| Some(old), at(3)), Err(NotUsable::Missing(admin.clone())));
+    assert!(standing(&key, &|_| Some(&new), at(3)).is_ok());
+}
+
+/// A rolling day and a calendar's are two rules: neither keeps the other.
+#[test]
+fn limits_of_another_kind_keep_nothing() {
+    let with = |text| Rights { limits: vec![limit(text)], ..Rights::full() };
+    for (a, b) in [
+        ("5/day rolling", "10/day"),
+        ("5/hour", "10/day"),
+        ("5 tokens/day", "10/day"),
+        ("11/day", "10/day"),
+    ] {
+        assert_eq!(with(a).within(&with(b)), Err(Excess::Limit(limit(b))), "{a}");
+        assert_eq!(with(a).meet(&with(b)).within(&with(b)), Ok(()), "{a}");
+    }
+    assert_eq!(with("10/day").within(&with("10/day")), Ok(()));
+}
+
 #[test]
 fn nobody_takes_over_those_above_them() {
     let mut shelf = Shelf::default();
