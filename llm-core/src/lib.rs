@@ -19,6 +19,7 @@ pub mod error;
 pub mod event;
 pub mod extra;
 pub mod fault;
+pub mod idempotency;
 pub mod ledger;
 pub mod money;
 pub mod principal;

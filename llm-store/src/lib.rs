@@ -4,6 +4,9 @@
 //! `postgres/`, `redis/` (shared windows and caches, never money) and `lease` (exact budgets
 //! without store I/O on the hot path).
 
+pub mod idempotency;
 pub mod journal;
+pub mod keys;
 #[cfg(feature = "redis")]
 pub mod redis;
+pub mod seal;
