@@ -1,0 +1,93 @@
+//! Many owners on one account: whoever looks, whenever, never sees more than the limit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use llm_core::ledger::AccountId;
+use llm_core::store::NotReserved;
+use llm_core::store::vault::{Fold, Tenure};
+
+use crate::suite::{Place, Shared, ask, ended, key, sound, tenant, usd};
+
+const OWNERS: usize = 24;
+const LIMIT: i64 = 20_000;
+
+/// Each takes credit, pays part of it and gives the rest back, until there is none.
+pub(crate) async fn run(place: &dyn Place) {
+    let vault = place.open().await;
+    vault.set_limit(&tenant(), Some(usd(LIMIT))).await.unwrap();
+    let done = Arc::new(AtomicBool::new(false));
+    let polls = tokio::spawn(poll(vault.clone(), done.clone()));
+    let paid = Arc::new(AtomicI64::new(0));
+    let mut owners = Vec::new();
+    for index in 0..OWNERS {
+        let (who, _) = vault.enter(&format!("replica {index}")).await.unwrap();
+        owners.push(tokio::spawn(spend(vault.clone(), who, index, paid.clone())));
+    }
+    for owner in owners {
+        owner.await.unwrap();
+    }
+    done.store(true, Ordering::SeqCst);
+    let polls = polls.await.unwrap();
+    assert!(polls > 10, "{polls} polls");
+    let end = vault.balance(&tenant()).await.unwrap().unwrap();
+    assert_eq!((end.settled.0, end.held.0), (paid.load(Ordering::SeqCst), 0));
+    assert!(end.settled.0 > LIMIT - 40, "what still fits is admitted: {end:?}");
+    let audit = sound(&vault).await;
+    assert_eq!(audit.accounts, 1 + OWNERS as u64);
+    println!("{polls} polls, {} entries", audit.entries);
+}
+
+async fn poll(vault: Shared, done: Arc<AtomicBool>) -> u32 {
+    let mut polls = 0;
+    while !done.load(Ordering::SeqCst) {
+        let now = vault.balance(&tenant()).await.unwrap().unwrap();
+        assert!(now.within().is_ok() && now.settled.0 + now.held.0 <= LIMIT, "{now:?}");
+        polls += 1;
+        tokio::task::yield_now().await;
+    }
+    polls
+}
+
+async fn spend(vault: Shared, who: Tenure, index: usize, paid: Arc<AtomicI64>) {
+    let mine = key(&format!("k{index}"));
+    let mut has = [0, 0];
+    for turn in 0_u128.. {
+        // In either order: it is the store's to lock in one.
+        let mut path: Vec<(AccountId, i64, Option<i64>)> =
+            vec![(mine.clone(), has[0], None), (tenant(), has[1], Some(LIMIT))];
+        if turn.is_multiple_of(2) {
+            path.reverse();
+        }
+        let asks: Vec<_> = path
+            .iter()
+            .map(|(id, has, limit)| ask(id.clone(), *limit, [*has, (40 - has).max(0), 400]))
+            .collect();
+        match vault.lease(&who, &asks).await {
+            Ok(mut now) => {
+                if turn.is_multiple_of(2) {
+                    now.reverse();
+                }
+                has = [now[0].0, now[1].0];
+            }
+            Err(NotReserved::Refused { account, .. }) => {
+                assert_eq!(account, Some(tenant()));
+                break;
+            }
+            Err(NotReserved::Store(error)) => panic!("{error}"),
+        }
+        let hold = (index as u128) << 64 | turn;
+        let cost = 1 + i64::try_from((turn * 7 + index as u128) % 40).unwrap();
+        let end = ended(hold, 40, (cost, 0), &[tenant(), mine.clone()]);
+        has = has.map(|has| has - cost);
+        let batch = Fold { ended: vec![end], keeps: vec![(tenant(), usd(has[1] / 2))] };
+        has[1] /= 2;
+        for _ in 0..1 + turn % 2 {
+            vault.fold(&who, &batch).await.unwrap();
+        }
+        paid.fetch_add(cost, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+    }
+    let keeps = vec![(tenant(), usd(0)), (mine, usd(0))];
+    vault.fold(&who, &Fold { ended: Vec::new(), keeps }).await.unwrap();
+}
