@@ -46,11 +46,7 @@ pub(crate) fn grant<U: Unit>(
 }
 
 /// The refusal, by the place of its ask.
-pub(crate) fn refused<U: Unit>(
-    asks: &[LeaseAsk<U>],
-    at: usize,
-    why: Refused<U>,
-) -> NotReserved<U> {
+pub(crate) fn refused<U: Unit>(asks: &[LeaseAsk<U>], at: usize, why: Refused<U>) -> NotReserved<U> {
     let account = asks.get(at).map(|ask| ask.account.clone());
     let why = match why {
         Refused::Exhausted { limit, settled, held, asked, .. } => {

@@ -38,15 +38,16 @@ pub(super) struct Change<'a, U: Unit> {
     pub(super) entries: Vec<Written>,
 }
 
-/// The accounts that a batch may move.
-pub(super) fn moved<U: Unit>(batch: &Fold<U>) -> BTreeSet<AccountId> {
-    let mut all: BTreeSet<AccountId> = batch.keeps.iter().map(|(id, _)| id.clone()).collect();
-    for ended in &batch.ended {
-        all.extend(payers(ended).into_iter().cloned());
-        if ended.settlement.operator > U::ZERO {
-            all.insert(AccountId::loss());
-        }
-    }
+/// Each hold of a batch once, in its order: what is said of it first, counts.
+pub(super) fn once<U: Unit>(batch: &Fold<U>) -> Vec<&Ended<U>> {
+    let mut seen = BTreeSet::new();
+    batch.ended.iter().filter(|ended| seen.insert(ended.settlement.hold)).collect()
+}
+
+/// The accounts that these ends and keeps may move, but losses.
+pub(super) fn moved<U: Unit>(ends: &[&Ended<U>], keeps: &[(AccountId, U)]) -> BTreeSet<AccountId> {
+    let mut all: BTreeSet<AccountId> = keeps.iter().map(|(id, _)| id.clone()).collect();
+    all.extend(ends.iter().flat_map(|ended| payers(ended)).cloned());
     all
 }
 
@@ -55,19 +56,16 @@ impl<'a, U: Unit> Change<'a, U> {
         Self { who, at, rows, holds: BTreeMap::new(), entries: Vec::new() }
     }
 
-    /// Holds that have ended, but those that are known, and what is kept.
+    /// Holds that have ended and are not known yet, and what is kept.
     pub(super) fn fold(
         mut self,
-        batch: &Fold<U>,
-        known: &BTreeSet<HoldId>,
+        ends: &[&Ended<U>],
+        keeps: &[(AccountId, U)],
     ) -> Result<Self, StoreError> {
-        for ended in &batch.ended {
-            let hold = ended.settlement.hold;
-            if !known.contains(&hold) && !self.holds.contains_key(&hold) {
-                self.end(ended)?;
-            }
+        for ended in ends {
+            self.end(ended)?;
         }
-        for (account, keep) in &batch.keeps {
+        for (account, keep) in keeps {
             if let Some(row) = self.rows.get_mut(account) {
                 let back = row.mine.saturating_sub(*keep).max(U::ZERO);
                 row.mine = row.mine.saturating_sub(back);

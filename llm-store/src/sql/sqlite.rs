@@ -18,6 +18,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use llm_core::ledger::rules::Account;
@@ -133,8 +134,7 @@ impl<U: Unit> Vault<U> for SqliteVault<U> {
     }
 
     fn beat<'a>(&'a self, who: &'a Tenure, lives: Duration) -> Stored<'a, ()> {
-        let work =
-            steps::Beat::<U> { who: who.clone(), now: self.now(), lives, unit: PhantomData };
+        let work = steps::Beat::<U> { who: who.clone(), now: self.now(), lives, unit: PhantomData };
         Box::pin(self.ask(work))
     }
 
@@ -169,8 +169,7 @@ impl<U: Unit> Vault<U> for SqliteVault<U> {
     }
 
     fn bury<'a>(&'a self, who: &'a Tenure, used: bool) -> Stored<'a, ()> {
-        let work =
-            steps::Bury::<U> { who: who.clone(), used, now: self.now(), unit: PhantomData };
+        let work = steps::Bury::<U> { who: who.clone(), used, now: self.now(), unit: PhantomData };
         Box::pin(self.ask(work))
     }
 
@@ -194,7 +193,8 @@ impl<U: Unit> Vault<U> for SqliteVault<U> {
 
     fn verify(&self) -> Stored<'_, Audit> {
         Box::pin(async move {
-            let read = async { reads::audit::<U>(&mut *self.look().await?).await };
+            let steps = AtomicU64::new(0);
+            let read = async { reads::audit::<U>(&mut *self.look().await?, &steps).await };
             read.await.map_err(Failure::understood)
         })
     }

@@ -56,7 +56,8 @@ fn step() -> impl Strategy<Value = Step> {
     let has = prop_oneof![4 => Just(Has::Told), 1 => (-80..80_i64).prop_map(Has::Off)];
     let ask = (place(), limit(), has, [0..120_i64, 0..300_i64]);
     let amount = prop_oneof![Just(0_i64), 0..40_i64];
-    let end = (0..24_u128, 40..60_i64, (amount, prop_oneof![Just(0), 0..9_i64]), vec(place(), 0..4));
+    let end =
+        (0..24_u128, 40..60_i64, (amount, prop_oneof![Just(0), 0..9_i64]), vec(place(), 0..4));
     prop_oneof![
         2 => (0..3_usize).prop_map(Step::Enter),
         1 => (any::<usize>(), 0..2_000_u64).prop_map(|(who, lives)| Step::Beat(who, lives)),

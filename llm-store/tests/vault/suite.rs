@@ -52,7 +52,8 @@ pub(crate) fn ask(account: AccountId, limit: Option<i64>, numbers: [i64; 3]) -> 
 }
 
 pub(crate) fn ended(hold: u128, amount: i64, paid: (i64, i64), path: &[AccountId]) -> Ended {
-    let source = if hold.is_multiple_of(2) { UsageSource::Reported } else { UsageSource::Estimated };
+    let source =
+        if hold.is_multiple_of(2) { UsageSource::Reported } else { UsageSource::Estimated };
     let (tenant, operator) = (usd(paid.0), usd(paid.1));
     let settlement = Settlement { hold: HoldId(hold), tenant, operator, source };
     Ended { settlement, amount: usd(amount), path: path.to_vec() }
@@ -251,7 +252,10 @@ async fn a_fold_is_all_or_nothing(place: &dyn Place) {
 async fn losses_are_the_operators(place: &dyn Place) {
     let vault = place.open().await;
     let (me, _) = vault.enter("a").await.unwrap();
-    vault.fold(&me, &fold_of(vec![ended(1, 0, (0, 7), &[]), ended(2, 0, (0, 8), &[])])).await.unwrap();
+    vault
+        .fold(&me, &fold_of(vec![ended(1, 0, (0, 7), &[]), ended(2, 0, (0, 8), &[])]))
+        .await
+        .unwrap();
     assert_eq!(account(&vault, &AccountId::loss()).await, (None, 15, 0));
     let most = fold_of(vec![ended(3, 0, (0, i64::MAX), &[])]);
     assert_eq!(vault.fold(&me, &most).await, Err(Violation::Range.into()));

@@ -51,7 +51,7 @@ pub(in crate::sql) struct Checked {
     audit: Audit,
     /// The last account that was looked at.
     account: i64,
-    /// Entries that belong to a hold.
+    /// Entries that belong to a hold, less those that holds say they wrote.
     of_holds: i64,
     page: BTreeMap<i64, Sum>,
 }
@@ -122,15 +122,7 @@ impl Checked {
             "loss" => *operator,
             _ => None,
         };
-        let link = Link {
-            seq: *seq,
-            hold,
-            kind,
-            amount: *amount,
-            replica,
-            epoch: *epoch,
-            at: *at,
-        };
+        let link = Link { seq: *seq, hold, kind, amount: *amount, replica, epoch: *epoch, at: *at };
         let follows = follow(&sum.hash, &link);
         sum.broken |= *seq != sum.at + 1 || said != Some(*amount) || follows[..] != hash[..];
         (sum.at, sum.hash) = (*seq, follows);
@@ -148,10 +140,15 @@ impl Checked {
         }
     }
 
-    pub(in crate::sql) fn done(self, lines: i64, leased: i64) -> Audit {
+    /// A hold says that it wrote so many entries.
+    pub(in crate::sql) fn expect(&mut self, lines: i64) {
+        self.of_holds = self.of_holds.saturating_sub(lines);
+    }
+
+    pub(in crate::sql) fn done(self, leased: i64) -> Audit {
         let mut audit = self.audit;
         audit.holds_open = u64::try_from(leased).unwrap_or_default();
-        if lines != self.of_holds {
+        if self.of_holds != 0 {
             // Entries are gone together with their account, or holds with what they paid: there is
             // no account left to name.
             let gone = AccountId::new(Owner::Operator, Str::from_static("holds"));

@@ -20,12 +20,8 @@ pub(super) async fn silent<U: Unit>(
     since: Duration,
 ) -> Result<Vec<Estate<U>>, Failure> {
     let before = now.saturating_sub(micros_of(since));
-    let owners: Vec<(i64, String, i64)> = query_as(SILENT)
-        .bind(U::NAME)
-        .bind(now)
-        .bind(before)
-        .fetch_all(&mut *connection)
-        .await?;
+    let owners: Vec<(i64, String, i64)> =
+        query_as(SILENT).bind(U::NAME).bind(now).bind(before).fetch_all(&mut *connection).await?;
     let mut estates = BTreeMap::new();
     for (owner, replica, epoch) in owners {
         let epoch = u64::try_from(epoch).map_err(|_| row::odd("epoch"))?;

@@ -129,10 +129,7 @@ const FENCE: &str = "SELECT id FROM owner \
      WHERE unit = $1 AND replica = $2 AND epoch = $3 AND buried < epoch";
 
 /// The owner's row, if it is the one that lives.
-async fn owner<U: Unit>(
-    connection: &mut SqliteConnection,
-    who: &Tenure,
-) -> Result<i64, Failure> {
+async fn owner<U: Unit>(connection: &mut SqliteConnection, who: &Tenure) -> Result<i64, Failure> {
     let found: Option<i64> = query_scalar(FENCE)
         .bind(U::NAME)
         .bind(&*who.replica)

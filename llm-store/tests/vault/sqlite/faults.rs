@@ -195,10 +195,7 @@ async fn an_audit_finds_what_was_changed() {
         (format!("UPDATE lease SET amount = 51 WHERE account = {acme}"), vec![tenant()]),
         (format!("UPDATE entry SET amount = 21 WHERE account = {k1} AND seq = 2"), vec![key("k1")]),
         // Both at once: only the chain can tell.
-        (
-            format!("UPDATE entry SET epoch = 2 WHERE account = {k1} AND seq = 1"),
-            vec![key("k1")],
-        ),
+        (format!("UPDATE entry SET epoch = 2 WHERE account = {k1} AND seq = 1"), vec![key("k1")]),
         (
             format!(
                 "DELETE FROM entry WHERE account = {k1} AND seq = 2; \

@@ -1,6 +1,5 @@
 //! What has ended is carried here, and what a dead owner has left is settled.
 
-use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
 use llm_core::ledger::{AccountId, HoldId};
@@ -12,7 +11,7 @@ use super::super::{reads, writer::Work};
 use super::{OPEN, load, open_with, owner, set_lease};
 use crate::grant::fenced;
 use crate::sql::fault::Failure;
-use crate::sql::plan::{Change, Rows, Written, moved};
+use crate::sql::plan::{Change, Rows, Written, moved, once};
 use crate::sql::row::{epoch_of, odd, source_word};
 
 pub(in crate::sql::sqlite) struct Carry<U: Unit> {
@@ -35,26 +34,28 @@ impl<U: Unit> Work for Carry<U> {
 
     async fn run(&self, connection: &mut SqliteConnection) -> Result<(), Failure> {
         let owner = owner::<U>(connection, &self.who).await?;
-        let mut known = BTreeSet::new();
-        for ended in &self.batch.ended {
-            let hold = ended.settlement.hold;
-            let found: Option<i64> = query_scalar(KNOWN)
+        let mut ends = Vec::with_capacity(self.batch.ended.len());
+        for ended in once(&self.batch) {
+            let known: Option<i64> = query_scalar(KNOWN)
                 .bind(U::NAME)
-                .bind(&hold.0.to_be_bytes()[..])
+                .bind(bytes(ended.settlement.hold))
                 .fetch_optional(&mut *connection)
                 .await?;
-            known.extend(found.map(|_| hold));
-        }
-        let mut rows = Rows::<U>::new();
-        for account in moved(&self.batch) {
-            let mut found = load(connection, owner, &account).await?;
-            if found.is_none() && account == AccountId::loss() {
-                open_with::<U>(connection, OPEN, &account, None).await?;
-                found = load(connection, owner, &account).await?;
+            if known.is_none() {
+                ends.push(ended);
             }
+        }
+        let mut accounts = moved(&ends, &self.batch.keeps);
+        if ends.iter().any(|ended| ended.settlement.operator > U::ZERO) {
+            open_with::<U>(connection, OPEN, &AccountId::loss(), None).await?;
+            accounts.insert(AccountId::loss());
+        }
+        let mut rows = Rows::new();
+        for account in accounts {
+            let found = load(connection, owner, &account).await?;
             rows.extend(found.map(|row| (account, row)));
         }
-        let change = Change::new(&self.who, rows, self.now).fold(&self.batch, &known)?;
+        let change = Change::new(&self.who, rows, self.now).fold(&ends, &self.batch.keeps)?;
         write(connection, owner, &self.who, &change).await
     }
 }
