@@ -109,7 +109,8 @@ impl Server {
         let all = std::iter::once(main.as_str()).chain(children.split_whitespace());
         for process in all {
             // One may have ended in between.
-            let _ = Command::new("kill").arg(format!("-{signal}")).arg(process).status();
+            let mut kill = Command::new("kill");
+            let _ = kill.arg(format!("-{signal}")).arg(process).stderr(Stdio::null()).status();
         }
     }
 }
