@@ -40,3 +40,8 @@ async fn does_what_vaults_do() {
 async fn never_passes_a_limit() {
     race::run(&place()).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owners_end_is_one_instant() {
+    race::burials(&place()).await;
+}

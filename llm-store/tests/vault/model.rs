@@ -19,7 +19,7 @@ pub(crate) enum Step {
     Enter(usize),
     Beat(usize, u64),
     Lease(usize, Vec<(usize, Option<i64>, Has, [i64; 2])>),
-    Fold(usize, Vec<(u128, i64, (i64, i64), Vec<usize>)>, Vec<(usize, i64)>),
+    Fold(usize, Vec<End>, Vec<(usize, i64)>),
     Bury(usize, bool),
     Silent(u64),
     Limit(usize, Option<i64>),
@@ -28,6 +28,9 @@ pub(crate) enum Step {
     Verify,
     Reopen,
 }
+
+/// A hold, what was set aside for it, what tenant and operator pay, and its path.
+type End = (u128, i64, (i64, i64), Vec<usize>);
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Has {

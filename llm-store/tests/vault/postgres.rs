@@ -59,6 +59,12 @@ async fn never_passes_a_limit() {
     race::run(&place(&server).await).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owners_end_is_one_instant() {
+    let Some(server) = Server::shared() else { return };
+    race::burials(&place(&server).await).await;
+}
+
 #[test]
 fn answers_as_the_one_in_memory() {
     let Some(server) = Server::shared() else { return };

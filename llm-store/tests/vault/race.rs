@@ -38,6 +38,58 @@ pub(crate) async fn run(place: &dyn Place) {
     println!("{polls} polls, {} entries", audit.entries);
 }
 
+/// Owners that work while they are buried: each step of theirs is before it or refused, and what
+/// they had is paid or given back to the piece.
+pub(crate) async fn burials(place: &dyn Place) {
+    let vault = place.open().await;
+    for round in 0..6_u128 {
+        let replica = format!("replica {round}");
+        let (who, _) = vault.enter(&replica).await.unwrap();
+        let used = round.is_multiple_of(2);
+        let workers = (0..3).map(|n| tokio::spawn(work(vault.clone(), who.clone(), round * 9 + n)));
+        let workers: Vec<_> = workers.collect();
+        tokio::time::sleep(std::time::Duration::from_millis(40)).await;
+        let next = if used {
+            vault.bury(&who, used).await.unwrap();
+            None
+        } else {
+            Some(vault.enter(&replica).await.unwrap())
+        };
+        let end = vault.balance(&tenant()).await.unwrap();
+        for worker in workers {
+            worker.await.unwrap();
+        }
+        assert_eq!(vault.balance(&tenant()).await.unwrap(), end, "a step after its owner's end");
+        sound(&vault).await;
+        if let Some((heir, left)) = next {
+            let leased: i64 = left.iter().flat_map(|estate| &estate.leases).map(|l| l.1.0).sum();
+            assert_eq!(end.unwrap_or_default().held.0, leased);
+            vault.bury(&heir, false).await.unwrap();
+        }
+        assert_eq!(vault.balance(&tenant()).await.unwrap().unwrap_or_default().held.0, 0);
+    }
+    sound(&vault).await;
+}
+
+async fn work(vault: Shared, who: Tenure, worker: u128) {
+    for turn in 0_u128.. {
+        let asks = [ask(tenant(), None, [turn as i64 % 50, 5, 60])];
+        let leased = vault.lease(&who, &asks).await;
+        let batch =
+            Fold { ended: vec![ended(worker << 64 | turn, 5, (1, 1), &[tenant()])], keeps: vec![] };
+        for error in [leased.err(), vault.fold(&who, &batch).await.err().map(Into::into)] {
+            match error {
+                None | Some(NotReserved::Store(StoreError::Unavailable(_))) => {}
+                Some(NotReserved::Store(StoreError::Conflict(_))) => return,
+                // Three of them share one lease; one may have spent it before another.
+                Some(NotReserved::Store(StoreError::Corrupt(_))) => {}
+                Some(error) => panic!("{error}"),
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
 async fn poll(vault: Shared, done: Arc<AtomicBool>) -> u32 {
     let mut polls = 0;
     while !done.load(Ordering::SeqCst) {

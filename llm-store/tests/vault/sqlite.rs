@@ -63,6 +63,11 @@ async fn never_passes_a_limit() {
     race::run(&place()).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owners_end_is_one_instant() {
+    race::burials(&place()).await;
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
 

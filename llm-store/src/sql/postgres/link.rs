@@ -88,8 +88,14 @@ impl Link {
         // Its error would repeat the address, and with it a password.
         let options = PgConnectOptions::from_str(url).map_err(|_| NotOpened::Address)?;
         let options = options.application_name("llm-ledger").disable_statement_logging();
+        let connection = tokio::select! {
+            done = PgConnection::connect_with(&options) => done.map_err(|error| understand(&error))?,
+            () = clock.sleep(DEADLINE) => {
+                return Err(unavailable("postgres: no answer in time").into());
+            }
+        };
         tokio::select! {
-            done = migrate(&options) => done?,
+            done = migrate(connection) => done?,
             () = clock.sleep(OPEN_DEADLINE) => {
                 return Err(unavailable("the schema takes too long").into());
             }
@@ -172,9 +178,7 @@ impl Link {
 }
 
 /// One of the replicas that start at once does it; the server's lock is between them.
-async fn migrate(options: &PgConnectOptions) -> Result<(), NotOpened> {
-    let connected = PgConnection::connect_with(options).await;
-    let mut connection = connected.map_err(|error| understand(&error))?;
+async fn migrate(mut connection: PgConnection) -> Result<(), NotOpened> {
     let known = MIGRATIONS.iter().map(|step| step.version).max().unwrap_or_default();
     let run = MIGRATIONS.run_direct(None, &mut connection, false).await;
     // Closed in any case: what it has locked is free then.

@@ -74,6 +74,11 @@ async fn a_stopped_server_keeps_nobody() {
             assert!(vault.balance(&key("k1")).await.as_ref().is_err_and(gone));
         }
         assert!(begin.elapsed() <= 3 * SOON);
+        let begin = now();
+        let settings = Settings::new(place.url.clone());
+        let opened = PostgresVault::<Money>::open(&settings, place.clock.clone()).await;
+        assert!(matches!(opened, Err(NotOpened::Store(error)) if gone(&error)));
+        assert!(begin.elapsed() <= SOON);
         server.signal("CONT");
         recovered(&vault).await;
         // What was asked while it stood still may have happened; it happens once.

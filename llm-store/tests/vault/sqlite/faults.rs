@@ -63,7 +63,7 @@ async fn a_full_file_refuses_and_half_does_nothing() {
             }
         }
     }
-    let (why, before, hold) = full.expect("it grows without end");
+    let (why, before, hold) = full.unwrap();
     assert!(matches!(why, StoreError::Full(_)), "{why}");
     assert_eq!(sound(&vault).await, before);
     assert_eq!(vault.ended(llm_core::ledger::HoldId(hold * 100)).await, Ok(None));
@@ -272,5 +272,56 @@ async fn two_processes_make_one_file() {
             .await
             .unwrap();
         assert_eq!(steps, 1);
+    }
+}
+
+/// Set in a process that will be killed.
+const DOOMED: &str = "LLM_TESTS_VAULT_DOOMED";
+
+/// A fold that was answered is there; one that was not is there whole, or not at all.
+#[tokio::test]
+async fn who_is_killed_loses_nothing_that_was_answered() {
+    if let Ok(path) = std::env::var(DOOMED) {
+        let clock = Arc::new(HandClock::new());
+        let vault = SqliteVault::<Money>::open(&quick(Path::new(&path)), clock).await.unwrap();
+        let (me, _) = vault.enter("doomed").await.unwrap();
+        let told = std::fs::File::options().append(true).open(format!("{path}.told")).unwrap();
+        for hold in 0.. {
+            let path = [key("k1"), tenant()];
+            let asks = path.clone().map(|id| ask(id, Some(1_000_000_000), [0, 10, 10]));
+            vault.lease(&me, &asks).await.unwrap();
+            let ends =
+                vec![ended(hold * 2, 5, (3, 1), &path), ended(hold * 2 + 1, 5, (4, 0), &path)];
+            vault.fold(&me, &fold_of(ends)).await.unwrap();
+            (&told).write_all(&[1]).unwrap();
+        }
+    }
+    for millis in [150, 230, 310] {
+        let place = place();
+        let told = place.folder.path().join("ledger.db.told");
+        std::fs::write(&told, "").unwrap();
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "sqlite::faults::who_is_killed_loses_nothing_that_was_answered"])
+            .env(DOOMED, place.path())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        while std::fs::metadata(&told).unwrap().len() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        process.kill().unwrap();
+        process.wait().unwrap();
+        let folds = std::fs::metadata(&told).unwrap().len();
+        let vault = place.open().await;
+        let audit = sound(&vault).await;
+        assert!((folds..=folds + 1).contains(&(audit.entries / 5)), "{folds} {audit:?}");
+        assert_eq!(audit.entries % 5, 0, "half a fold");
+        for hold in 0..u128::from(folds) * 2 {
+            assert!(vault.ended(llm_core::ledger::HoldId(hold)).await.unwrap().is_some());
+        }
+        let (_, left) = vault.enter("doomed").await.unwrap();
+        let leases = &left[0].leases;
+        assert!(leases.iter().all(|(_, amount)| amount.0 <= 10), "{leases:?}");
     }
 }
