@@ -1,12 +1,15 @@
 //! Durable state behind the store traits of `llm-core`.
 //!
-//! What will live here: `memory` (for library users and the simulator), `sqlite/` (the default),
-//! `postgres/`, `redis/` (shared windows and caches, never money) and `lease` (exact budgets
-//! without store I/O on the hot path).
+//! [`journal`] is what a process writes before it sends; [`memory`], [`sql`] and its two databases
+//! are what journals are folded into; [`redis`] is what replicas share and may lose.
 
+mod grant;
 pub mod idempotency;
 pub mod journal;
 pub mod keys;
+pub mod memory;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod seal;
+#[cfg(feature = "sql")]
+pub mod sql;

@@ -1,0 +1,112 @@
+//! The file: how it is made, opened and brought up to date.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use llm_core::seam::Clock;
+use llm_core::store::StoreError;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+
+use super::Settings;
+use crate::journal::Durability;
+use crate::sql::NotOpened;
+use crate::sql::fault::{not_migrated, unavailable, understand};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// Readers are for people and audits; what is asked for calls is asked of the writer.
+const READERS_MAX: u32 = 4;
+/// The size of a page, of which a quota counts how many there are.
+const PAGE_BYTES: u64 = 4_096;
+/// How often a file that somebody else is just making is tried: changing its journal's mode does
+/// not wait for others as everything else does.
+const TRIES_MAX: u32 = 20;
+const TRY_AFTER: Duration = Duration::from_millis(50);
+
+/// Where the file is, and how its connections are.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    path: PathBuf,
+    options: SqliteConnectOptions,
+}
+
+impl Place {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let synchronous = match settings.durability {
+            Durability::Process => SqliteSynchronous::Normal,
+            Durability::Power => SqliteSynchronous::Full,
+        };
+        let mut options = SqliteConnectOptions::new()
+            .filename(&settings.path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(synchronous)
+            .foreign_keys(true)
+            .busy_timeout(settings.patience)
+            .disable_statement_logging();
+        if let Some(bytes) = settings.bytes_max {
+            options = options.pragma("max_page_count", (bytes / PAGE_BYTES).max(1).to_string());
+        }
+        Self { path: settings.path.clone(), options }
+    }
+
+    /// The writer's connection.
+    pub(super) async fn connect(&self) -> Result<SqliteConnection, sqlx::Error> {
+        SqliteConnection::connect_with(&self.options).await
+    }
+
+    /// The readers' connections.
+    pub(super) async fn readers(&self) -> Result<SqlitePool, sqlx::Error> {
+        let options = self.options.clone().read_only(true);
+        let patience = Duration::from_secs(1);
+        let pool = SqlitePoolOptions::new().max_connections(READERS_MAX).acquire_timeout(patience);
+        pool.connect_with(options).await
+    }
+
+    /// Makes the file if need be, and brings its schema up to date.
+    pub(super) async fn prepare(&self, clock: &dyn Clock) -> Result<SqliteConnection, NotOpened> {
+        keep_private(&self.path)?;
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            match self.migrated().await {
+                Err(NotOpened::Store(StoreError::Unavailable(_))) if tried < TRIES_MAX => {
+                    clock.sleep(TRY_AFTER).await;
+                }
+                prepared => return prepared,
+            }
+        }
+    }
+
+    async fn migrated(&self) -> Result<SqliteConnection, NotOpened> {
+        let mut connection = self.connect().await.map_err(|error| understand(&error))?;
+        // All steps in one transaction that locks the file first: whoever comes second finds it
+        // done. The migrator's own transactions become savepoints of it.
+        let begun = connection.begin_with("BEGIN IMMEDIATE").await;
+        let mut whole = begun.map_err(|error| understand(&error))?;
+        let known = MIGRATIONS.iter().map(|step| step.version).max().unwrap_or_default();
+        let run = MIGRATIONS.run_direct(None, &mut *whole, false).await;
+        run.map_err(|error| not_migrated(error, known))?;
+        whole.commit().await.map_err(|error| understand(&error))?;
+        Ok(connection)
+    }
+}
+
+/// For its owner only, before anything is in it: what SQLite puts beside it is made the same way.
+fn keep_private(path: &Path) -> Result<(), StoreError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).append(true).create(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+        options.mode(0o600);
+        let file = options.open(path).map_err(|_| unavailable("the file cannot be opened"))?;
+        let private = std::fs::Permissions::from_mode(0o600);
+        file.set_permissions(private).map_err(|_| unavailable("the file is not ours"))
+    }
+    #[cfg(not(unix))]
+    options.open(path).map(drop).map_err(|_| unavailable("the file cannot be opened"))
+}

@@ -1,0 +1,150 @@
+//! What has ended is carried here, and what a dead owner has left is settled.
+
+use std::marker::PhantomData;
+
+use llm_core::ledger::{AccountId, HoldId};
+use llm_core::money::Unit;
+use llm_core::store::vault::{Fold, Tenure};
+use sqlx::{SqliteConnection, query, query_as, query_scalar};
+
+use super::super::{reads, writer::Work};
+use super::{OPEN, load, open_with, owner, set_lease};
+use crate::grant::fenced;
+use crate::sql::fault::Failure;
+use crate::sql::plan::{Change, Rows, Written, moved, once};
+use crate::sql::row::{epoch_of, odd, source_word};
+
+pub(in crate::sql::sqlite) struct Carry<U: Unit> {
+    pub(in crate::sql::sqlite) who: Tenure,
+    pub(in crate::sql::sqlite) batch: Fold<U>,
+    pub(in crate::sql::sqlite) now: i64,
+}
+
+pub(in crate::sql::sqlite) struct Bury<U> {
+    pub(in crate::sql::sqlite) who: Tenure,
+    pub(in crate::sql::sqlite) used: bool,
+    pub(in crate::sql::sqlite) now: i64,
+    pub(in crate::sql::sqlite) unit: PhantomData<fn() -> U>,
+}
+
+const KNOWN: &str = "SELECT 1 FROM hold WHERE unit = $1 AND id = $2";
+
+impl<U: Unit> Work for Carry<U> {
+    type Out = ();
+
+    async fn run(&self, connection: &mut SqliteConnection) -> Result<(), Failure> {
+        let owner = owner::<U>(connection, &self.who).await?;
+        let mut ends = Vec::with_capacity(self.batch.ended.len());
+        for ended in once(&self.batch) {
+            let known: Option<i64> = query_scalar(KNOWN)
+                .bind(U::NAME)
+                .bind(bytes(ended.settlement.hold))
+                .fetch_optional(&mut *connection)
+                .await?;
+            if known.is_none() {
+                ends.push(ended);
+            }
+        }
+        let mut accounts = moved(&ends, &self.batch.keeps);
+        if ends.iter().any(|ended| ended.settlement.operator > U::ZERO) {
+            open_with::<U>(connection, OPEN, &AccountId::loss(), None).await?;
+            accounts.insert(AccountId::loss());
+        }
+        let mut rows = Rows::new();
+        for account in accounts {
+            let found = load(connection, owner, &account).await?;
+            rows.extend(found.map(|row| (account, row)));
+        }
+        let change = Change::new(&self.who, rows, self.now).fold(&ends, &self.batch.keeps)?;
+        write(connection, owner, &self.who, &change).await
+    }
+}
+
+const FIND: &str =
+    "SELECT id, epoch, buried FROM owner WHERE unit = $1 AND replica = $2 AND epoch >= $3";
+const FENCED: &str = "UPDATE owner SET buried = epoch WHERE id = $1";
+
+impl<U: Unit> Work for Bury<U> {
+    type Out = ();
+
+    async fn run(&self, connection: &mut SqliteConnection) -> Result<(), Failure> {
+        let epoch = epoch_of(self.who.epoch);
+        let found: Option<(i64, i64, i64)> = query_as(FIND)
+            .bind(U::NAME)
+            .bind(&*self.who.replica)
+            .bind(epoch)
+            .fetch_optional(&mut *connection)
+            .await?;
+        let (owner, lives, buried) = found.ok_or_else(fenced)?;
+        // An epoch before the last has left everything to those after it.
+        if epoch < lives || buried >= epoch {
+            return Ok(());
+        }
+        let mut rows = Rows::<U>::new();
+        for (account, _) in reads::leases::<U>(connection, owner).await? {
+            let found = load(connection, owner, &account).await?;
+            rows.insert(account, found.ok_or_else(|| odd("account"))?);
+        }
+        let change = Change::new(&self.who, rows, self.now).bury(self.used)?;
+        write(connection, owner, &self.who, &change).await?;
+        query(FENCED).bind(owner).execute(connection).await?;
+        Ok(())
+    }
+}
+
+const HOLD: &str = "INSERT INTO hold (unit, id, tenant, operator, source, lines) \
+     VALUES ($1, $2, $3, $4, $5, $6)";
+const ENTRY: &str = "INSERT INTO entry \
+     (account, seq, hold, kind, amount, replica, epoch, at, hash) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+const ACCOUNT: &str =
+    "UPDATE account SET paid = $2, leased = $3, seq = $4, head = $5 WHERE id = $1";
+
+async fn write<U: Unit>(
+    connection: &mut SqliteConnection,
+    owner: i64,
+    who: &Tenure,
+    change: &Change<'_, U>,
+) -> Result<(), Failure> {
+    for (hold, (settlement, lines)) in &change.holds {
+        query(HOLD)
+            .bind(U::NAME)
+            .bind(bytes(*hold))
+            .bind(settlement.tenant.pieces())
+            .bind(settlement.operator.pieces())
+            .bind(source_word(settlement.source))
+            .bind(lines)
+            .execute(&mut *connection)
+            .await?;
+    }
+    for Written { account, seq, hold, kind, amount, hash } in &change.entries {
+        query(ENTRY)
+            .bind(account)
+            .bind(seq)
+            .bind(hold.map(bytes))
+            .bind(*kind)
+            .bind(amount)
+            .bind(&*who.replica)
+            .bind(epoch_of(who.epoch))
+            .bind(change.at)
+            .bind(&hash[..])
+            .execute(&mut *connection)
+            .await?;
+    }
+    for row in change.rows.values() {
+        query(ACCOUNT)
+            .bind(row.id)
+            .bind(row.account.settled.pieces())
+            .bind(row.account.held.pieces())
+            .bind(row.seq)
+            .bind(&row.head[..])
+            .execute(&mut *connection)
+            .await?;
+        set_lease(connection, owner, row.id, row.mine.pieces()).await?;
+    }
+    Ok(())
+}
+
+fn bytes(hold: HoldId) -> Vec<u8> {
+    hold.0.to_be_bytes().to_vec()
+}

@@ -1,0 +1,155 @@
+//! The one that writes: takes what waits, does it in one transaction, and answers when that is
+//! committed. One sync of the disk is shared by all that waited for it.
+
+use std::future::Future;
+
+use llm_core::seam::BoxFuture;
+use llm_core::store::StoreError;
+use sqlx::{Connection, Error, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+
+use super::place::Place;
+use crate::sql::fault::{Failure, unavailable, understand};
+
+/// Steps in one transaction: what a sync costs is shared by then, and nobody waits long behind.
+pub const GROUP_MAX: usize = 512;
+
+/// A step of the ledger.
+pub(super) trait Work: Send + Sync {
+    /// What it answers with.
+    type Out: Send;
+
+    /// Does it, within a transaction that is not its own.
+    fn run(
+        &self,
+        connection: &mut SqliteConnection,
+    ) -> impl Future<Output = Result<Self::Out, Failure>> + Send;
+}
+
+/// A step that somebody waits for.
+pub(super) trait Job: Send {
+    /// Does it; `false` when it may not happen and what it did is to be undone.
+    fn run<'c>(
+        &'c mut self,
+        connection: &'c mut SqliteConnection,
+    ) -> BoxFuture<'c, Result<bool, Error>>;
+
+    /// Tells whoever waits: what came out, or why nothing happened.
+    fn answer(self: Box<Self>, broken: Option<StoreError>);
+}
+
+pub(super) struct Asked<W: Work> {
+    work: W,
+    out: Option<Result<W::Out, StoreError>>,
+    reply: oneshot::Sender<Result<W::Out, StoreError>>,
+}
+
+impl<W: Work> Asked<W> {
+    pub(super) fn new(work: W, reply: oneshot::Sender<Result<W::Out, StoreError>>) -> Self {
+        Self { work, out: None, reply }
+    }
+}
+
+impl<W: Work> Job for Asked<W> {
+    fn run<'c>(
+        &'c mut self,
+        connection: &'c mut SqliteConnection,
+    ) -> BoxFuture<'c, Result<bool, Error>> {
+        Box::pin(async move {
+            match self.work.run(connection).await {
+                Ok(out) => {
+                    self.out = Some(Ok(out));
+                    Ok(true)
+                }
+                Err(Failure::Denied(why)) => {
+                    self.out = Some(Err(why));
+                    Ok(false)
+                }
+                Err(Failure::Broken(error)) => Err(error),
+            }
+        })
+    }
+
+    fn answer(self: Box<Self>, broken: Option<StoreError>) {
+        let out = match broken {
+            Some(why) => Err(why),
+            None => self.out.unwrap_or_else(|| Err(unavailable("the writer has ended"))),
+        };
+        // Whoever asked may have gone; it happened all the same, and can be asked for again.
+        let _ = self.reply.send(out);
+    }
+}
+
+/// Writes until the last that could ask is gone.
+pub(super) async fn write(
+    place: Place,
+    connection: SqliteConnection,
+    mut waiting: mpsc::Receiver<Box<dyn Job>>,
+) {
+    let mut connection = Some(connection);
+    let mut group = Vec::with_capacity(GROUP_MAX);
+    while waiting.recv_many(&mut group, GROUP_MAX).await > 0 {
+        match together(&place, &mut connection, &mut group).await {
+            // What has no room in company may have room alone, or need none: an end of holds that
+            // only gives back must not be refused with a lease that adds a page.
+            Err(StoreError::Full(_)) if group.len() > 1 => {
+                for job in group.drain(..) {
+                    let mut alone = [job];
+                    let done = together(&place, &mut connection, &mut alone).await;
+                    let [job] = alone;
+                    job.answer(done.err());
+                }
+            }
+            done => {
+                let broken = done.err();
+                group.drain(..).for_each(|job| job.answer(broken.clone()));
+            }
+        }
+    }
+    if let Some(connection) = connection {
+        // The last one to close writes the journal back into the file; if it cannot, the next one
+        // to open does.
+        let _ = connection.close().await;
+    }
+}
+
+/// All of them in one transaction. An error means that none happened.
+async fn together(
+    place: &Place,
+    connection: &mut Option<SqliteConnection>,
+    group: &mut [Box<dyn Job>],
+) -> Result<(), StoreError> {
+    let mut taken = match connection.take() {
+        Some(open) => open,
+        None => place.connect().await.map_err(|error| understand(&error))?,
+    };
+    match commit(&mut taken, group).await {
+        Ok(()) => {
+            *connection = Some(taken);
+            Ok(())
+        }
+        Err(error) => {
+            let why = understand(&error);
+            // What it holds in memory may not be what is on the disk: the next one begins with a
+            // connection that has read everything anew.
+            let _ = taken.close().await;
+            Err(why)
+        }
+    }
+}
+
+async fn commit(
+    connection: &mut SqliteConnection,
+    group: &mut [Box<dyn Job>],
+) -> Result<(), Error> {
+    let mut whole = connection.begin_with("BEGIN IMMEDIATE").await?;
+    for job in group {
+        let mut step = whole.begin().await?;
+        if job.run(&mut step).await? {
+            step.commit().await?;
+        } else {
+            step.rollback().await?;
+        }
+    }
+    whole.commit().await
+}
