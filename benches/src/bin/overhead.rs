@@ -62,7 +62,12 @@ fn main() {
     let figures = [
         figures(calls, "a small request, answered whole", &small, Canned::whole()),
         figures(calls, "8 KB, answered whole", &benches::whole_request(), Canned::whole()),
-        figures(calls, "8 KB, a stream of 200 frames", &benches::chat_request(), Canned::stream(200)),
+        figures(
+            calls,
+            "8 KB, a stream of 200 frames",
+            &benches::chat_request(),
+            Canned::stream(200),
+        ),
     ];
     if figures.contains(&None) {
         println!("no figures: this system does not tell a thread's CPU time, or a call failed");
