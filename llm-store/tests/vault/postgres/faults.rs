@@ -1,6 +1,7 @@
 //! Servers that stop, go and come back; schemas that are newer; two that make one at once.
 
 use std::process::Command;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use llm_core::ledger::HoldId;
@@ -123,6 +124,41 @@ async fn lost_connections_are_made_anew() {
         assert!(vault.ended(HoldId(hold)).await.unwrap().is_some());
     }
     assert_eq!(sound(&vault).await.entries, 25);
+}
+
+/// Between any two answers: of a lease, of a write, of a commit.
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_answers_are_asked_for_again() {
+    let Some(server) = Server::shared() else { return };
+    let straight = place(&server).await;
+    let vault = straight.open().await;
+    let (me, _) = vault.enter("a").await.unwrap();
+    for every in [11, 17, 23] {
+        let host = server.url("").split('@').nth(1).unwrap().split('/').next().unwrap().to_owned();
+        let loss = Arc::new(lossy::Loss::default());
+        let port = lossy::way(host.clone(), loss.clone()).await;
+        let url = straight.url.replace(&host, &format!("127.0.0.1:{port}"));
+        let clock = straight.clock.clone();
+        let mut settings = Settings::new(url);
+        settings.connections_max = 2;
+        // A schema is not asked for again by itself.
+        let lossy = PostgresVault::<Money>::open(&settings, clock.clone()).await.unwrap();
+        loss.every.store(every, Ordering::SeqCst);
+        let id = key(&format!("k{every}"));
+        let mut has = 0;
+        for turn in 0..60 {
+            let asks = [ask(id.clone(), Some(100_000), [has, 10, 10])];
+            has += 10;
+            assert_eq!(lossy.lease(&me, &asks).await, Ok(vec![usd(has)]));
+            let hold = u128::from(every) << 64 | turn;
+            lossy.fold(&me, &fold_of(vec![ended(hold, 9, (7, 1), &[id.clone()])])).await.unwrap();
+            has -= 7;
+        }
+        let end = vault.balance(&id).await.unwrap().unwrap();
+        assert_eq!((end.settled, end.held), (usd(420), usd(180)));
+        assert!(loss.lost.load(Ordering::SeqCst) > 20);
+    }
+    assert_eq!(sound(&vault).await.entries, 360);
 }
 
 #[tokio::test]
