@@ -151,7 +151,10 @@ async fn lost_answers_are_asked_for_again() {
             has += 10;
             assert_eq!(lossy.lease(&me, &asks).await, Ok(vec![usd(has)]));
             let hold = u128::from(every) << 64 | turn;
-            lossy.fold(&me, &fold_of(vec![ended(hold, 9, (7, 1), &[id.clone()])])).await.unwrap();
+            lossy
+                .fold(&me, &fold_of(vec![ended(hold, 9, (7, 1), std::slice::from_ref(&id))]))
+                .await
+                .unwrap();
             has -= 7;
         }
         let end = vault.balance(&id).await.unwrap().unwrap();
@@ -227,6 +230,22 @@ async fn an_audit_finds_what_was_changed() {
         let audit = vault.verify().await.unwrap();
         assert_eq!(audit.problems, vec![(key("k1"), Violation::Journal)], "{text}");
     }
+}
+
+/// As many entries as make a plan for small tables too slow for its deadline.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_has_many_pages() {
+    let Some(server) = Server::shared() else { return };
+    let vault = place(&server).await.open().await;
+    let (me, _) = vault.enter("a").await.unwrap();
+    let path = ["k1", "k2", "k3", "k4"].map(key);
+    let asks = path.clone().map(|id| ask(id, None, [0, 1_000_000, 1_000_000]));
+    vault.lease(&me, &asks).await.unwrap();
+    for batch in 0..12_u128 {
+        let ends = (0..512).map(|n| ended(batch << 64 | n, 5, (3, 1), &path)).collect();
+        vault.fold(&me, &fold_of(ends)).await.unwrap();
+    }
+    assert_eq!(sound(&vault).await.entries, 12 * 512 * 5);
 }
 
 /// Names are anything; what a database cannot keep is refused and no outage.
