@@ -89,7 +89,9 @@ async fn a_stopped_server_keeps_nobody() {
         assert!(begin.elapsed() <= SOON);
         assert_eq!(vault.balance(&key("k1")).await.unwrap().unwrap().settled, usd(55));
         let asks = [ask(key("k1"), None, [45, 10, 10])];
-        assert_eq!(vault.lease(&me, &asks).await, Ok(vec![usd(55)]));
+        // Five more, if the ask of the second time was heard: it had five already.
+        let has = vault.lease(&me, &asks).await.unwrap();
+        assert!(has == [usd(55)] || has == [usd(60)], "{has:?}");
         assert_eq!(sound(&vault).await.entries, 6);
     }
 }
