@@ -32,7 +32,13 @@ pub(crate) async fn run(place: &dyn Place) {
     assert!(polls > 10, "{polls} polls");
     let end = vault.balance(&tenant()).await.unwrap().unwrap();
     assert_eq!((end.settled.0, end.held.0), (paid.load(Ordering::SeqCst), 0));
-    assert!(end.settled.0 > LIMIT - 40, "what still fits is admitted: {end:?}");
+    // What still fits is admitted to the piece, and not one more.
+    let rest = LIMIT - end.settled.0;
+    let (late, _) = vault.enter("late").await.unwrap();
+    let more = vault.lease(&late, &[ask(tenant(), Some(LIMIT), [0, rest + 1, rest + 1])]).await;
+    assert!(matches!(more, Err(NotReserved::Refused { .. })), "{more:?}");
+    let all = vault.lease(&late, &[ask(tenant(), Some(LIMIT), [0, rest, rest])]).await;
+    assert_eq!(all, Ok(vec![usd(rest)]));
     let audit = sound(&vault).await;
     assert_eq!(audit.accounts, 1 + OWNERS as u64);
     println!("{polls} polls, {} entries", audit.entries);

@@ -9,8 +9,9 @@ use std::time::Duration;
 use llm_core::seam::Clock;
 use llm_core::store::StoreError;
 use sqlx::migrate::Migrator;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, Error, PgConnection};
+use sqlx::{ConnectOptions, Connection, Error, PgConnection, Postgres};
 
 use super::Settings;
 use crate::sql::NotOpened;
@@ -165,15 +166,34 @@ impl Link {
     }
 
     async fn once<S: Step>(&self, step: &S) -> Result<S::Out, Failure> {
-        let mut connection = self.pool.acquire().await?;
-        let done = step.run(&mut connection).await;
-        if let Err(failure) = &done
-            && matches!(advice(failure), Advice::Anew)
-        {
-            // Not back into the pool, where the next one would find it.
-            drop(connection.detach());
+        let mut lent = Lent(Some(self.pool.acquire().await?));
+        let Some(connection) = &mut lent.0 else { return Err(Error::PoolClosed.into()) };
+        let done = step.run(connection).await;
+        let sound = match &done {
+            Ok(_) | Err(Failure::Denied(_)) => true,
+            Err(failure @ Failure::Broken(Error::Database(_))) => {
+                matches!(advice(failure), Advice::Again | Advice::Tell)
+            }
+            Err(Failure::Broken(_)) => false,
+        };
+        if sound {
+            // Back into the pool.
+            drop(lent.0.take());
         }
         done
+    }
+}
+
+/// A connection on which a step runs. If the step is left in the middle, at the deadline for one,
+/// nobody knows what the server will make of it: a transaction that was just being opened would be
+/// the next caller's, whose steps would be answered and never committed. So it is closed.
+struct Lent(Option<PoolConnection<Postgres>>);
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(connection.detach());
+        }
     }
 }
 
