@@ -275,7 +275,16 @@ impl<U: Unit> Worker<U> {
             return answer;
         }
         self.down();
-        request.await
+        loop {
+            if let Some(answer) = within(&mut clock.sleep(SWEEP), &mut request).await {
+                return answer;
+            }
+            self.tidy();
+            let mut table = self.desk.table.lock();
+            table.admit(clock.now());
+            self.desk.publish(&table);
+            self.desk.add_up(&table);
+        }
     }
 
     fn failed(&mut self, error: &StoreError, what: &'static str) {

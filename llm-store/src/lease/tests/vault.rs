@@ -61,10 +61,6 @@ impl StrictVault {
         self.inner.lock().accounts.get(id).copied().unwrap_or_default()
     }
 
-    pub(super) fn accounts(&self) -> BTreeMap<AccountId, Account<Money>> {
-        self.inner.lock().accounts.clone()
-    }
-
     pub(super) fn loss(&self) -> Money {
         self.inner.lock().loss
     }
@@ -194,8 +190,7 @@ impl Inner {
             }
             assert!(tenant <= ended.amount && tenant.0 >= 0 && operator.0 >= 0);
             for id in &ended.path {
-                let lease = self.leases.get_mut(&(who.clone(), id.clone()));
-                let lease = lease.expect("nothing is leased");
+                let lease = self.leases.entry((who.clone(), id.clone())).or_default();
                 assert!(*lease >= tenant, "{}: more is paid than leased", id.name);
                 lease.0 -= tenant.0;
                 let account = self.accounts.get_mut(id).expect("no such account");
