@@ -222,7 +222,7 @@ impl<U: Unit> Journal<U> {
     }
 
     /// All lines up to a position are in SQL, durably. Deletes what is needed no more, after
-    /// carrying over what still is. A position beyond the last line is a mistake.
+    /// carrying over what still is. The opening of a hold stays until its end is folded. A position beyond the last line is a mistake.
     pub fn folded(&self, up_to: Position) -> Result<(), StoreError> {
         self.appender.folded(up_to)
     }

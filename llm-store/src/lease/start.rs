@@ -86,6 +86,7 @@ impl<U: Unit> LeasedLedger<U> {
 fn read<U: Unit>(journal: &Journal<U>) -> Result<Tale<U>, StoreError> {
     let (open, ended, folded) = (HashMap::new(), Vec::new(), Position::default());
     let mut tale = Tale { open, ended, folded };
+    let mut orphan = Position::default();
     journal.replay(Position::default(), |at, line| {
         match line {
             Written::Open { hold, amount, path } => {
@@ -104,16 +105,18 @@ fn read<U: Unit>(journal: &Journal<U>) -> Result<Tale<U>, StoreError> {
                     told.watermark = told.watermark.max(Some(cost));
                 });
             }
-            // Of a hold whose beginning is gone, the end is folded too.
-            Written::Close(settlement) => {
-                if let Some(told) = tale.open.remove(&settlement.hold) {
-                    tale.ended.push((at, settlement, told));
-                }
-            }
+            Written::Close(settlement) => match tale.open.remove(&settlement.hold) {
+                Some(told) => tale.ended.push((at, settlement, told)),
+                None => orphan = at,
+            },
             Written::Folded(up_to) => tale.folded = tale.folded.max(up_to),
         }
         Ok(())
     })?;
+    // A beginning goes when its end is folded, and not before.
+    if orphan > tale.folded {
+        return Err(StoreError::Corrupt("an end without its hold in the journal".into()));
+    }
     Ok(tale)
 }
 

@@ -21,8 +21,8 @@ const OPERATIONS_OF_ONE: u64 = 2_500;
 /// Segments that end often, and a cap that an outage reaches.
 const SMALL: journal::Settings = journal::Settings {
     durability: journal::Durability::Process,
-    bytes_max: 256 << 10,
-    segment_bytes: 16 << 10,
+    bytes_max: 24 << 10,
+    segment_bytes: 4 << 10,
     spare_bytes: 0,
 };
 
