@@ -18,7 +18,6 @@ pub(super) struct Ask<U: Unit> {
     pub(super) ask: LeaseAsk<U>,
 }
 
-#[expect(clippy::result_large_err, reason = "the store's own trait has this error")]
 impl<U: Unit> Table<U> {
     /// Turns an answered place into a hold. One that was not answered in time goes on if its
     /// accounts are trusted.
@@ -157,11 +156,11 @@ impl<U: Unit> Table<U> {
             if debt.is_none() && row.like(U::ZERO, U::ZERO, now) <= U::ZERO {
                 continue;
             }
-            if !lacks.contains_key(&slot) {
+            lacks.entry(slot).or_insert_with(|| {
                 order.push(slot);
                 let least = debt.unwrap_or(U::ZERO);
-                lacks.insert(slot, (least, least));
-            }
+                (least, least)
+            });
         }
         let ask = |slot: u32| {
             let (least, all) = lacks.get(&slot).copied()?;

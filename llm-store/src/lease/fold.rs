@@ -142,6 +142,7 @@ impl<U: Unit> Table<U> {
     /// Whether everything is given back.
     pub(super) fn is_left(&self) -> bool {
         let clean = |row: &super::row::Row<U>| row.free() <= U::ZERO && !row.doubtful;
-        self.ends.len() == 0 && self.rows.iter().all(clean)
+        let nobody = self.ends.len() == 0 && self.queue.places.is_empty();
+        nobody && self.rows.iter().all(clean)
     }
 }

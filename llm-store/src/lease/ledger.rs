@@ -199,7 +199,7 @@ impl<U: Unit> Desk<U> {
             Err(StoreError::Violation(Violation::UnknownHold)) => table.ends.failed(mark),
             Err(error) => {
                 table.ends.failed(mark);
-                table.unwritten.push(settlement.hold);
+                table.unwritten.insert(settlement.hold);
                 return Err(error);
             }
         }

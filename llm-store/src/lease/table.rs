@@ -1,7 +1,7 @@
 //! Everything that a lock covers: accounts in use, holds, those who wait for credit, and ends that
 //! are not folded. Arithmetic only; whoever has the lock never waits for anything else.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::task::Waker;
 use std::time::Instant;
 
@@ -32,7 +32,7 @@ pub(super) struct Table<U: Unit> {
     /// Rows to lease for ahead of need.
     pub(super) wants: Vec<u32>,
     /// Holds whose end the journal has not taken; written again from time to time.
-    pub(super) unwritten: Vec<HoldId>,
+    pub(super) unwritten: BTreeSet<HoldId>,
     pub(super) standing: Standing,
     /// Since when the vault has not answered.
     pub(super) down_since: Option<Instant>,
@@ -96,7 +96,7 @@ impl<U: Unit> Default for Table<U> {
             recent: Recent::default(),
             queue: Queue::default(),
             wants: Vec::new(),
-            unwritten: Vec::new(),
+            unwritten: BTreeSet::new(),
             standing: Standing::Open,
             down_since: None,
             flush: 0,
@@ -105,7 +105,6 @@ impl<U: Unit> Default for Table<U> {
     }
 }
 
-#[expect(clippy::result_large_err, reason = "the store's own trait has this error")]
 impl<U: Unit> Table<U> {
     /// Sets an amount aside, or says what is missing for it.
     pub(super) fn reserve(
@@ -300,6 +299,7 @@ impl<U: Unit> Table<U> {
         let Some(hold) = self.holds.remove(&settlement.hold) else {
             return self.ends.failed(ticket);
         };
+        self.unwritten.remove(&settlement.hold);
         let amount = hold.proof.amount();
         for slot in &hold.slots {
             self.rows[*slot].end(amount, settlement.tenant);

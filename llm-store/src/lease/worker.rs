@@ -330,15 +330,15 @@ impl<U: Unit> Worker<U> {
         if let Err(error) = desk.ground.journal.make_room() {
             tracing::warn!(%error, "the journal");
         }
-        let unwritten = {
-            let mut table = desk.table.lock();
-            let holds = std::mem::take(&mut table.unwritten);
-            let ends = holds.iter().filter_map(|id| table.holds.get(id)?.ending);
-            ends.collect::<Vec<_>>()
+        let unwritten: Vec<_> = {
+            let table = desk.table.lock();
+            let (ends, holds) = (&table.unwritten, &table.holds);
+            ends.iter().filter_map(|id| holds.get(id)?.ending).collect()
         };
         for settlement in unwritten {
             if let Err(error) = desk.settle(&settlement) {
-                tracing::error!(%error, hold = %settlement.hold, "an end is not written");
+                tracing::error!(%error, hold = %settlement.hold, "ends are not written");
+                break;
             }
         }
         desk.gauges.journal_bytes.store(desk.ground.journal.bytes(), Ordering::Relaxed);

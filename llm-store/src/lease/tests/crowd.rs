@@ -125,3 +125,60 @@ async fn those_who_wait_share_a_request() {
     }
     assert!(vault.requests("lease") <= 3, "{}", vault.requests("lease"));
 }
+
+/// Many threads end holds, some of them twice and at once; the process dies; the next one knows
+/// all that was acknowledged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn threads_and_a_death() {
+    let vault = StrictVault::new();
+    let dir = folder();
+    let small = journal::Settings { bytes_max: 8 << 20, segment_bytes: 64 << 10, ..JOURNAL };
+    let open = || async {
+        let (journal, _) = Journal::at(dir.path(), small).unwrap();
+        let clock = clock::RuntimeClock::new();
+        let ground = Ground { journal: Arc::new(journal), ..ground(&folder(), &vault, clock) };
+        LeasedLedger::open(ground, Settings::default()).await.unwrap()
+    };
+    let mut expected = 0;
+    for life in 0..8_u128 {
+        let started = open().await;
+        let worker = tokio::spawn(started.worker.run());
+        let mut tasks = tokio::task::JoinSet::new();
+        for task in 0..8_u128 {
+            let ledger = started.ledger.clone();
+            tasks.spawn(async move {
+                let path = [line("team", 1 << 40), line("key", None)];
+                let mut paid = 0;
+                for call in 0..300 {
+                    let hold = life * 1_000_000 + task * 10_000 + call;
+                    ledger.reserve(HoldId(hold), &path, Money(10)).await.unwrap();
+                    ledger.dispatch(HoldId(hold)).unwrap();
+                    let twin = (call % 3 == 0).then(|| {
+                        let ledger = ledger.clone();
+                        tokio::spawn(async move { ledger.settle(&pays(hold, 4)).unwrap() })
+                    });
+                    let receipt = ledger.settle(&pays(hold, 7)).unwrap();
+                    if let Some(twin) = twin {
+                        assert_eq!(twin.await.unwrap(), receipt);
+                    }
+                    paid += receipt.posted.0;
+                }
+                paid
+            });
+        }
+        while let Some(paid) = tasks.join_next().await {
+            expected += paid.unwrap();
+        }
+        worker.abort();
+        let _ = worker.await;
+    }
+    let started = open().await;
+    tokio::spawn(started.worker.run());
+    assert_eq!(started.interrupted, []);
+    started.ledger.shutdown().await.unwrap();
+    for name in ["team", "key"] {
+        let account = vault.account(&key(name));
+        assert_eq!((account.settled, account.held), (Money(expected), Money(0)));
+    }
+    assert_eq!(vault.folds(), 8 * 8 * 300);
+}

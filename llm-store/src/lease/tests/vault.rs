@@ -242,7 +242,9 @@ impl Vault for StrictVault {
         who: &'a Tenure,
         asks: &'a [LeaseAsk],
     ) -> BoxFuture<'a, Result<Vec<Money>, NotReserved>> {
-        self.ask("lease", |inner| inner.lease(who, asks))
+        #[expect(clippy::result_large_err, reason = "the trait has this error")]
+        let lease = move |inner: &mut Inner| inner.lease(who, asks);
+        self.ask("lease", lease)
     }
 
     fn fold<'a>(&'a self, who: &'a Tenure, batch: &'a Fold) -> Stored<'a, ()> {
