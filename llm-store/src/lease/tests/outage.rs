@@ -117,3 +117,34 @@ async fn a_limit_that_nobody_knew_of_is_the_operators_loss() {
     assert_eq!((vault.loss(), vault.folds()), (Money(30), 3));
     assert!(is_exhausted(&ledger.reserve(HoldId(9), &path, Money(1)).await));
 }
+
+#[tokio::test(start_paused = true)]
+async fn credit_that_was_granted_unheard_goes_back() {
+    let (dir, vault) = (folder(), StrictVault::new());
+    let ledger = running(&dir, &vault).await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    vault.weather(Weather::Deaf);
+    // Nobody waits for it any more when the answers come through again.
+    assert!(is_unavailable(&ledger.reserve(HoldId(1), &[line("team", 100)], Money(60)).await));
+    assert_eq!(vault.leased(&key("team")), Money(60), "granted, and nobody knows");
+    vault.weather(Weather::Fair);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(vault.leased(&key("team")), Money(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_on_its_way_back_arrives() {
+    for weather in [Weather::Out, Weather::Deaf] {
+        let (dir, vault) = (folder(), StrictVault::new());
+        let ledger = running(&dir, &vault).await;
+        ledger.reserve(HoldId(1), &[line("team", 100_000)], Money(60)).await.unwrap();
+        ledger.settle(&pays(1, 20)).unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(vault.account(&key("team")).settled, Money(20));
+        vault.weather(weather);
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        vault.weather(Weather::Fair);
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(vault.leased(&key("team")), Money(0));
+    }
+}
