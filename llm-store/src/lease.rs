@@ -24,6 +24,10 @@
 //! declare them to be without limit and the vault was never heard to say otherwise. All others wait
 //! for a second and are told that nobody knows.
 //!
+//! A vault answers every request in bounded time, and [`StoreError::Conflict`] there means one thing:
+//! this process is fenced. Whoever is buried as having *used* its leases has paid for all of its
+//! holds; its journal must not be started from again, or they are paid twice.
+//!
 //! A hold that ended long ago is not remembered: settling it again is [`Violation::UnknownHold`],
 //! reserving it again makes a new hold whose end the vault will not count. Whoever may come that
 //! late asks [`LeasedLedger::ended`] first.
@@ -54,6 +58,7 @@ use llm_core::ledger::charge::Unknown;
 use llm_core::ledger::{AccountId, HoldId, Settlement};
 use llm_core::money::{Money, Unit};
 use llm_core::seam::Clock;
+use llm_core::store::StoreError;
 use llm_core::store::vault::{Tenure, Vault};
 use parking_lot::Mutex;
 
@@ -157,10 +162,7 @@ impl<U: Unit> LeasedLedger<U> {
     }
 
     /// How a hold ended, as far back as anybody remembers. `None`: it is open, or was never made.
-    pub async fn ended(
-        &self,
-        hold: HoldId,
-    ) -> Result<Option<Settlement<U>>, llm_core::store::StoreError> {
+    pub async fn ended(&self, hold: HoldId) -> Result<Option<Settlement<U>>, StoreError> {
         let lately = self.desk.table.lock().recent.get(hold);
         match lately {
             Some(receipt) => Ok(Some(Settlement {

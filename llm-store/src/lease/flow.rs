@@ -174,7 +174,8 @@ impl<U: Unit> Table<U> {
 
     /// Adds what the vault cannot see: holds, and whether the accounts here are their sum.
     pub(super) fn verify(&self, audit: &mut Audit) {
-        audit.holds_open += self.holds.len() as u64;
+        // Of this process: to a vault, holds are leases.
+        audit.holds_open = self.holds.len() as u64;
         let mut held: HashMap<u32, U> = HashMap::new();
         let granted = self.queue.places.values().filter(|w| matches!(w.answer, Some(Ok(_))));
         let holds = self.holds.values().map(|hold| (&hold.slots, hold.proof.amount()));

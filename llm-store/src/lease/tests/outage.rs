@@ -122,14 +122,19 @@ async fn a_limit_that_nobody_knew_of_is_the_operators_loss() {
 async fn credit_that_was_granted_unheard_goes_back() {
     let (dir, vault) = (folder(), StrictVault::new());
     let ledger = running(&dir, &vault).await;
-    tokio::time::sleep(Duration::from_millis(10)).await;
+    let path = [line("team", 100)];
+    ledger.reserve(HoldId(1), &path, Money(10)).await.unwrap();
+    let known = vault.leased(&key("team"));
+    // Nothing is idle that would go back anyway.
+    let rest = Money(known.0 - 10);
+    ledger.reserve(HoldId(3), &path, rest).await.unwrap();
     vault.weather(Weather::Deaf);
     // Nobody waits for it any more when the answers come through again.
-    assert!(is_unavailable(&ledger.reserve(HoldId(1), &[line("team", 100)], Money(60)).await));
-    assert_eq!(vault.leased(&key("team")), Money(60), "granted, and nobody knows");
+    assert!(is_unavailable(&ledger.reserve(HoldId(2), &path, Money(60)).await));
+    assert!(vault.leased(&key("team")) > known, "granted, and nobody knows");
     vault.weather(Weather::Fair);
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(vault.leased(&key("team")), Money(0));
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(vault.leased(&key("team")), known);
 }
 
 #[tokio::test(start_paused = true)]
