@@ -23,11 +23,13 @@ pub(super) const ACCOUNTS: &str = "SELECT a.id, a.owner, a.name, a.rule, a.span,
      CAST((SELECT coalesce(sum(l.amount), 0) FROM lease l WHERE l.account = a.id) AS BIGINT) \
      FROM account a WHERE a.unit = $1 AND a.id > $2 ORDER BY a.id LIMIT $3";
 
-/// The next entries of a stretch of accounts, with the ends of their holds.
+/// The next entries of a stretch of accounts, with the ends of their holds: looked up one by one,
+/// since a join may be planned as a walk through all holds for each page.
 pub(super) const ENTRIES: &str = "SELECT e.account, e.seq, e.hold, e.kind, e.amount, e.replica, \
-     e.epoch, e.at, e.hash, h.tenant, h.operator \
-     FROM entry e LEFT JOIN hold h ON h.unit = $1 AND h.id = e.hold \
-     WHERE (e.account, e.seq) > ($2, $3) AND e.account <= $4 \
+     e.epoch, e.at, e.hash, \
+     (SELECT h.tenant FROM hold h WHERE h.unit = $1 AND h.id = e.hold), \
+     (SELECT h.operator FROM hold h WHERE h.unit = $1 AND h.id = e.hold) \
+     FROM entry e WHERE (e.account, e.seq) > ($2, $3) AND e.account <= $4 \
      ORDER BY e.account, e.seq LIMIT $5";
 
 /// The next holds, with how many entries each says that it wrote.

@@ -6,7 +6,6 @@ use llm_core::ledger::rules::Account;
 use llm_core::ledger::{AccountId, HoldId, Owner, Settlement};
 use llm_core::money::Unit;
 use llm_core::quota::WindowId;
-use llm_core::seam::Clock;
 use llm_core::store::StoreError;
 use llm_core::usage::UsageSource;
 
@@ -109,11 +108,6 @@ pub(super) fn digest(bytes: &[u8]) -> Result<[u8; 32], StoreError> {
 /// An epoch as a number of the database; none that was given out is larger.
 pub(super) fn epoch_of(epoch: u64) -> i64 {
     i64::try_from(epoch).unwrap_or(i64::MAX)
-}
-
-/// The calendar's instant, as columns have it.
-pub(super) fn micros(clock: &dyn Clock) -> i64 {
-    Timestamp::try_from(clock.wall()).unwrap_or(Timestamp::MAX).as_microsecond()
 }
 
 pub(super) fn micros_of(duration: std::time::Duration) -> i64 {

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use llm_core::ledger::rules::Account;
 use llm_core::ledger::{AccountId, HoldId, Settlement};
 use llm_core::money::{Money, Unit};
@@ -33,7 +34,6 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::NotOpened;
 use super::fault::{Failure, unavailable, understand};
-use super::row::micros;
 use crate::grant::{check_asks, check_fold, refused};
 use crate::journal::Durability;
 use writer::{Asked, Job, Work};
@@ -122,8 +122,9 @@ impl<U: Unit> SqliteVault<U> {
         Ok(self.shared.readers.begin().await?)
     }
 
+    /// The calendar's instant, as columns have it.
     fn now(&self) -> i64 {
-        micros(&*self.shared.clock)
+        Timestamp::try_from(self.shared.clock.wall()).unwrap_or(Timestamp::MAX).as_microsecond()
     }
 }
 

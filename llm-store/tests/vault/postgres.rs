@@ -15,6 +15,7 @@ use crate::suite::{Place, Shared};
 use crate::{race, suite};
 
 mod faults;
+mod lossy;
 
 struct InDatabase {
     clock: Arc<HandClock>,

@@ -1,6 +1,7 @@
 //! Servers that stop, go and come back; schemas that are newer; two that make one at once.
 
 use std::process::Command;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use llm_core::ledger::HoldId;
@@ -125,6 +126,44 @@ async fn lost_connections_are_made_anew() {
     assert_eq!(sound(&vault).await.entries, 25);
 }
 
+/// Between any two answers: of a lease, of a write, of a commit.
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_answers_are_asked_for_again() {
+    let Some(server) = Server::shared() else { return };
+    let straight = place(&server).await;
+    let vault = straight.open().await;
+    let (me, _) = vault.enter("a").await.unwrap();
+    for every in [11, 17, 23] {
+        let host = server.url("").split('@').nth(1).unwrap().split('/').next().unwrap().to_owned();
+        let loss = Arc::new(lossy::Loss::default());
+        let port = lossy::way(host.clone(), loss.clone()).await;
+        let url = straight.url.replace(&host, &format!("127.0.0.1:{port}"));
+        let clock = straight.clock.clone();
+        let mut settings = Settings::new(url);
+        settings.connections_max = 2;
+        // A schema is not asked for again by itself.
+        let lossy = PostgresVault::<Money>::open(&settings, clock.clone()).await.unwrap();
+        loss.every.store(every, Ordering::SeqCst);
+        let id = key(&format!("k{every}"));
+        let mut has = 0;
+        for turn in 0..60 {
+            let asks = [ask(id.clone(), Some(100_000), [has, 10, 10])];
+            has += 10;
+            assert_eq!(lossy.lease(&me, &asks).await, Ok(vec![usd(has)]));
+            let hold = u128::from(every) << 64 | turn;
+            lossy
+                .fold(&me, &fold_of(vec![ended(hold, 9, (7, 1), std::slice::from_ref(&id))]))
+                .await
+                .unwrap();
+            has -= 7;
+        }
+        let end = vault.balance(&id).await.unwrap().unwrap();
+        assert_eq!((end.settled, end.held), (usd(420), usd(180)));
+        assert!(loss.lost.load(Ordering::SeqCst) > 20);
+    }
+    assert_eq!(sound(&vault).await.entries, 360);
+}
+
 #[tokio::test]
 async fn a_server_that_is_not_there_says_so() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -191,6 +230,22 @@ async fn an_audit_finds_what_was_changed() {
         let audit = vault.verify().await.unwrap();
         assert_eq!(audit.problems, vec![(key("k1"), Violation::Journal)], "{text}");
     }
+}
+
+/// As many entries as make a plan for small tables too slow for its deadline.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_has_many_pages() {
+    let Some(server) = Server::shared() else { return };
+    let vault = place(&server).await.open().await;
+    let (me, _) = vault.enter("a").await.unwrap();
+    let path = ["k1", "k2", "k3", "k4"].map(key);
+    let asks = path.clone().map(|id| ask(id, None, [0, 1_000_000, 1_000_000]));
+    vault.lease(&me, &asks).await.unwrap();
+    for batch in 0..12_u128 {
+        let ends = (0..512).map(|n| ended(batch << 64 | n, 5, (3, 1), &path)).collect();
+        vault.fold(&me, &fold_of(ends)).await.unwrap();
+    }
+    assert_eq!(sound(&vault).await.entries, 12 * 512 * 5);
 }
 
 /// Names are anything; what a database cannot keep is refused and no outage.
