@@ -194,20 +194,17 @@ impl<U: Unit> Journal<U> {
     ///
     /// [`Violation::UnknownHold`]: llm_core::ledger::rules::Violation::UnknownHold
     pub fn append(&self, step: Step<'_, U>) -> Result<Position, StoreError> {
-        let line = match step {
-            Step::Open { proof, path } => Line::Open {
-                hold: proof.id(),
-                amount: proof.amount().pieces(),
-                path: Path::Accounts(path),
-            },
-            Step::Dispatch(hold) => Line::Dispatch { hold },
-            Step::Watermark(hold, cost) => Line::Watermark { hold, cost: cost.pieces() },
-            Step::Close(&Settlement { hold, tenant, operator, source }) => {
-                let (tenant, operator) = (tenant.pieces(), operator.pieces());
-                Line::Close { hold, tenant, operator, source }
-            }
-        };
-        self.appender.append(&line)
+        self.appender.append(&line(step))
+    }
+
+    /// Appends many lines, and returns when all are as durable as one would be: what a recovery
+    /// decides is written with one sync and not with a hundred thousand. After an error some of
+    /// the lines may be there.
+    pub fn append_all<'a>(
+        &self,
+        steps: impl IntoIterator<Item = Step<'a, U>>,
+    ) -> Result<Vec<Position>, StoreError> {
+        self.appender.append_all(steps.into_iter().map(line))
     }
 
     /// Reads the lines after a position, in order, up to those that are written by now: after an
@@ -225,7 +222,7 @@ impl<U: Unit> Journal<U> {
     }
 
     /// All lines up to a position are in SQL, durably. Deletes what is needed no more, after
-    /// carrying over what still is. A position beyond the last line is a mistake.
+    /// carrying over what still is. The opening of a hold stays until its end is folded. A position beyond the last line is a mistake.
     pub fn folded(&self, up_to: Position) -> Result<(), StoreError> {
         self.appender.folded(up_to)
     }
@@ -249,6 +246,22 @@ impl<U: Unit> Journal<U> {
     fn unknown(&self, at: Position) -> StoreError {
         let path = segment::file(&self.appender.place.dir, at.segment);
         corrupt(&path, at.offset, "a line of no known kind")
+    }
+}
+
+fn line<U: Unit>(step: Step<'_, U>) -> Line<'_> {
+    match step {
+        Step::Open { proof, path } => Line::Open {
+            hold: proof.id(),
+            amount: proof.amount().pieces(),
+            path: Path::Accounts(path),
+        },
+        Step::Dispatch(hold) => Line::Dispatch { hold },
+        Step::Watermark(hold, cost) => Line::Watermark { hold, cost: cost.pieces() },
+        Step::Close(&Settlement { hold, tenant, operator, source }) => {
+            let (tenant, operator) = (tenant.pieces(), operator.pieces());
+            Line::Close { hold, tenant, operator, source }
+        }
     }
 }
 

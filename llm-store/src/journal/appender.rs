@@ -35,16 +35,35 @@ impl Appender {
 
     /// Appends a line and says where it ends, once it is as durable as was promised.
     pub(super) fn append(&self, line: &Line<'_>) -> Result<Position, StoreError> {
-        let mut tail = self.tail.lock();
-        let at = loop {
-            match tail.put(&self.place, line)? {
-                Some(at) => break at,
-                None => self.turn.wait(&mut tail),
-            }
-        };
+        let (tail, at) = self.put(line)?;
         match self.place.settings.durability {
             Durability::Process => Ok(at),
             Durability::Power => self.wait_synced(tail, at).map(|()| at),
+        }
+    }
+
+    /// Appends lines, and waits once for all of them.
+    pub(super) fn append_all<'a>(
+        &self,
+        lines: impl Iterator<Item = Line<'a>>,
+    ) -> Result<Vec<Position>, StoreError> {
+        let written: Result<Vec<_>, _> =
+            lines.map(|line| self.put(&line).map(|(_, at)| at)).collect();
+        let written = written?;
+        match (self.place.settings.durability, written.last()) {
+            (Durability::Power, Some(last)) => self.wait_synced(self.tail.lock(), *last)?,
+            (Durability::Process, _) | (Durability::Power, None) => {}
+        }
+        Ok(written)
+    }
+
+    fn put(&self, line: &Line<'_>) -> Result<(MutexGuard<'_, Tail>, Position), StoreError> {
+        let mut tail = self.tail.lock();
+        loop {
+            match tail.put(&self.place, line)? {
+                Some(at) => return Ok((tail, at)),
+                None => self.turn.wait(&mut tail),
+            }
         }
     }
 

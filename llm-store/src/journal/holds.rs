@@ -1,6 +1,6 @@
 //! What the lines so far amount to: the holds that have not ended.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use llm_core::ledger::HoldId;
 use llm_core::ledger::rules::Violation;
@@ -10,15 +10,37 @@ use super::frame::Line;
 
 /// The sum of the lines. Holds that have ended are not remembered, so that it is bounded by the
 /// bytes that the journal may have: each hold in it keeps at least its own end's room.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tally {
     pub(super) holds: HashMap<HoldId, Held>,
     /// Bytes of the lines by which each segment is some open hold's home.
     live: HashMap<u64, u64>,
+    /// Ends that are not folded, in order, and the home of each one's hold: an end says nothing
+    /// of amount and path, so that its hold's home stays until the end is folded.
+    ends: VecDeque<(Position, u64)>,
+    /// How many of them each segment is the home of.
+    pinned: HashMap<u64, u64>,
     /// The last line that somebody has to fold.
     pub(super) last: Position,
     /// Up to here all lines are in SQL.
     pub(super) folded: Position,
+}
+
+/// Ends that there is room for from the start: an append in a process that keeps up allocates
+/// nothing.
+const ENDS: usize = 1024;
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            holds: HashMap::new(),
+            live: HashMap::new(),
+            ends: VecDeque::with_capacity(ENDS),
+            pinned: HashMap::new(),
+            last: Position::default(),
+            folded: Position::default(),
+        }
+    }
 }
 
 /// A hold that has not ended.
@@ -75,12 +97,19 @@ impl Tally {
             }
             Line::Close { hold, .. } => {
                 let held = self.holds.remove(&hold);
+                if let Some(held) = held {
+                    self.ends.push_back((at, held.home));
+                    *self.pinned.entry(held.home).or_default() += 1;
+                }
                 self.move_out(held);
             }
             Line::Carry { hold, amount, running, watermark, .. } => {
                 self.settle_in(hold, Held { amount, terms, home, bytes, running, watermark });
             }
-            Line::Folded { up_to } => self.folded = self.folded.max(up_to),
+            Line::Folded { up_to } => {
+                self.folded = self.folded.max(up_to);
+                self.unpin();
+            }
         }
         if !matches!(line, Line::Carry { .. } | Line::Folded { .. }) {
             debug_assert!(at > self.last, "lines come in order");
@@ -91,6 +120,22 @@ impl Tally {
     /// Bytes of a segment that must be said again before it may go.
     pub(super) fn live(&self, segment: u64) -> u64 {
         self.live.get(&segment).copied().unwrap_or_default()
+    }
+
+    /// Whether an end that is not folded needs what a segment says.
+    pub(super) fn pinned(&self, segment: u64) -> bool {
+        self.pinned.contains_key(&segment)
+    }
+
+    fn unpin(&mut self) {
+        while let Some((_, home)) = self.ends.pop_front_if(|(at, _)| *at <= self.folded) {
+            if let Some(count) = self.pinned.get_mut(&home) {
+                *count -= 1;
+                if *count == 0 {
+                    self.pinned.remove(&home);
+                }
+            }
+        }
     }
 
     fn settle_in(&mut self, hold: HoldId, held: Held) {

@@ -2,7 +2,9 @@
 //!
 //! Holds that have not ended are carried into the newest segment first, each as one line that says
 //! all of it, and those lines are on the medium before the old ones go. So a crash at any step
-//! leaves each open hold said at least once, and saying it twice changes nothing.
+//! leaves each open hold said at least once, and saying it twice changes nothing. A segment stays
+//! for as long as it tells of a hold whose end is not folded: whoever folds the end after a crash
+//! needs to know what was set aside, and on which accounts.
 
 use llm_core::store::StoreError;
 
@@ -20,6 +22,10 @@ impl Appender {
         self.append(&Line::Folded { up_to })?;
         for oldest in self.ripe() {
             self.carry(&oldest)?;
+            // One that ended instead of being carried. No more can: nothing open lives there now.
+            if self.tail.lock().tally.pinned(oldest.number) {
+                break;
+            }
             self.sync_all()?;
             self.delete(&oldest)?;
         }
@@ -30,7 +36,9 @@ impl Appender {
     /// what is carried is written again, and carrying for nothing would have no end.
     fn ripe(&self) -> Vec<Closed> {
         let tail = self.tail.lock();
-        let folded = tail.closed.iter().take_while(|closed| closed.last <= tail.tally.folded);
+        let tally = &tail.tally;
+        let done = |closed: &&Closed| closed.last <= tally.folded && !tally.pinned(closed.number);
+        let folded = tail.closed.iter().take_while(done);
         let (mut bytes, mut live, mut count) = (0, 0, 0);
         for (at, closed) in folded.enumerate() {
             bytes += closed.bytes;

@@ -168,3 +168,28 @@ fn a_crash_while_recovering_loses_nothing() {
     }
     assert!(died > 4, "{died}");
 }
+
+/// An end says nothing of amount and path: whoever folds it after a crash needs the opening.
+#[test]
+fn an_opening_stays_until_its_end_is_folded() {
+    let dir = folder();
+    let (journal, _) = reopen(dir.path(), SMALL).unwrap();
+    write(&journal, &opened(1000, 9)).unwrap();
+    let model = fill(&journal);
+    // Everything is folded but the last end, which came when the worker had read the others.
+    let folded = model.lines.last().unwrap().0;
+    write(&journal, &Written::Close(settlement(1000, 5))).unwrap();
+    journal.folded(folded).unwrap();
+    let is_opening = |line: &Written| matches!(line, Written::Open { hold, .. } if hold.0 == 1000);
+    let tells = |journal: &Journal| {
+        lines(journal, Position::default()).iter().any(|(_, line)| is_opening(line))
+    };
+    assert!(tells(&journal));
+    drop(journal);
+    let (journal, _) = reopen(dir.path(), SMALL).unwrap();
+    let more = write(&journal, &opened(1001, 9)).unwrap();
+    journal.folded(folded).unwrap();
+    assert!(tells(&journal), "known again after a start");
+    journal.folded(more).unwrap();
+    assert!(!tells(&journal));
+}

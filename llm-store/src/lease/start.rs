@@ -1,0 +1,231 @@
+//! A process begins: what the last one has left in its journal, and what is made of it.
+//!
+//! Ends that were written are folded, unless they have been. Holds that were open end here, by the
+//! table of [`charge`], and their ends are written before anything else is: whoever starts again
+//! after a crash in the middle finds the same.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use llm_core::ledger::charge::{Ending, Evidence, charge};
+use llm_core::ledger::rules::{self, Account};
+use llm_core::ledger::{AccountId, HoldId, Settlement};
+use llm_core::money::Unit;
+use llm_core::store::StoreError;
+use llm_core::store::vault::Estate;
+use parking_lot::Mutex;
+
+use crate::journal::{Journal, Position, Step, Written};
+
+use super::bell::{Bell, all};
+use super::ends::{End, receipt};
+use super::state::Gauges;
+use super::table::Table;
+use super::{Desk, Ground, Interrupted, LeasedLedger, Settings, Started, Worker};
+
+/// Ends that the vault is asked about at once.
+const QUESTIONS: usize = 64;
+/// So many ends in a row that are not folded, and none after them is: they are folded nearly in the
+/// order of their lines, one batch at a time, and each batch is marked before the next.
+const SURE: usize = 2048;
+
+/// A hold as the journal tells it.
+#[derive(Clone, Debug)]
+struct Told<U: Unit> {
+    amount: U,
+    path: Vec<AccountId>,
+    sent: bool,
+    watermark: Option<U>,
+}
+
+/// What the journal tells.
+struct Tale<U: Unit> {
+    open: HashMap<HoldId, Told<U>>,
+    ended: Vec<(Position, Settlement<U>, Told<U>)>,
+    folded: Position,
+}
+
+impl<U: Unit> LeasedLedger<U> {
+    /// Enters the vault, which fences whoever was here before, and takes up what they left.
+    pub async fn open(ground: Ground<U>, settings: Settings) -> Result<Started<U>, StoreError> {
+        let (who, estates) = ground.vault.enter(&ground.replica).await?;
+        let now = ground.clock.now();
+        let Tale { open, mut ended, folded } = read(&ground.journal)?;
+        ended.retain(|(at, ..)| *at > folded);
+        let mut table = Table::default();
+        inherit(&mut table, estates, now)?;
+        let known = already(&ground, &ended).await?;
+        for ((at, settlement, told), known) in ended.into_iter().zip(known) {
+            match known {
+                Some(first) => {
+                    table.recent.push(receipt(&first, told.amount));
+                    table.ends.skip(at);
+                }
+                None => resume(&mut table, settlement, &told, at, now)?,
+            }
+        }
+        let interrupted = interrupt(&ground.journal, open, &settings, &mut table, now)?;
+        settle_limits(&ground, &mut table).await?;
+        let gauges = Gauges::new(now);
+        gauges.reclaimed.store(interrupted.len() as u64, Ordering::Relaxed);
+        gauges.journal_bytes.store(ground.journal.bytes(), Ordering::Relaxed);
+        let (table, bell) = (Mutex::new(table), Bell::default());
+        let desk = Arc::new(Desk { table, bell, gauges, who, settings, ground });
+        {
+            let table = desk.table.lock();
+            desk.publish(&table);
+            desk.add_up(&table);
+        }
+        let worker = Worker::new(Arc::clone(&desk));
+        Ok(Started { ledger: Self { desk }, worker, interrupted })
+    }
+}
+
+fn read<U: Unit>(journal: &Journal<U>) -> Result<Tale<U>, StoreError> {
+    let (open, ended, folded) = (HashMap::new(), Vec::new(), Position::default());
+    let mut tale = Tale { open, ended, folded };
+    let mut orphan = Position::default();
+    journal.replay(Position::default(), |at, line| {
+        match line {
+            Written::Open { hold, amount, path } => {
+                let told = Told { amount, path, sent: false, watermark: None };
+                tale.open.insert(hold, told);
+            }
+            Written::Carried { hold, amount, path, running, watermark } => {
+                tale.open.insert(hold, Told { amount, path, sent: running, watermark });
+            }
+            Written::Dispatch(hold) => {
+                tale.open.entry(hold).and_modify(|told| told.sent = true);
+            }
+            Written::Watermark(hold, cost) => {
+                tale.open.entry(hold).and_modify(|told| {
+                    told.sent = true;
+                    told.watermark = told.watermark.max(Some(cost));
+                });
+            }
+            Written::Close(settlement) => match tale.open.remove(&settlement.hold) {
+                Some(told) => tale.ended.push((at, settlement, told)),
+                None => orphan = at,
+            },
+            Written::Folded(up_to) => tale.folded = tale.folded.max(up_to),
+        }
+        Ok(())
+    })?;
+    // A beginning goes when its end is folded, and not before.
+    if orphan > tale.folded {
+        return Err(StoreError::Corrupt("an end without its hold in the journal".into()));
+    }
+    Ok(tale)
+}
+
+fn inherit<U: Unit>(
+    table: &mut Table<U>,
+    estates: Vec<Estate<U>>,
+    now: Instant,
+) -> Result<(), StoreError> {
+    for (account, leased) in estates.into_iter().flat_map(|estate| estate.leases) {
+        let slot = table.rows.open(&account, None, now);
+        let row = &mut table.rows[slot.ok_or_else(too_many)?];
+        row.known = true;
+        row.leased = row.leased.saturating_add(leased);
+    }
+    Ok(())
+}
+
+/// Which of these the vault knows: the last batch may have happened without being marked.
+async fn already<U: Unit>(
+    ground: &Ground<U>,
+    ended: &[(Position, Settlement<U>, Told<U>)],
+) -> Result<Vec<Option<Settlement<U>>>, StoreError> {
+    let mut known = Vec::with_capacity(ended.len());
+    let mut in_a_row = 0;
+    for some in ended.chunks(QUESTIONS) {
+        if in_a_row >= SURE {
+            break;
+        }
+        let asked = some.iter().map(|(_, settlement, _)| ground.vault.ended(settlement.hold));
+        for answer in all(asked.collect()).await {
+            let answer = answer?;
+            in_a_row = if answer.is_some() { 0 } else { in_a_row + 1 };
+            known.push(answer);
+        }
+    }
+    known.resize(ended.len(), None);
+    Ok(known)
+}
+
+/// Takes an end up where the last process left it.
+fn resume<U: Unit>(
+    table: &mut Table<U>,
+    settlement: Settlement<U>,
+    told: &Told<U>,
+    at: Position,
+    now: Instant,
+) -> Result<(), StoreError> {
+    let mut slots = super::rows::Slots::new();
+    for account in &told.path {
+        slots.push(table.rows.open(account, None, now).ok_or_else(too_many)?);
+    }
+    for slot in &slots {
+        let row = &mut table.rows[*slot];
+        row.refs += 1;
+        row.paid = row.paid.saturating_add(settlement.tenant);
+    }
+    table.recent.push(receipt(&settlement, told.amount));
+    let ticket = table.ends.begin();
+    table.ends.push(End { settlement, amount: told.amount, slots, at: now, ticket }, at);
+    Ok(())
+}
+
+/// Ends what was open: nothing was sent, or as much is owed as is known.
+fn interrupt<U: Unit>(
+    journal: &Journal<U>,
+    open: HashMap<HoldId, Told<U>>,
+    settings: &Settings,
+    table: &mut Table<U>,
+    now: Instant,
+) -> Result<Vec<Interrupted<U>>, StoreError> {
+    let mut open: Vec<_> = open.into_iter().collect();
+    // The same order every time.
+    open.sort_unstable_by_key(|(hold, _)| *hold);
+    let ends = open.into_iter().map(|(hold, told)| {
+        let mut scratch = Account::unlimited();
+        let proof = rules::reserve(&mut [&mut scratch], hold, told.amount);
+        let proof = proof.map_err(|_| StoreError::Corrupt("a hold of less than nothing".into()))?;
+        let Told { sent, watermark, .. } = told;
+        let evidence = Evidence { sent, watermark, ..Evidence::default() };
+        let charged = charge(Ending::Crashed(settings.unknown), &evidence, &proof);
+        Ok((charged.settle(&proof), told))
+    });
+    let ends: Vec<_> = ends.collect::<Result<_, StoreError>>()?;
+    let lines = journal.append_all(ends.iter().map(|(settlement, _)| Step::Close(settlement)))?;
+    let mut interrupted = Vec::with_capacity(ends.len());
+    for ((settlement, told), at) in ends.into_iter().zip(lines) {
+        resume(table, settlement, &told, at, now)?;
+        let Told { amount, path, sent, watermark } = told;
+        interrupted.push(Interrupted { settlement, amount, path, sent, watermark });
+    }
+    Ok(interrupted)
+}
+
+/// Calls state limits, and there has been none: credit that was used on trust is asked for under
+/// the limit that is stored.
+async fn settle_limits<U: Unit>(
+    ground: &Ground<U>,
+    table: &mut Table<U>,
+) -> Result<(), StoreError> {
+    for slot in table.rows.slots() {
+        if table.rows[slot].indebted() {
+            let found = ground.vault.balance(&table.rows[slot].id).await?;
+            table.rows[slot].limit = found.and_then(|account| account.limit);
+            table.want(slot);
+        }
+    }
+    Ok(())
+}
+
+fn too_many() -> StoreError {
+    StoreError::Full("more accounts than this process may use".into())
+}

@@ -1,0 +1,86 @@
+//! What an operator sees, as plain numbers that nobody waits for.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use llm_core::money::{Money, Unit};
+
+/// How a ledger is doing. Each number is right by itself; together they are of about one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LedgerState<U: Unit = Money> {
+    /// Accounts in use.
+    pub accounts: u64,
+    /// Holds that have not ended.
+    pub holds_open: u64,
+    /// Ends that the vault does not know yet.
+    pub unfolded: u64,
+    /// How long the oldest of them has waited.
+    pub lag: Duration,
+    /// Whether the vault does not answer.
+    pub degraded: bool,
+    /// Whether the vault has declared this process dead: it makes no holds any more.
+    pub fenced: bool,
+    /// Bytes of the journal.
+    pub journal_bytes: u64,
+    /// What is leased, over all accounts.
+    pub leased: U,
+    /// Holds that the last start found open, and ended.
+    pub reclaimed: u64,
+}
+
+/// The numbers behind it.
+#[derive(Debug)]
+pub(super) struct Gauges {
+    born: Instant,
+    pub(super) accounts: AtomicU64,
+    pub(super) holds_open: AtomicU64,
+    pub(super) unfolded: AtomicU64,
+    /// When the oldest has ended, in nanoseconds since `born`.
+    oldest: AtomicU64,
+    pub(super) degraded: AtomicU64,
+    pub(super) fenced: AtomicU64,
+    pub(super) journal_bytes: AtomicU64,
+    pub(super) leased: AtomicI64,
+    pub(super) reclaimed: AtomicU64,
+}
+
+impl Gauges {
+    pub(super) fn new(born: Instant) -> Self {
+        Self {
+            born,
+            accounts: AtomicU64::new(0),
+            holds_open: AtomicU64::new(0),
+            unfolded: AtomicU64::new(0),
+            oldest: AtomicU64::new(0),
+            degraded: AtomicU64::new(0),
+            fenced: AtomicU64::new(0),
+            journal_bytes: AtomicU64::new(0),
+            leased: AtomicI64::new(0),
+            reclaimed: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn aged(&self, oldest: Option<Instant>) {
+        let age = oldest.map_or(Duration::ZERO, |at| at.saturating_duration_since(self.born));
+        let nanos = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
+        self.oldest.store(nanos, Ordering::Relaxed);
+    }
+
+    pub(super) fn read<U: Unit>(&self, now: Instant) -> LedgerState<U> {
+        let get = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        let unfolded = get(&self.unfolded);
+        let age = now.saturating_duration_since(self.born);
+        let lag = age.saturating_sub(Duration::from_nanos(get(&self.oldest)));
+        LedgerState {
+            accounts: get(&self.accounts),
+            holds_open: get(&self.holds_open),
+            unfolded,
+            lag: if unfolded == 0 { Duration::ZERO } else { lag },
+            degraded: get(&self.degraded) > 0,
+            fenced: get(&self.fenced) > 0,
+            journal_bytes: get(&self.journal_bytes),
+            leased: U::from_pieces(self.leased.load(Ordering::Relaxed)),
+            reclaimed: get(&self.reclaimed),
+        }
+    }
+}

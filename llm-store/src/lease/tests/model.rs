@@ -1,0 +1,571 @@
+//! Random histories of several processes over one vault, against the book.
+//!
+//! `LEASE_OPERATIONS` sets how many steps; a failure names its seed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use llm_core::ledger::book::{Book, HoldState};
+use llm_core::ledger::rules::{Refused, Violation};
+use llm_core::ledger::{HoldProof, Receipt};
+
+use super::vault::Weather;
+use super::*;
+
+const OPERATIONS: u64 = 50_000;
+const OPERATIONS_OF_ONE: u64 = 2_500;
+/// Segments that end often, and a cap that an outage reaches.
+const SMALL: journal::Settings = journal::Settings {
+    durability: journal::Durability::Process,
+    bytes_max: 10 << 10,
+    segment_bytes: 2 << 10,
+    spare_bytes: 0,
+};
+
+type Task<T> = Pin<Box<dyn Future<Output = T>>>;
+type Answer = Result<HoldProof, NotReserved>;
+
+#[test]
+fn whatever_happens_it_is_the_book() {
+    let asked = std::env::var("LEASE_OPERATIONS").ok().and_then(|n| n.parse().ok());
+    let operations: u64 = asked.unwrap_or(OPERATIONS);
+    let first: u64 = std::env::var("LEASE_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
+    let mut sum = Seen::default();
+    for seed in first..first + operations.div_ceil(OPERATIONS_OF_ONE) {
+        let mut world = World::new(seed);
+        let run = || {
+            for _ in 0..OPERATIONS_OF_ONE {
+                world.step();
+            }
+            world.end();
+            world.seen
+        };
+        let seen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+        let seen = seen.unwrap_or_else(|_| panic!("with seed {seed}"));
+        sum.add(seen);
+    }
+    println!("{operations} operations: {sum:?}");
+    assert!(sum.made > 0 && sum.refused > 0 && sum.unavailable > 0 && sum.crashes > 0);
+    assert!(sum.interrupted > 0 && sum.torn > 0 && sum.full > 0);
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    made: u64,
+    refused: u64,
+    unavailable: u64,
+    settled: u64,
+    crashes: u64,
+    interrupted: u64,
+    torn: u64,
+    full: u64,
+}
+
+impl Seen {
+    fn add(&mut self, more: Self) {
+        self.made += more.made;
+        self.refused += more.refused;
+        self.unavailable += more.unavailable;
+        self.settled += more.settled;
+        self.crashes += more.crashes;
+        self.interrupted += more.interrupted;
+        self.torn += more.torn;
+        self.full += more.full;
+    }
+}
+
+/// A process, or the folder that is left of one.
+struct Process {
+    dir: TempDir,
+    name: String,
+    alive: Option<Alive>,
+    open: BTreeMap<u128, Known>,
+}
+
+struct Alive {
+    ledger: LeasedLedger,
+    worker: Task<()>,
+    calls: Vec<Call>,
+}
+
+struct Call {
+    hold: u128,
+    path: Vec<Line>,
+    amount: i64,
+    answer: Task<Answer>,
+}
+
+/// What was acknowledged of a hold.
+#[derive(Clone, Debug)]
+struct Known {
+    path: Vec<Line>,
+    amount: i64,
+    running: bool,
+    watermark: Option<i64>,
+}
+
+/// A step that a crash hides from whoever asked for it.
+enum Hidden {
+    Nothing,
+    Made(u128, Vec<Line>, i64),
+    Running(u128, Option<i64>),
+    Ended(Settlement),
+}
+
+struct World {
+    dice: u64,
+    clock: HandClock,
+    vault: Arc<StrictVault>,
+    book: Book,
+    processes: Vec<Process>,
+    ended: Vec<(usize, Receipt)>,
+    limits: BTreeMap<&'static str, Option<i64>>,
+    next: u128,
+    seen: Seen,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let limits = BTreeMap::from([
+            ("key", None),
+            ("tight", Some(300)),
+            ("wide", Some(40_000)),
+            ("late", None),
+        ]);
+        let mut book = Book::default();
+        for (name, limit) in &limits {
+            book.set_limit(key(name), limit.map(Money));
+        }
+        let process = |n: u64| {
+            let (dir, name) = (folder(), format!("p{n}"));
+            Process { dir, name, alive: None, open: BTreeMap::new() }
+        };
+        let processes = (0..=seed % 3).map(process).collect();
+        let mut world = Self {
+            dice: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+            clock: HandClock::new(),
+            vault: StrictVault::new(),
+            book,
+            processes,
+            ended: Vec::new(),
+            limits,
+            next: 0,
+            seen: Seen::default(),
+        };
+        for p in 0..world.processes.len() {
+            world.start(p, Hidden::Nothing);
+        }
+        world
+    }
+
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.dice ^= self.dice << 13;
+        self.dice ^= self.dice >> 7;
+        self.dice ^= self.dice << 17;
+        (self.dice >> 11) % sides
+    }
+
+    fn step(&mut self) {
+        let p = self.roll(self.processes.len() as u64) as usize;
+        match self.roll(100) {
+            0..=24 => self.ask(p),
+            25..=29 => self.ask_again(p),
+            30..=39 => self.send(p),
+            40..=46 => self.mark(p),
+            47..=66 => self.settle(p),
+            67..=69 => self.settle_again(p),
+            70 => self.leave(p),
+            71..=94 => self.pump(),
+            95..=97 => self.time(),
+            98 => self.weather(),
+            _ => match self.roll(4) {
+                0 => self.crash(p),
+                1 => self.raise(),
+                _ => self.vault.weather(Weather::Fair),
+            },
+        }
+        self.pump_one(p);
+    }
+
+    fn path(&mut self) -> Vec<Line> {
+        let chosen = if self.roll(3) == 0 { 0b0011 } else { self.roll(15) + 1 };
+        let names = self.limits.iter().enumerate();
+        let names = names.filter(|(at, _)| chosen >> at & 1 == 1);
+        names.map(|(_, (name, limit))| line(name, *limit)).collect()
+    }
+
+    fn ask(&mut self, p: usize) {
+        let (path, amount) = (self.path(), self.roll(40) as i64);
+        self.next += 1;
+        let hold = self.next;
+        let Some(alive) = &mut self.processes[p].alive else { return };
+        let answer = reserve(&alive.ledger, hold, &path, amount);
+        alive.calls.push(Call { hold, path, amount, answer });
+    }
+
+    fn pick(&mut self, p: usize) -> Option<(u128, Known)> {
+        let count = self.processes[p].open.len() as u64;
+        self.processes[p].alive.as_ref()?;
+        let at = if count == 0 { return None } else { self.roll(count) as usize };
+        self.processes[p].open.iter().nth(at).map(|(hold, known)| (*hold, known.clone()))
+    }
+
+    fn ledger(&self, p: usize) -> &LeasedLedger {
+        &self.processes[p].alive.as_ref().unwrap().ledger
+    }
+
+    fn ask_again(&mut self, p: usize) {
+        if let Some((hold, known)) = self.pick(p) {
+            let again = now(reserve(self.ledger(p), hold, &known.path, known.amount));
+            assert_eq!(again.unwrap().amount(), Money(known.amount));
+            let other = now(reserve(self.ledger(p), hold, &known.path, known.amount + 1));
+            assert_eq!(other, Err(StoreError::from(Violation::OtherTerms).into()));
+        }
+    }
+
+    fn send(&mut self, p: usize) {
+        let Some((hold, _)) = self.pick(p) else { return };
+        match self.ledger(p).dispatch(HoldId(hold)) {
+            Ok(()) => {
+                self.book.dispatch(HoldId(hold), None).unwrap();
+                self.processes[p].open.get_mut(&hold).unwrap().running = true;
+            }
+            Err(error) => self.full(&error),
+        }
+    }
+
+    fn mark(&mut self, p: usize) {
+        let Some((hold, known)) = self.pick(p) else { return };
+        let cost = self.roll(known.amount as u64 + 5) as i64;
+        match self.ledger(p).watermark(HoldId(hold), Money(cost)) {
+            Ok(()) => {
+                self.book.dispatch(HoldId(hold), Some(Money(cost))).unwrap();
+                let known = self.processes[p].open.get_mut(&hold).unwrap();
+                (known.running, known.watermark) = (true, known.watermark.max(Some(cost)));
+            }
+            Err(error) => self.full(&error),
+        }
+    }
+
+    fn full(&mut self, error: &StoreError) {
+        assert!(matches!(error, StoreError::Full(_)), "{error:?}");
+        self.seen.full += 1;
+    }
+
+    fn settlement(&mut self, hold: u128, amount: i64) -> Settlement {
+        let tenant = self.roll(amount as u64 + 1) as i64;
+        let operator = if self.roll(8) == 0 { self.roll(5) as i64 } else { 0 };
+        Settlement { operator: Money(operator), ..pays(hold, tenant) }
+    }
+
+    fn settle(&mut self, p: usize) {
+        let Some((hold, known)) = self.pick(p) else { return };
+        let settlement = self.settlement(hold, known.amount);
+        let receipt = self.ledger(p).settle(&settlement).unwrap();
+        assert_eq!(receipt, self.book.settle(settlement).unwrap());
+        self.processes[p].open.remove(&hold);
+        self.ended.push((p, receipt));
+        self.seen.settled += 1;
+    }
+
+    fn settle_again(&mut self, p: usize) {
+        let late = self.ended.len().saturating_sub(50);
+        let recent = self.ended.len() - late;
+        if recent == 0 || self.processes[p].alive.is_none() {
+            return;
+        }
+        let at = late + self.roll(recent as u64) as usize;
+        let (of, receipt) = self.ended[at];
+        let other = self.settlement(receipt.hold.0, 20);
+        match self.ledger(p).settle(&other) {
+            Ok(again) => assert_eq!(again, receipt),
+            // Of another process, or so long ago that the journal has forgotten it.
+            Err(error) => {
+                assert_eq!(error, StoreError::Violation(Violation::UnknownHold));
+                assert!(of != p || self.seen.crashes > 0);
+            }
+        }
+    }
+
+    fn leave(&mut self, p: usize) {
+        let at = self.roll(8) as usize;
+        if let Some(alive) = &mut self.processes[p].alive
+            && at < alive.calls.len()
+        {
+            alive.calls.remove(at);
+        }
+    }
+
+    fn time(&mut self) {
+        let milliseconds = [1, 6, 60, 300, 1_100, 12_000][self.roll(6) as usize];
+        self.clock.pass(Duration::from_millis(milliseconds));
+        self.pump();
+    }
+
+    fn weather(&mut self) {
+        let weather = [Weather::Out, Weather::Deaf, Weather::Fog, Weather::Fair];
+        let at = self.roll(4) as usize;
+        self.vault.weather(weather[at]);
+    }
+
+    fn raise(&mut self) {
+        let more = self.roll(100) as i64;
+        let limit = self.limits.get_mut("tight").unwrap();
+        let raised = limit.unwrap() + more;
+        *limit = Some(raised);
+        self.vault.weather(Weather::Fair);
+        self.book.set_limit(key("tight"), Some(Money(raised)));
+        now(Box::pin(self.vault.set_limit(&key("tight"), Some(Money(raised))))).unwrap();
+    }
+
+    fn pump(&mut self) {
+        for p in 0..self.processes.len() {
+            self.pump_one(p);
+        }
+    }
+
+    fn pump_one(&mut self, p: usize) {
+        let cx = &mut Context::from_waker(Waker::noop());
+        for _ in 0..3 {
+            let Some(alive) = &mut self.processes[p].alive else { break };
+            assert!(alive.worker.as_mut().poll(cx).is_pending(), "nobody fenced it");
+            let mut answers = Vec::new();
+            alive.calls.retain_mut(|call| match call.answer.as_mut().poll(cx) {
+                Poll::Pending => true,
+                Poll::Ready(answer) => {
+                    answers.push((call.hold, std::mem::take(&mut call.path), call.amount, answer));
+                    false
+                }
+            });
+            for (hold, path, amount, answer) in answers {
+                self.answered(p, hold, path, amount, answer);
+            }
+        }
+        let Some(alive) = &self.processes[p].alive else { return };
+        let table = alive.ledger.desk.table.lock();
+        assert_eq!(table.holds.len(), self.processes[p].open.len());
+        if self.dice.is_multiple_of(16) {
+            let mut audit = llm_core::store::Audit::default();
+            table.verify(&mut audit);
+            assert_eq!(audit.problems, []);
+        }
+    }
+
+    fn answered(&mut self, p: usize, hold: u128, path: Vec<Line>, amount: i64, answer: Answer) {
+        match answer {
+            Ok(proof) => {
+                self.made(p, hold, path, amount);
+                assert_eq!((proof.id(), proof.amount()), (HoldId(hold), Money(amount)));
+            }
+            Err(NotReserved::Refused { account, why }) => {
+                let account = account.expect("an account");
+                let line = path.iter().find(|line| line.account == account).unwrap();
+                assert!(line.limit.is_some(), "an account without limit has refused");
+                assert!(matches!(why, Refused::Exhausted { asked, .. } if asked == Money(amount)));
+                self.seen.refused += 1;
+            }
+            Err(NotReserved::Store(StoreError::Unavailable(_))) => self.seen.unavailable += 1,
+            Err(NotReserved::Store(error)) => self.full(&error),
+        }
+    }
+
+    fn made(&mut self, p: usize, hold: u128, path: Vec<Line>, amount: i64) {
+        let ids: Vec<_> = path.iter().map(|line| line.account.clone()).collect();
+        let made = self.book.reserve(HoldId(hold), &ids, Money(amount));
+        made.expect("more was admitted than the book allows");
+        let known = Known { path, amount, running: false, watermark: None };
+        self.processes[p].open.insert(hold, known);
+        self.seen.made += 1;
+    }
+
+    /// The process dies, perhaps in the middle of a step, whose line is perhaps not whole.
+    fn crash(&mut self, p: usize) {
+        if self.processes[p].alive.is_none() {
+            return;
+        }
+        self.seen.crashes += 1;
+        let before = self.last_segment(p);
+        let hidden = self.hide(p);
+        self.processes[p].alive = None;
+        let after = self.last_segment(p);
+        if before.0 == after.0 && after.1 > before.1 {
+            self.seen.torn += 1;
+            let cut = before.1 + self.roll(after.1 - before.1 + 1);
+            let file = fs::File::options().write(true).open(&after.0).unwrap();
+            file.set_len(cut).unwrap();
+        }
+        // The vault may be out, and then nobody starts; what was hidden would be, too.
+        self.vault.weather(Weather::Fair);
+        self.start(p, hidden);
+    }
+
+    fn hide(&mut self, p: usize) -> Hidden {
+        let kind = self.roll(5);
+        if kind == 0 {
+            let (path, amount) = (self.path(), self.roll(40) as i64);
+            self.next += 1;
+            let cx = &mut Context::from_waker(Waker::noop());
+            let mut call = reserve(self.ledger(p), self.next, &path, amount);
+            return match call.as_mut().poll(cx) {
+                Poll::Ready(Ok(_)) => Hidden::Made(self.next, path, amount),
+                Poll::Ready(Err(_)) | Poll::Pending => Hidden::Nothing,
+            };
+        }
+        let Some((hold, known)) = self.pick(p) else { return Hidden::Nothing };
+        match kind {
+            1 => {
+                let _ = self.ledger(p).dispatch(HoldId(hold));
+                Hidden::Running(hold, None)
+            }
+            2 => {
+                let cost = self.roll(known.amount as u64 + 5) as i64;
+                let _ = self.ledger(p).watermark(HoldId(hold), Money(cost));
+                Hidden::Running(hold, Some(cost))
+            }
+            3 => {
+                let settlement = self.settlement(hold, known.amount);
+                self.ledger(p).settle(&settlement).unwrap();
+                Hidden::Ended(settlement)
+            }
+            _ => Hidden::Nothing,
+        }
+    }
+
+    fn last_segment(&self, p: usize) -> (std::path::PathBuf, u64) {
+        let files = fs::read_dir(self.processes[p].dir.path()).unwrap();
+        let files = files.map(|entry| entry.unwrap().path());
+        let last = files.filter(|path| path.extension().is_some_and(|e| e == "holds")).max();
+        let last = last.unwrap();
+        let len = fs::metadata(&last).unwrap().len();
+        (last, len)
+    }
+
+    fn start(&mut self, p: usize, hidden: Hidden) {
+        let process = &self.processes[p];
+        let (journal, _) = Journal::at(process.dir.path(), SMALL).unwrap();
+        let ground = Ground {
+            replica: process.name.clone(),
+            journal: Arc::new(journal),
+            vault: Arc::clone(&self.vault) as Arc<dyn Vault>,
+            clock: Arc::new(self.clock.clone()),
+        };
+        let opened = now(Box::pin(LeasedLedger::open(ground, Settings::default())));
+        let Started { ledger, worker, interrupted } = opened.unwrap();
+        self.recovered(p, interrupted, hidden);
+        let (worker, calls) = (Box::pin(worker.run()), Vec::new());
+        self.processes[p].alive = Some(Alive { ledger, worker, calls });
+    }
+
+    /// What a start found open is what the model knows to be, give or take the hidden step.
+    fn recovered(&mut self, p: usize, interrupted: Vec<Interrupted>, hidden: Hidden) {
+        self.seen.interrupted += interrupted.len() as u64;
+        for found in interrupted {
+            let hold = found.settlement.hold.0;
+            if let Hidden::Made(made, path, amount) = &hidden
+                && *made == hold
+            {
+                self.made(p, hold, path.clone(), *amount);
+            }
+            let known = self.processes[p].open.remove(&hold).expect("a hold that nobody made");
+            let mut may = vec![(known.running, known.watermark)];
+            if let Hidden::Running(of, cost) = hidden
+                && of == hold
+            {
+                may.push((true, known.watermark.max(cost)));
+            }
+            let told = (found.sent, found.watermark.map(|cost| cost.0));
+            assert!(may.contains(&told), "{told:?} of {may:?}");
+            let due = told.1.unwrap_or_default();
+            assert_eq!(found.settlement.tenant.0, due.min(known.amount));
+            assert_eq!(found.settlement.operator.0, (due - known.amount).max(0));
+            let receipt = self.book.settle(found.settlement).unwrap();
+            self.ended.push((p, receipt));
+        }
+        if let Hidden::Ended(settlement) = hidden
+            && self.processes[p].open.remove(&settlement.hold.0).is_some()
+        {
+            let receipt = self.book.settle(settlement).unwrap();
+            self.ended.push((p, receipt));
+        }
+        assert!(self.processes[p].open.is_empty(), "holds were forgotten");
+    }
+
+    /// Quiet: everything ends, everything is given back, and the vault is the book.
+    fn end(&mut self) {
+        self.vault.weather(Weather::Fair);
+        for _ in 0..100 {
+            self.clock.pass(Duration::from_millis(100));
+            self.pump();
+        }
+        for p in 0..self.processes.len() {
+            while !self.processes[p].open.is_empty() {
+                self.settle(p);
+            }
+        }
+        for _ in 0..100 {
+            self.clock.pass(Duration::from_millis(100));
+            self.pump();
+        }
+        for (id, account) in self.book_accounts() {
+            assert_eq!(self.vault.account(&id).settled, account, "{}", id.name);
+            assert_eq!(self.vault.leased(&id), Money(0), "{}", id.name);
+        }
+        let loss = self.book.account(&AccountId::loss()).map_or(Money(0), |loss| loss.settled);
+        assert_eq!(self.vault.loss(), loss);
+        assert_eq!(self.vault.folds(), self.ended.len() as u64, "each end is folded once");
+        for (_, receipt) in &self.ended {
+            let end = self.vault.end(receipt.hold).expect("an end that was not folded");
+            assert_eq!((end.tenant, end.operator), (receipt.posted, receipt.loss));
+            let hold = self.book.hold(receipt.hold).unwrap();
+            assert_eq!(hold.state, HoldState::Closed(*receipt));
+        }
+        self.all_that_is_left();
+    }
+
+    /// After quiet, exactly what is left is admitted.
+    fn all_that_is_left(&mut self) {
+        for name in ["tight", "wide"] {
+            let left = self.vault.account(&key(name)).remaining().unwrap().0;
+            let path = vec![line(name, self.limits[name])];
+            let p = self.roll(self.processes.len() as u64) as usize;
+            for (more, fits) in [(1, false), (0, true)] {
+                self.next += 1;
+                let mut call = reserve(self.ledger(p), self.next, &path, left + more);
+                let cx = &mut Context::from_waker(Waker::noop());
+                let answer = loop {
+                    if let Poll::Ready(answer) = call.as_mut().poll(cx) {
+                        break answer;
+                    }
+                    let worker = &mut self.processes[p].alive.as_mut().unwrap().worker;
+                    assert!(worker.as_mut().poll(cx).is_pending());
+                };
+                assert_eq!(answer.is_ok(), fits, "{name}: {answer:?}");
+            }
+        }
+    }
+
+    fn book_accounts(&self) -> Vec<(AccountId, Money)> {
+        let names = self.limits.keys().map(|name| key(name));
+        names.map(|id| (id.clone(), self.book.account(&id).unwrap().settled)).collect()
+    }
+}
+
+fn reserve(ledger: &LeasedLedger, hold: u128, path: &[Line], amount: i64) -> Task<Answer> {
+    let (ledger, path) = (ledger.clone(), path.to_vec());
+    Box::pin(async move { ledger.reserve(HoldId(hold), &path, Money(amount)).await })
+}
+
+/// What a future gives that waits for nobody but the vault's answer.
+fn now<T>(mut future: Pin<Box<dyn Future<Output = T> + '_>>) -> T {
+    let cx = &mut Context::from_waker(Waker::noop());
+    for _ in 0..1_000_000 {
+        if let Poll::Ready(given) = future.as_mut().poll(cx) {
+            return given;
+        }
+    }
+    panic!("it never comes")
+}
