@@ -202,54 +202,6 @@ async fn a_smooth_pace_of_tokens_is_corrected_by_what_was_used() {
     assert!(house.enter(entrant(&house, &grant, &rules)).await.is_ok());
 }
 
-/// The price of coming in without a wait: run with `--release --ignored --nocapture`.
-#[test]
-#[ignore = "measures, and machines differ"]
-#[expect(clippy::disallowed_methods, reason = "it measures the real time that passes")]
-fn how_long_coming_in_takes() {
-    const ROUNDS: u32 = 5_000;
-    const CALLS: u32 = 40;
-    let house = admission(100, HandClock::new());
-    let cases = [
-        ("no limits of its own", grant("a", &[]), OwnerRules::default()),
-        (
-            "key: 2 windows, user and model: 1 each, caps",
-            grant("b", &["100000000/hour", "100000000000 tokens/minute"]),
-            OwnerRules {
-                user: rules("100000000/minute", Some(50)),
-                models: [(MODEL.clone(), rules("100000000/minute", None))].into(),
-                ..OwnerRules::default()
-            },
-        ),
-    ];
-    for (what, mut grant, rules) in cases {
-        grant.plan = Arc::new(Plan::default());
-        let entrant = entrant(&house, &grant, &rules);
-        let (mut coming, mut going) = (Duration::ZERO, Duration::ZERO);
-        let mut slots = Vec::with_capacity(CALLS as usize);
-        for _ in 0..ROUNDS {
-            let start = Instant::now();
-            for _ in 0..CALLS {
-                let mut entering = std::pin::pin!(house.enter(entrant));
-                let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-                let entered = entering.as_mut().poll(&mut context);
-                let std::task::Poll::Ready(Ok(slot)) = entered else {
-                    panic!("nobody else is here");
-                };
-                slots.push(slot);
-            }
-            coming += start.elapsed();
-            let start = Instant::now();
-            for mut slot in slots.drain(..) {
-                slot.settle(80);
-            }
-            going += start.elapsed();
-        }
-        let calls = ROUNDS * CALLS;
-        println!("{what}: {:?} in, {:?} out", coming / calls, going / calls);
-    }
-}
-
 /// More or less may be allowed from now on; what was counted stays counted.
 #[tokio::test(start_paused = true)]
 async fn a_changed_number_keeps_the_count() {
