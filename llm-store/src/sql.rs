@@ -15,16 +15,19 @@
 //! named), and every question of a report.
 
 mod chain;
-mod fault;
+pub(crate) mod database;
+pub(crate) mod fault;
 mod plan;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod read;
-mod row;
+pub(crate) mod row;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
 use llm_core::store::StoreError;
+
+pub use database::Database;
 
 /// Why a store was not opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -12,7 +12,7 @@ use super::NotOpened;
 
 /// Why a step did not happen.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// This step may not happen; those beside it may.
     Denied(StoreError),
     /// The database did not do it, for this step or any other.
@@ -38,7 +38,7 @@ impl From<Violation> for Failure {
 }
 
 impl Failure {
-    pub(super) fn understood(self) -> StoreError {
+    pub(crate) fn understood(self) -> StoreError {
         match self {
             Self::Denied(error) => error,
             Self::Broken(error) => understand(&error),

@@ -13,6 +13,7 @@
 mod link;
 mod reads;
 mod steps;
+mod tasks;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -26,11 +27,13 @@ use llm_core::money::{Money, Unit};
 use llm_core::seam::{BoxFuture, Clock};
 use llm_core::secret::Secret;
 use llm_core::store::vault::{Estate, Fold, LeaseAsk, Tenure, Vault};
-use llm_core::store::{Audit, NotReserved, Stored};
+use llm_core::store::{Audit, NotReserved, StoreError, Stored};
 
 use super::NotOpened;
+use super::database::Task;
 use crate::grant::{check_asks, check_fold, refused};
 use link::Link;
+use tasks::{Reading, Writing};
 
 pub use link::DEADLINE;
 
@@ -70,6 +73,22 @@ impl<U: Unit> PostgresVault<U> {
     /// The accounts of another unit, in the same database and through the same connections.
     pub fn of<V: Unit>(&self) -> PostgresVault<V> {
         PostgresVault { link: Arc::clone(&self.link), unit: PhantomData }
+    }
+}
+
+impl<U: Unit> PostgresVault<U> {
+    /// Something that is not the ledger's, in a transaction that writes.
+    pub(super) async fn write<T: Task>(&self, task: T) -> Result<T::Out, StoreError> {
+        self.link.run(Writing(task)).await
+    }
+
+    /// Something that is not the ledger's, and only reads; within so long.
+    pub(super) async fn read<T: Task>(
+        &self,
+        task: T,
+        within: Duration,
+    ) -> Result<T::Out, StoreError> {
+        self.link.run_within(Reading { task, within }, within).await
     }
 }
 

@@ -44,7 +44,7 @@ const SOURCES: [(UsageSource, &str); 3] = [
 ];
 
 /// What is stored is nothing that we write.
-pub(super) fn odd(column: &'static str) -> StoreError {
+pub(crate) fn odd(column: &'static str) -> StoreError {
     StoreError::Corrupt(Str::from(format!("an odd value of {column}")))
 }
 

@@ -29,10 +29,11 @@ use llm_core::seam::{BoxFuture, Clock};
 use llm_core::store::vault::{Estate, Fold, LeaseAsk, Tenure, Vault};
 use llm_core::store::{Audit, NotReserved, StoreError, Stored};
 use sqlx::sqlite::SqlitePool;
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
 use tokio::sync::{mpsc, oneshot};
 
 use super::NotOpened;
+use super::database::{Session, Task};
 use super::fault::{Failure, unavailable, understand};
 use crate::grant::{check_asks, check_fold, refused};
 use crate::journal::Durability;
@@ -122,9 +123,44 @@ impl<U: Unit> SqliteVault<U> {
         Ok(self.shared.readers.begin().await?)
     }
 
+    /// Something that is not the ledger's, in a transaction that writes.
+    pub(super) async fn write<T: Task + 'static>(&self, task: T) -> Result<T::Out, StoreError> {
+        self.ask(InFile { task, now: self.now() }).await
+    }
+
+    /// Something that is not the ledger's, and only reads; within so long.
+    pub(super) async fn read<T: Task>(
+        &self,
+        task: T,
+        within: Duration,
+    ) -> Result<T::Out, StoreError> {
+        let read = async {
+            let mut seen = self.look().await?;
+            task.run(&mut Session::sqlite(&mut seen, self.now())).await
+        };
+        tokio::select! {
+            done = read => done.map_err(Failure::understood),
+            () = self.shared.clock.sleep(within) => Err(unavailable("the file takes too long")),
+        }
+    }
+
     /// The calendar's instant, as columns have it.
     fn now(&self) -> i64 {
         Timestamp::try_from(self.shared.clock.wall()).unwrap_or(Timestamp::MAX).as_microsecond()
+    }
+}
+
+/// A task as a step of the writer.
+struct InFile<T> {
+    task: T,
+    now: i64,
+}
+
+impl<T: Task> Work for InFile<T> {
+    type Out = T::Out;
+
+    async fn run(&self, connection: &mut SqliteConnection) -> Result<T::Out, Failure> {
+        self.task.run(&mut Session::sqlite(connection, self.now)).await
     }
 }
 

@@ -3,7 +3,7 @@ use std::num::NonZeroU32;
 use llm_core::principal::{KeyId, Principal, Scope, TeamId, UserId};
 use llm_core::quota::Plan;
 
-use super::hand_clock::{HandClock, RuntimeClock};
+use super::hand_clock::RuntimeClock;
 use super::meter::{Of, Pace};
 use super::*;
 

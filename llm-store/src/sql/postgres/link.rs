@@ -122,9 +122,18 @@ impl Link {
 
     /// Does a step, within the deadline.
     pub(super) async fn run<S: Step>(&self, step: S) -> Result<S::Out, StoreError> {
+        self.run_within(step, DEADLINE).await
+    }
+
+    /// Does a step that no call waits for, within so long.
+    pub(super) async fn run_within<S: Step>(
+        &self,
+        step: S,
+        within: Duration,
+    ) -> Result<S::Out, StoreError> {
         tokio::select! {
             done = self.tried(&step) => done,
-            () = self.clock.sleep(DEADLINE) => Err(unavailable("postgres: no answer in time")),
+            () = self.clock.sleep(within) => Err(unavailable("postgres: no answer in time")),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::sql::row::micros_of;
 reads!(PgConnection);
 
 /// All statements of a question see one instant.
-const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// An audit walks in the order of the keys. Where statistics are old, a planner would rather sort
 /// what is left of a table, once for each page.
