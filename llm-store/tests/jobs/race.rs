@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use llm_core::seam::{BoxFuture, Entropy};
 use llm_store::jobs::runner::{Done, Run, Runner, Settings, Trouble, Work};
 use llm_store::jobs::{ATTEMPTS_MAX, Draft, JobId, NotDone, OWED_MAX, State, Want, Whose};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::pay::Ledger;
@@ -21,7 +22,9 @@ use crate::place::{Dice, Time, World, draft, payment};
 const WORKERS: u64 = 8;
 const JOBS: u128 = 200;
 const STEPS: u8 = 3;
-const LEASE: Duration = Duration::from_millis(400);
+const LEASE: Duration = Duration::from_millis(800);
+/// One step of so many is its worker's last: so many deaths on a slow machine as on a fast one.
+const DEADLY: u64 = 20;
 const TENANTS: [&str; 5] = ["a", "b", "c", "d", "e"];
 
 #[derive(Debug, Default)]
@@ -33,8 +36,15 @@ struct Steps {
     dice: Dice,
 }
 
+/// The same, done by a worker that ends in the middle of some.
+#[derive(Debug)]
+struct Mortal {
+    steps: Arc<Steps>,
+    end: Notify,
+}
+
 impl Steps {
-    async fn work(&self, run: &Run) -> Result<Done, Trouble> {
+    async fn work(&self, run: &Run, end: &Notify) -> Result<Done, Trouble> {
         self.begun.fetch_add(1, Ordering::SeqCst);
         let id = run.job().id;
         for step in 1..=STEPS {
@@ -46,6 +56,10 @@ impl Steps {
             }
             assert!(!self.kept.lock().contains(&(id, step)), "{id}: step {step} again");
             sleep(Duration::from_millis(self.dice.next_u64() % 8)).await;
+            if self.dice.next_u64().is_multiple_of(DEADLY) {
+                end.notify_one();
+                std::future::pending::<()>().await;
+            }
             run.checkpoint(name.clone(), Bytes::from(vec![step; 64])).await?;
             self.kept.lock().insert((id, step));
             run.progress(step * 30, Some((name, 100))).await?;
@@ -55,36 +69,44 @@ impl Steps {
     }
 }
 
-impl Work for Steps {
+impl Work for Mortal {
     fn run<'a>(&'a self, run: &'a Run) -> BoxFuture<'a, Result<Done, Trouble>> {
-        Box::pin(self.work(run))
+        Box::pin(self.steps.work(run, &self.end))
     }
 }
 
-/// A worker that dies, leaves or goes on, again and again.
-async fn mortal(world: &World, work: Arc<Steps>, number: u64, over: &AtomicBool) {
-    let dice = Dice(std::sync::atomic::AtomicU64::new(number * 7_919));
+/// A worker that dies or leaves in the middle of a step, again and again.
+async fn mortal(world: &World, steps: Arc<Steps>, number: u64, over: &AtomicBool) {
+    let dice = Dice(AtomicU64::new(number * 7_919));
     let mut lives = 0;
     while !over.load(Ordering::SeqCst) {
         lives += 1;
-        let owner = Str::from(format!("worker-{number}-{lives}"));
         let settings = Settings {
             lease: LEASE,
-            width: 3,
-            idle: Duration::from_millis(10),
+            width: 2,
+            idle: Duration::from_millis(20),
             grace: Duration::from_millis(20),
             backoff: Duration::from_millis(5),
-            ..Settings::new(owner)
+            ..Settings::new(format!("worker-{number}-{lives}").into())
         };
-        let kind = Str::from_static("transcribe");
-        let runner =
-            Runner::new(world.jobs.clone(), [(kind, work.clone() as Arc<dyn Work>)], settings);
-        let life = Duration::from_millis(50 + dice.next_u64() % 500);
+        let work = Arc::new(Mortal { steps: steps.clone(), end: Notify::new() });
+        let works = [(Str::from_static("transcribe"), work.clone() as Arc<dyn Work>)];
+        let runner = Runner::new(world.jobs.clone(), works, settings);
+        let end = async {
+            while !over.load(Ordering::SeqCst)
+                && tokio::time::timeout(Duration::from_millis(50), work.end.notified())
+                    .await
+                    .is_err()
+            {}
+        };
         if dice.next_u64().is_multiple_of(3) {
             // It is told, and gives back what it has.
-            runner.run(sleep(life)).await;
+            runner.run(end).await;
         } else {
-            let _ = tokio::time::timeout(life, runner.run(std::future::pending())).await;
+            tokio::select! {
+                () = runner.run(std::future::pending()) => {}
+                () = end => {}
+            }
         }
     }
 }
@@ -160,9 +182,10 @@ async fn race(world: World) {
     let (mut attempts, mut lost) = (0, 0);
     for id in &ids {
         let (job, _) = world.jobs.get(*id, &Whose::all()).await.unwrap();
-        assert_eq!((job.state, job.percent, job.settled), (State::Completed, 100, true), "{job:?}");
-        attempts += job.attempts;
         let words = world.words(*id).await;
+        let end = (job.state, job.percent, job.settled);
+        assert_eq!(end, (State::Completed, 100, true), "{job:?} {words:?}");
+        attempts += job.attempts;
         assert_eq!(words.iter().filter(|word| **word == "completed").count(), 1, "{words:?}");
         assert_eq!(words.last(), Some(&"completed"));
         lost += words.iter().filter(|word| **word == "lost").count();
