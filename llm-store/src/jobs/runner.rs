@@ -112,7 +112,7 @@ impl Settings {
 
     /// The wait after so many attempts, shortened by up to a half at random, so that what failed
     /// together is not tried together.
-    fn wait(&self, attempts: u32, random: u64) -> Duration {
+    pub(super) fn wait(&self, attempts: u32, random: u64) -> Duration {
         let doubled = 1u32.checked_shl(attempts.saturating_sub(1).min(20)).unwrap_or(u32::MAX);
         let whole = self.backoff.saturating_mul(doubled).min(BACKOFF_MAX);
         let half = whole / 2;

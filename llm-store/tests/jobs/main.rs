@@ -12,6 +12,8 @@ mod cancel;
 mod fence;
 mod idempotency;
 mod life;
+#[cfg(feature = "postgres")]
+mod lossy;
 mod model;
 mod pages;
 mod pay;

@@ -110,13 +110,11 @@ impl World {
     /// By hand, the server's clock is a row of a table.
     #[cfg(feature = "postgres")]
     pub(crate) async fn in_postgres(server: &crate::server::Server, time: Time) -> Self {
-        use llm_store::sql::postgres::{PostgresVault, Settings};
-        let (clock, url) = (clock(time), server.database().await);
-        let settings = Settings::new(url.clone());
-        let vault: PostgresVault = PostgresVault::open(&settings, clock.clone()).await.unwrap();
-        let mut world = Self::new(vault.into(), clock);
+        let url = server.database().await;
+        let mut world = Self::at(&url).await;
         if time == Time::ByHand {
-            world.hand = Some(url);
+            let by_hand = clock(time);
+            world = Self { hand: Some(url), ..Self::new(world.database, by_hand) };
             world
                 .server(
                     "CREATE TABLE hand (at bigint NOT NULL); \
@@ -127,6 +125,15 @@ impl World {
                 .await;
         }
         world
+    }
+
+    /// In the Postgres of this address, with a clock of its own.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn at(url: &str) -> Self {
+        use llm_store::sql::postgres::{PostgresVault, Settings};
+        let (clock, settings) = (clock(Time::Passing), Settings::new(url));
+        let vault: PostgresVault = PostgresVault::open(&settings, clock.clone()).await.unwrap();
+        Self::new(vault.into(), clock)
     }
 
     #[cfg(feature = "postgres")]

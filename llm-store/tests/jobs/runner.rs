@@ -159,9 +159,9 @@ async fn is_followed_when_it_dies(world: &World) {
 }
 
 async fn all(fresh: impl AsyncFn() -> World) {
-    tells_and_says(&fresh().await).await;
-    gives_back_what_it_has(&fresh().await).await;
-    is_followed_when_it_dies(&fresh().await).await;
+    Box::pin(tells_and_says(&fresh().await)).await;
+    Box::pin(gives_back_what_it_has(&fresh().await)).await;
+    Box::pin(is_followed_when_it_dies(&fresh().await)).await;
 }
 
 #[cfg(feature = "sqlite")]
