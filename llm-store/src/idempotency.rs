@@ -6,6 +6,8 @@
 //! process. Bodies are not sealed here: whoever reads this memory reads the answers under way as
 //! well.
 
+#[cfg(feature = "sql")]
+pub mod sql;
 #[cfg(any(test, feature = "suites"))]
 pub mod suite;
 

@@ -6,6 +6,8 @@
 
 mod grant;
 pub mod idempotency;
+#[cfg(feature = "sql")]
+pub mod jobs;
 pub mod journal;
 pub mod keys;
 pub mod lease;

@@ -1,4 +1,4 @@
-//! Secrets at rest: provider keys as a store keeps them.
+//! Secrets at rest: provider keys as a store keeps them, and what models have said to somebody.
 //!
 //! The actors are the *sealing keys* (from a file or the environment, never in the store), a *data
 //! key* for each secret (random, used once, kept wrapped under a sealing key), the *place* where the
@@ -16,13 +16,15 @@
 //! an earlier secret of the same row. Whoever may write the store can destroy a secret, and cannot
 //! have another one used in its stead.
 //!
-//! Deliberately absent: randomness ([`Fresh`] is an argument, so that tests can say it), the store,
-//! and any word about a secret in an error.
+//! Deliberately absent: randomness ([`Fresh`] is an argument, so that tests can say it, and a
+//! [`Chest`] is given what draws it), the store, and any word about a secret in an error.
 
+mod chest;
 mod envelope;
 mod keyring;
 mod place;
 
+pub use chest::Chest;
 pub use envelope::{SEALED_MAX, SECRET_MAX, SealError, Sealed};
 pub use keyring::{KeyProvider, Keyring, NotKeyFile, SealKey, SealKeyId};
 pub use place::Place;

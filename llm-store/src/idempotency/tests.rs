@@ -12,6 +12,11 @@ async fn memory_passes_the_suite() {
     suite::all(|| async { MemorySlots::default() }).await;
 }
 
+#[test]
+fn one_key_is_paid_once() {
+    crashes::once(1_000, async || MemorySlots::default());
+}
+
 fn slot(tenant: &'static str, key: &str) -> Slot {
     let key = IdempotencyKey::parse(key.as_bytes()).unwrap();
     Slot { tenant: TenantId::from(tenant), key }

@@ -37,8 +37,9 @@ const FRAME_BYTES: usize = HEAD_BYTES + NONCE_BYTES + WRAPPED_BYTES + NONCE_BYTE
 const WRAP_DOMAIN: &[u8] = b"llm-store seal 1: data key\0";
 const BODY_DOMAIN: &[u8] = b"llm-store seal 1: secret\0";
 
-/// The longest secret: a service account's file is a few KiB.
-pub const SECRET_MAX: usize = 64 * 1024;
+/// The longest secret. A service account's file is a few KiB; an answer that is kept for whoever
+/// asks again has a MiB.
+pub const SECRET_MAX: usize = 1 << 20;
 /// The longest envelope.
 pub const SEALED_MAX: usize = FRAME_BYTES + SECRET_MAX;
 

@@ -106,10 +106,10 @@ pub(super) fn digest(bytes: &[u8]) -> Result<[u8; 32], StoreError> {
 }
 
 /// An epoch as a number of the database; none that was given out is larger.
-pub(super) fn epoch_of(epoch: u64) -> i64 {
+pub(crate) fn epoch_of(epoch: u64) -> i64 {
     i64::try_from(epoch).unwrap_or(i64::MAX)
 }
 
-pub(super) fn micros_of(duration: std::time::Duration) -> i64 {
+pub(crate) fn micros_of(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

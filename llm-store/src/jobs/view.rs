@@ -1,0 +1,184 @@
+//! What those for whom jobs are done see of them, and what the operator does.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use llm_core::Str;
+use llm_core::principal::{TenantId, UserId};
+
+use super::job::{Job, JobId, NotDone, State};
+use super::lease::steps;
+use super::rows::{COLUMNS, Row, at, blob, look, number, percent};
+use crate::sql::database::{Arg, Session, Task};
+use crate::sql::fault::Failure;
+use crate::sql::row::odd;
+
+/// Jobs of one page.
+pub const PAGE_MAX: usize = 100;
+/// Kinds, each with its states, that are counted.
+const COUNTS_MAX: usize = 1_000;
+
+/// Whose jobs somebody may see. A job of somebody else's is one that is not there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Whose {
+    /// Of this tenant; `None` is of all.
+    pub tenant: Option<TenantId>,
+    /// Of this user; `None` is of all.
+    pub user: Option<UserId>,
+}
+
+impl Whose {
+    /// The operator's, and the workers': everybody's.
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// A tenant's.
+    pub fn tenant(tenant: TenantId) -> Self {
+        Self { tenant: Some(tenant), user: None }
+    }
+
+    pub(super) fn owns(&self, row: &Row) -> bool {
+        self.tenant.as_ref().is_none_or(|tenant| *tenant == row.tenant)
+            && (self.user.is_none() || self.user == row.user)
+    }
+}
+
+/// The row of a job that somebody may see.
+pub(super) async fn owned(
+    session: &mut Session<'_>,
+    id: JobId,
+    whose: &Whose,
+) -> Result<Option<Row>, Failure> {
+    Ok(look(session, id).await?.filter(|row| whose.owns(row)))
+}
+
+/// How far a step is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its name.
+    pub name: Str,
+    /// How much of it is done, in percent: never less than it was.
+    pub percent: u8,
+}
+
+pub(super) struct See {
+    pub(super) id: JobId,
+    pub(super) whose: Whose,
+}
+
+impl Task for See {
+    type Out = Result<(Job, Vec<Step>), NotDone>;
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<Self::Out, Failure> {
+        let Some(row) = owned(session, self.id, &self.whose).await? else {
+            return Ok(Err(NotDone::Absent));
+        };
+        let steps = steps(session, self.id).await?.into_iter();
+        let steps = steps.map(|(name, done)| Ok(Step { name, percent: percent(done)? }));
+        Ok(Ok((row.job()?, steps.collect::<Result<_, Failure>>()?)))
+    }
+}
+
+/// Which jobs to show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Whose.
+    pub whose: Whose,
+    /// In this state.
+    pub state: Option<State>,
+    /// Of this kind.
+    pub kind: Option<Str>,
+}
+
+/// Some jobs, the newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The jobs.
+    pub jobs: Vec<Job>,
+    /// What to ask on with; `None` is the end.
+    pub next: Option<JobId>,
+}
+
+pub(super) struct List {
+    pub(super) filter: Filter,
+    pub(super) before: Option<JobId>,
+    pub(super) max: usize,
+}
+
+impl Task for List {
+    type Out = Page;
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<Page, Failure> {
+        let before = self.before.map(|id| id.0.to_be_bytes());
+        let max = self.max.clamp(1, PAGE_MAX);
+        let whose = &self.filter.whose;
+        let clauses = [
+            ("id <", before.as_ref().map(|id| blob(id))),
+            ("tenant =", whose.tenant.as_ref().map(|tenant| (&tenant.0[..]).into())),
+            ("person =", whose.user.as_ref().map(|user| (&user.0[..]).into())),
+            ("state =", self.filter.state.map(|state| state.as_str().into())),
+            ("kind =", self.filter.kind.as_ref().map(|kind| (&kind[..]).into())),
+        ];
+        let mut text = format!("SELECT {COLUMNS} FROM job");
+        let mut args: Vec<Arg<'_>> = Vec::new();
+        for (clause, arg) in clauses {
+            let Some(arg) = arg else { continue };
+            args.push(arg);
+            let word = if args.len() == 1 { "WHERE" } else { "AND" };
+            // Writing to a string does not fail.
+            let _ = write!(text, " {word} {clause} ${}", args.len());
+        }
+        args.push(number(max + 1).into());
+        let _ = write!(text, " ORDER BY id DESC LIMIT ${}", args.len());
+        let rows = session.all(text, &args).await?;
+        let jobs = rows.iter().take(max).map(|row| Row::read(row)?.job());
+        let jobs = jobs.collect::<Result<Vec<_>, Failure>>()?;
+        let next = jobs.last().filter(|_| rows.len() > max).map(|job| job.id);
+        Ok(Page { jobs, next })
+    }
+}
+
+/// How many jobs of a kind are in a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// The kind.
+    pub kind: Str,
+    /// The state.
+    pub state: State,
+    /// How many.
+    pub jobs: u64,
+    /// When the oldest of them was made.
+    pub oldest_at: Timestamp,
+}
+
+/// How the queue is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// By kind and state.
+    pub counts: Vec<Count>,
+    /// Jobs that have ended and whose hold is not settled yet.
+    pub owed: u64,
+}
+
+pub(super) struct Counting;
+
+const COUNT: &str = "SELECT kind, state, count(*), min(created) FROM job GROUP BY kind, state \
+     ORDER BY kind, state LIMIT $1";
+const OWED: &str = "SELECT count(*) FROM job WHERE owes IS NOT NULL";
+
+impl Task for Counting {
+    type Out = Stats;
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<Stats, Failure> {
+        let rows = session.all(COUNT, &[number(COUNTS_MAX).into()]).await?;
+        let counts = rows.iter().map(|row| {
+            let state = State::parse(&row.text(1)?).ok_or_else(|| odd("state"))?;
+            let (jobs, oldest_at) = (row.int(2)?.unsigned_abs(), at(row.int(3)?)?);
+            Ok(Count { kind: row.text(0)?.into(), state, jobs, oldest_at })
+        });
+        let counts = counts.collect::<Result<_, Failure>>()?;
+        let owed = session.one(OWED, &[]).await?.map_or(Ok(0), |row| row.int(0))?;
+        Ok(Stats { counts, owed: owed.unsigned_abs() })
+    }
+}
