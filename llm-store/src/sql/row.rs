@@ -101,7 +101,7 @@ pub(super) fn account<U: Unit>(limit: Option<i64>, paid: i64, leased: i64) -> Ac
     Account { limit: limit.map(U::from_pieces), settled, held }
 }
 
-pub(super) fn digest(bytes: &[u8]) -> Result<[u8; 32], StoreError> {
+pub(crate) fn digest(bytes: &[u8]) -> Result<[u8; 32], StoreError> {
     bytes.try_into().map_err(|_| odd("hash"))
 }
 
@@ -110,6 +110,6 @@ pub(super) fn epoch_of(epoch: u64) -> i64 {
     i64::try_from(epoch).unwrap_or(i64::MAX)
 }
 
-pub(super) fn micros_of(duration: std::time::Duration) -> i64 {
+pub(crate) fn micros_of(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
