@@ -30,9 +30,7 @@ pub(super) async fn tell(
     let instant = open.now;
     let (available, left) = (open.wallet.available(instant), funds(&open.wallet));
     let (tenant, kind, name) = (&*open.name.tenant.0, open.name.kind(), open.name.name());
-    let facts = |credits, source| {
-        Facts::of_wallet(tenant, kind, &name, credits, source, available)
-    };
+    let facts = |credits, source| Facts::of_wallet(tenant, kind, &name, credits, source, available);
     for entry in &open.entries {
         if let Cause::Grant { event, source, .. } = &entry.cause {
             let told = facts(entry.left, Some(source_word(*source)));

@@ -151,9 +151,8 @@ impl Task for Pages {
         }
         text.push_str(" ORDER BY seq DESC LIMIT $5");
         let before = self.before.map_or(i64::MAX, |seq| i64::try_from(seq).unwrap_or(i64::MAX));
-        let edge = |instant: Option<Timestamp>, else_| {
-            instant.map_or(else_, Timestamp::as_microsecond)
-        };
+        let edge =
+            |instant: Option<Timestamp>, else_| instant.map_or(else_, Timestamp::as_microsecond);
         let args = [
             Arg::from(id),
             before.into(),

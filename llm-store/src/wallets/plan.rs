@@ -3,7 +3,6 @@
 use llm_core::Str;
 use llm_core::money::{Credits, Unit};
 use llm_core::quota::{WindowId, Zone};
-use llm_core::store::StoreError;
 use llm_core::wallet::monthly::{Anchor, Monthly, Turn, prefix};
 
 use super::line::instant;
@@ -138,7 +137,7 @@ impl Act for Enrol {
 async fn write(open: &Open, session: &mut Session<'_>) -> Result<(), Failure> {
     let Enrolled { monthly, anchor } = &open.enrolled;
     let Some((anchor, zone, _)) = anchor else {
-        return Err(StoreError::from(odd("since")).into());
+        return Err(odd("since").into());
     };
     let turn = match anchor.turn {
         Turn::Calendar => CALENDAR,

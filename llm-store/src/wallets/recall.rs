@@ -36,7 +36,11 @@ fn granted(row: &database::Record) -> Result<Record, Failure> {
         source: source_of(&row.text(3)?)?,
         expires_at: maybe_instant(row.maybe_int(4)?)?,
     };
-    Ok(Record::Granted(Granted { at: instant(row.int(0)?)?, grant, bucket: bucket_of(row.int(5)?)? }))
+    Ok(Record::Granted(Granted {
+        at: instant(row.int(0)?)?,
+        grant,
+        bucket: bucket_of(row.int(5)?)?,
+    }))
 }
 
 impl Open {
@@ -117,8 +121,7 @@ pub(super) async fn charge(
     let Some(row) = session.one(ENDED, &args).await? else { return Ok(None) };
     let mut parts = Vec::new();
     for part in session.all(PARTS, &args).await? {
-        let (source, expires_at) =
-            (source_of(&part.text(0)?)?, maybe_instant(part.maybe_int(1)?)?);
+        let (source, expires_at) = (source_of(&part.text(0)?)?, maybe_instant(part.maybe_int(1)?)?);
         parts.push(Part { source, expires_at, amount: credits(&part, 2)? });
     }
     let charge = Charge {

@@ -49,13 +49,8 @@ impl Open {
         self.write_holds(session).await?;
         self.write_entries(session).await?;
         let made = i64::try_from(self.wallet.made()).map_err(|_| odd("made"))?;
-        let args = [
-            self.id.into(),
-            was.into(),
-            made.into(),
-            self.seq.into(),
-            Arg::from(&self.head[..]),
-        ];
+        let args =
+            [self.id.into(), was.into(), made.into(), self.seq.into(), Arg::from(&self.head[..])];
         if session.run(HEAD, &args).await? != 1 {
             return Err(StoreError::Corrupt("a wallet was not locked".into()).into());
         }
@@ -98,10 +93,9 @@ impl Open {
             let terms = match &entry.cause {
                 Cause::Grant { source, expires_at, .. } => Some((*source, *expires_at)),
                 Cause::Refund { expires_at, .. } => Some((Source::Refunded, *expires_at)),
-                Cause::Reserve(_)
-                | Cause::Settle(_)
-                | Cause::Release(_)
-                | Cause::Expire { .. } => None,
+                Cause::Reserve(_) | Cause::Settle(_) | Cause::Release(_) | Cause::Expire { .. } => {
+                    None
+                }
             };
             let known = moved.entry(id).or_default();
             *known = known.or(terms);
@@ -192,7 +186,8 @@ async fn insert<'a, const N: usize>(
             text.push_str(if row == 0 { "(" } else { ", (" });
             for column in 1..=N {
                 // Writing to a string does not fail.
-                let _ = write!(text, "{}${}", if column == 1 { "" } else { ", " }, row * N + column);
+                let _ =
+                    write!(text, "{}${}", if column == 1 { "" } else { ", " }, row * N + column);
             }
             text.push(')');
         }

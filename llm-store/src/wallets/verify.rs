@@ -118,17 +118,42 @@ async fn recompute(
     session: &mut Session<'_>,
     name: &WalletId,
 ) -> Result<Result<(u64, u64), Problem>, Failure> {
+    let Some(id) = Open::find(session, name).await? else { return Ok(Ok((0, 0))) };
+    // The chain first: it says where, and a wallet whose journal was changed may not load at all.
+    let (entries, head) = match journal(session, id, name).await? {
+        Ok(journal) => journal,
+        Err(problem) => return Ok(Err(problem)),
+    };
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     let Some(open) = Open::load(session, name, Access::Look).await? else { return Ok(Ok((0, 0))) };
+    if (u64::try_from(open.seq), open.head) != (Ok(count(entries.len())), head) {
+        return Ok(Err(Problem::Head));
+    }
+    open.wallet.check(&entries)?;
+    if let Some(hold) = other_hold(session, id, &entries).await? {
+        return Ok(Err(Problem::Hold(hold)));
+    }
+    Ok(Ok((count(entries.len()), count(open.wallet.open_holds().count()))))
+}
+
+type Journal = (Vec<Entry>, [u8; 32]);
+
+/// A wallet's entries and the last one's hash, or where the chain breaks.
+async fn journal(
+    session: &mut Session<'_>,
+    id: i64,
+    name: &WalletId,
+) -> Result<Result<Journal, Problem>, Failure> {
     let text = format!(
         "SELECT seq, hash, {COLUMNS} FROM wallet_entry WHERE wallet = $1 AND seq > $2 \
          ORDER BY seq LIMIT $3"
     );
     let (mut seq, mut head, mut entries) = (0, genesis(name), Vec::new());
     loop {
-        let args = [open.id.into(), seq.into(), LINES_MAX.into()];
+        let args = [id.into(), seq.into(), LINES_MAX.into()];
         let rows = session.all(text.clone(), &args).await?;
         if rows.is_empty() {
-            break;
+            return Ok(Ok((entries, head)));
         }
         for row in rows {
             let columns = columns_of(&row, 2)?;
@@ -140,16 +165,6 @@ async fn recompute(
             entries.push(Entry::try_from(&columns)?);
         }
     }
-    if (seq, head) != (open.seq, open.head) {
-        return Ok(Err(Problem::Head));
-    }
-    open.wallet.check(&entries)?;
-    if let Some(hold) = other_hold(session, open.id, &entries).await? {
-        return Ok(Err(Problem::Hold(hold)));
-    }
-    let holds = open.wallet.open_holds().count();
-    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-    Ok(Ok((count(entries.len()), count(holds))))
 }
 
 const ENDED: &str = "SELECT id, amount, ended_at, charged, released, lapsed, refunded \

@@ -20,8 +20,11 @@ const ENDPOINTS_MAX: usize = 16;
 /// Letters of one list.
 const LIST_MAX: u32 = 500;
 /// How long it is known that an event was sent, so that writing it down again sends nothing.
-const KEPT_MICROS: i64 = 3 * 24 * 3_600 * 1_000_000;
-/// Sent events that are forgotten at once: as many as are taken, so that forgetting keeps pace.
+const KEPT_MICROS: i64 = 3 * DAY_MICROS;
+/// How long somebody has to look at what is dead.
+const DEAD_MICROS: i64 = 30 * DAY_MICROS;
+const DAY_MICROS: i64 = 24 * 3_600 * 1_000_000;
+/// Past events that are forgotten at once: as many as are taken, so that forgetting keeps pace.
 const FORGET_MAX: i64 = 64;
 
 const PUT: &str = "INSERT INTO outbox (event, endpoint, kind, body, made_at, state, next_at) \
@@ -34,7 +37,7 @@ const LEASE: &str = "UPDATE outbox SET tries = tries + 1, next_at = $3 \
 const MARK: &str = "UPDATE outbox SET state = $4, next_at = $5, why = $6 \
      WHERE event = $1 AND endpoint = $2 AND tries = $3 AND state = 'waiting'";
 const FORGET: &str = "DELETE FROM outbox WHERE (event, endpoint) IN (SELECT event, endpoint \
-     FROM outbox WHERE state = 'done' AND next_at < $1 LIMIT $2)";
+     FROM outbox WHERE state = $1 AND next_at < $2 LIMIT $3)";
 const DEAD: &str = "SELECT event, endpoint, kind, body, tries, why FROM outbox \
      WHERE state = 'dead' ORDER BY next_at, event, endpoint LIMIT $1";
 const AGAIN: &str = "UPDATE outbox SET state = 'waiting', tries = 0, next_at = $3 \
@@ -220,7 +223,10 @@ impl Task for Take {
 
     async fn run(&self, session: &mut Session<'_>) -> Result<Vec<Taken>, Failure> {
         let now = session.now();
-        session.run(FORGET, &[now.saturating_sub(KEPT_MICROS).into(), FORGET_MAX.into()]).await?;
+        for (state, kept) in [("done", KEPT_MICROS), ("dead", DEAD_MICROS)] {
+            let before = now.saturating_sub(kept);
+            session.run(FORGET, &[state.into(), before.into(), FORGET_MAX.into()]).await?;
+        }
         let until = now.saturating_add(self.lease_micros);
         let text = format!("{DUE}{}", session.taking());
         let args = [Arg::from(&*self.endpoint), now.into(), i64::from(self.most).into()];
@@ -246,7 +252,10 @@ impl Task for Take {
 pub(super) enum Fate {
     Arrived,
     /// After so many microseconds once more, unless it was the last try.
-    Failed { wait_micros: i64, why: Str },
+    Failed {
+        wait_micros: i64,
+        why: Str,
+    },
 }
 
 /// Writes down what became of a try.

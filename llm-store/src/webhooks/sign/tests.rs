@@ -51,7 +51,8 @@ fn believes_nothing_old() {
     for now in [699, 1_301, 0, 9_999_999] {
         assert_eq!(secrets.verify(shown, b"", at(now)), Err(NotVerified::Stale));
     }
-    for timestamp in ["", "x", "+1000", "01000", "1000.0", "99999999999999999999", "-377705116801"] {
+    for timestamp in ["", "x", "+1000", "01000", "1000.0", "99999999999999999999", "-377705116801"]
+    {
         let seen = secrets.verify(Shown { timestamp, ..shown }, b"", at(1_000));
         assert_eq!(seen, Err(NotVerified::Timestamp), "{timestamp}");
     }
