@@ -268,7 +268,7 @@ pub(super) fn run(steps: &[(i64, Do)]) -> Result<(), TestCaseError> {
         // What a store keeps of it, and what it brings back, is all there is.
         let holds = wallet.open_holds().map(|(id, _)| (id, wallet.hold(id).unwrap().to_vec()));
         let (buckets, made) = (wallet.buckets().to_vec(), wallet.made());
-        let state = State { buckets, made, holds: holds.collect() };
+        let state = super::State { buckets, made, holds: holds.collect() };
         let mut restored = Wallet::restore(state).unwrap();
         wallet.clone().shelve(Timestamp::MAX).into_iter().for_each(|r| restored.recall(r));
         prop_assert_eq!(&restored, &wallet);
