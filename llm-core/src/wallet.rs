@@ -19,6 +19,7 @@ pub mod monthly;
 
 mod journal;
 mod record;
+mod state;
 mod step;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ use crate::ledger::{HoldId, HoldProof};
 use crate::money::{Credits, Unit};
 
 pub use record::{Charge, Granted, Part, Record, Refunded};
+pub use state::State;
 
 /// Live buckets of one wallet. Grants of one source and end share a bucket: monthly grants and
 /// years of purchases stay far below, and every hold walks over all of them.

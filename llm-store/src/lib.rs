@@ -17,3 +17,7 @@ pub mod redis;
 pub mod seal;
 #[cfg(feature = "sql")]
 pub mod sql;
+#[cfg(feature = "sql")]
+pub mod wallets;
+#[cfg(feature = "sql")]
+pub mod webhooks;

@@ -14,7 +14,7 @@
 //! Deliberately absent: floats, time zones (instants are microseconds since 1970, windows are
 //! named), and every question of a report.
 
-mod chain;
+pub(crate) mod chain;
 pub(crate) mod database;
 pub(crate) mod fault;
 mod plan;

@@ -130,8 +130,8 @@ impl<U: Unit> Monthly<U> {
     }
 }
 
-/// How the events of a period's grants begin.
-fn prefix(period: &WindowId) -> String {
+/// How the events of a period's grants begin: what a store brings back before it asks what is due.
+pub fn prefix(period: &WindowId) -> String {
     format!("monthly/{}/", period.start)
 }
 

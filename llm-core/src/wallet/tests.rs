@@ -344,3 +344,21 @@ proptest! {
         model::run(&steps)?;
     }
 }
+
+#[test]
+fn what_is_stored_is_not_trusted() {
+    let bucket = |id, left, held| {
+        let (id, source) = (BucketId(id), Source::Bought);
+        Bucket { id, source, left: credits(left), held: credits(held), expires_at: None }
+    };
+    let state = |buckets, made, holds| Wallet::restore(State { buckets, made, holds }).map(|_| ());
+    let hold = |amount| vec![(HoldId(1), vec![(BucketId(1), credits(amount))])];
+    assert_eq!(state(vec![bucket(1, 3, 2)], 1, hold(2)), Ok(()));
+    assert_eq!(state(vec![bucket(1, 3, 2)], 0, hold(2)), Err(Violation::Journal));
+    assert_eq!(state(vec![bucket(1, 3, 2)], 1, hold(1)), Err(Violation::NotHeld));
+    assert_eq!(state(vec![bucket(1, 3, 2)], 1, Vec::new()), Err(Violation::NotHeld));
+    assert_eq!(state(Vec::new(), 1, hold(2)), Err(Violation::NotHeld));
+    assert_eq!(state(vec![bucket(1, -1, 0)], 1, Vec::new()), Err(Violation::NegativeHeld));
+    let twice = vec![bucket(1, 1, 0), bucket(2, 1, 0)];
+    assert_eq!(state(twice, 2, Vec::new()), Err(Violation::Journal));
+}

@@ -45,6 +45,6 @@ pub(super) fn follow(before: &[u8; 32], link: &Link<'_>) -> [u8; 32] {
 }
 
 /// With its length: two words must not read as two others.
-fn text(hasher: &mut Hasher, word: &str) {
+pub(crate) fn text(hasher: &mut Hasher, word: &str) {
     hasher.update(&(word.len() as u64).to_le_bytes()).update(word.as_bytes());
 }

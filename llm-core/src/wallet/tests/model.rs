@@ -265,6 +265,14 @@ pub(super) fn run(steps: &[(i64, Do)]) -> Result<(), TestCaseError> {
         let replayed = Wallet::replay(&journal);
         prop_assert_eq!(replayed.as_ref(), Ok(&wallet));
 
+        // What a store keeps of it, and what it brings back, is all there is.
+        let holds = wallet.open_holds().map(|(id, _)| (id, wallet.hold(id).unwrap().to_vec()));
+        let (buckets, made) = (wallet.buckets().to_vec(), wallet.made());
+        let state = super::State { buckets, made, holds: holds.collect() };
+        let mut restored = Wallet::restore(state).unwrap();
+        wallet.clone().shelve(Timestamp::MAX).into_iter().for_each(|r| restored.recall(r));
+        prop_assert_eq!(&restored, &wallet);
+
         let buckets = wallet.buckets().iter().map(|b| {
             let end = b.expires_at.map(Timestamp::as_second);
             (b.source, end, b.left.0 as usize, b.held.0 as usize)

@@ -1,0 +1,211 @@
+//! What happened to a wallet, for people: pages of its journal, and sums of its months.
+
+use jiff::Timestamp;
+use llm_core::Str;
+use llm_core::money::{Credits, Unit};
+use llm_core::quota::WindowId;
+use llm_core::wallet::Entry;
+
+use super::line::{self, COLUMNS, columns_of};
+use super::open::Open;
+use super::{NotDone, WalletId, Wallets};
+use crate::sql::database::{Arg, Session, Task};
+use crate::sql::fault::Failure;
+use crate::sql::row::odd;
+
+/// Lines of a page: what fits a screen several times.
+pub const PAGE_MAX: u32 = 500;
+/// Months of one answer: what anybody compares.
+pub const MONTHS_MAX: usize = 36;
+
+/// What a line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Something was put in.
+    Grant,
+    /// Something was set aside.
+    Reserve,
+    /// It was spent.
+    Settle,
+    /// It was given back.
+    Release,
+    /// It ended.
+    Expire,
+    /// What was spent came back.
+    Refund,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Grant => line::GRANT,
+            Self::Reserve => line::RESERVE,
+            Self::Settle => line::SETTLE,
+            Self::Release => line::RELEASE,
+            Self::Expire => line::EXPIRE,
+            Self::Refund => line::REFUND,
+        }
+    }
+}
+
+/// Which lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only of these; none is all.
+    pub kinds: Vec<Kind>,
+    /// From this instant on.
+    pub from: Option<Timestamp>,
+    /// Before this instant.
+    pub to: Option<Timestamp>,
+}
+
+/// A line of a wallet's journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Its number, from 1.
+    pub seq: u64,
+    /// What moved.
+    pub entry: Entry,
+    /// What a hold's amount was made of.
+    pub price: Option<Str>,
+}
+
+/// Lines, the newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Them.
+    pub lines: Vec<Line>,
+    /// Where the next page begins; `None` is the end.
+    pub next: Option<u64>,
+}
+
+/// What a month came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Month {
+    /// Which one.
+    pub period: WindowId,
+    /// What was put in.
+    pub granted: Credits,
+    /// What was spent.
+    pub spent: Credits,
+    /// What of that came back.
+    pub refunded: Credits,
+    /// What ended unspent.
+    pub ended: Credits,
+}
+
+impl Wallets {
+    /// A page of what happened, the newest first, from where another one ended.
+    pub async fn history(
+        &self,
+        of: &WalletId,
+        filter: Filter,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Page, NotDone> {
+        of.checked()?;
+        let limit = limit.clamp(1, PAGE_MAX);
+        Ok(self.database.report(Pages { name: of.clone(), filter, before, limit }).await?)
+    }
+
+    /// The months that a span has, the first one first; no more than [`MONTHS_MAX`].
+    pub async fn months(
+        &self,
+        of: &WalletId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Month>, NotDone> {
+        of.checked()?;
+        let mut periods = Vec::new();
+        let mut at = from;
+        while at < to && periods.len() < MONTHS_MAX {
+            let period = self.common.months.window_at(at);
+            periods.push(period);
+            at = period.end;
+        }
+        Ok(self.database.report(Sums { name: of.clone(), periods }).await?)
+    }
+}
+
+struct Pages {
+    name: WalletId,
+    filter: Filter,
+    before: Option<u64>,
+    limit: u32,
+}
+
+impl Task for Pages {
+    type Out = Page;
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<Page, Failure> {
+        let Some(id) = Open::find(session, &self.name).await? else { return Ok(Page::default()) };
+        let mut text = format!(
+            "SELECT seq, (SELECT price FROM wallet_hold h WHERE h.wallet = wallet_entry.wallet \
+             AND h.id = wallet_entry.hold), {COLUMNS} FROM wallet_entry \
+             WHERE wallet = $1 AND seq < $2 AND at >= $3 AND at < $4"
+        );
+        if !self.filter.kinds.is_empty() {
+            let words: Vec<_> =
+                self.filter.kinds.iter().map(|kind| format!("'{}'", kind.word())).collect();
+            text.push_str(&format!(" AND kind IN ({})", words.join(", ")));
+        }
+        text.push_str(" ORDER BY seq DESC LIMIT $5");
+        let before = self.before.map_or(i64::MAX, |seq| i64::try_from(seq).unwrap_or(i64::MAX));
+        let edge =
+            |instant: Option<Timestamp>, else_| instant.map_or(else_, Timestamp::as_microsecond);
+        let args = [
+            Arg::from(id),
+            before.into(),
+            edge(self.filter.from, i64::MIN).into(),
+            edge(self.filter.to, i64::MAX).into(),
+            i64::from(self.limit).into(),
+        ];
+        let rows = session.all(text, &args).await?;
+        let full = u32::try_from(rows.len()).is_ok_and(|found| found == self.limit);
+        let mut lines = Vec::with_capacity(rows.len());
+        for row in rows {
+            let seq = u64::try_from(row.int(0)?).map_err(|_| odd("seq"))?;
+            let price = row.maybe_text(1)?.map(Str::from);
+            lines.push(Line { seq, entry: Entry::try_from(&columns_of(&row, 2)?)?, price });
+        }
+        let next = lines.last().map(|line| line.seq).filter(|_| full);
+        Ok(Page { lines, next })
+    }
+}
+
+const SUMS: &str = "SELECT kind, CAST(sum(rest) AS BIGINT), CAST(sum(spent) AS BIGINT) \
+     FROM wallet_entry WHERE wallet = $1 AND at >= $2 AND at < $3 GROUP BY kind";
+
+struct Sums {
+    name: WalletId,
+    periods: Vec<WindowId>,
+}
+
+impl Task for Sums {
+    type Out = Vec<Month>;
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<Vec<Month>, Failure> {
+        let Some(id) = Open::find(session, &self.name).await? else { return Ok(Vec::new()) };
+        let mut months = Vec::with_capacity(self.periods.len());
+        for period in &self.periods {
+            let zero = Credits::ZERO;
+            let period = *period;
+            let mut month =
+                Month { period, granted: zero, spent: zero, refunded: zero, ended: zero };
+            let (start, end) = (period.start.as_microsecond(), period.end.as_microsecond());
+            for row in session.all(SUMS, &[id.into(), start.into(), end.into()]).await? {
+                let (rest, spent) = (row.int(1)?, row.int(2)?);
+                match &*row.text(0)? {
+                    line::GRANT => month.granted = Credits(rest),
+                    line::SETTLE => month.spent = Credits(spent),
+                    line::REFUND => month.refunded = Credits(spent.saturating_neg()),
+                    line::EXPIRE => month.ended = Credits(rest.saturating_neg()),
+                    line::RESERVE | line::RELEASE => {}
+                    _ => return Err(odd("kind").into()),
+                }
+            }
+            months.push(month);
+        }
+        Ok(months)
+    }
+}
