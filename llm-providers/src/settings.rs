@@ -250,6 +250,8 @@ impl Workshop {
         look("key".to_owned(), &rules.key);
         look("user".to_owned(), &rules.user);
         look("team".to_owned(), &rules.team);
+        look("org".to_owned(), &rules.org);
+        look("tenant".to_owned(), &rules.tenant);
         for (model, rules) in &rules.models {
             look(format!("models.{model}"), rules);
         }

@@ -50,6 +50,7 @@ async fn calls_tokens_fallbacks_and_refusals() {
         tenant: "tenant".into(),
         user: None,
         team: None,
+        org: None,
         scope: Scope::all(),
     };
     let plan = Arc::new(Plan { models: Scope::all(), ..Plan::default() });

@@ -8,10 +8,11 @@ use llm_core::seam::Clock;
 use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 
-use super::{Ask, Hold, MeterSet, Meters, Now, Of};
+use super::{Ask, Hold, MeterSet, Meters, Now, Numbered, Of};
 
-/// A call has at most this many owners with limits: its key, user, team and model.
-pub const OWNERS_PER_CALL: usize = 4;
+/// Owners with limits that a call usually has at the most: its key, user, team, organisation and
+/// tenant, and the model. More cost an allocation.
+pub const OWNERS_PER_CALL: usize = 6;
 
 /// What a call has counted. Dropped without [`Booking::settle`], it gives back all that can be.
 #[must_use = "dropping it gives the counts back"]
@@ -82,7 +83,7 @@ impl Booked {
     ) -> Option<Verdict> {
         let mut refusal = None;
         for (set, meters) in locked.iter_mut().enumerate() {
-            for (_, number, meter) in &mut meters.list {
+            for Numbered { number, meter, .. } in &mut meters.list {
                 if meter.is_reversible() != reversible {
                     continue;
                 }
@@ -107,10 +108,10 @@ impl Booked {
 }
 
 impl Meters {
-    /// A meter whose rule is gone has nothing to correct.
+    /// A meter whose rule is gone may still count; one that is gone has nothing to correct.
     fn settle(&mut self, entry: &Entry, used: u64, now: Now) {
-        if let Some(meter) = self.list.iter_mut().find(|m| m.1 == entry.meter) {
-            meter.2.settle(entry.hold, used, now.instant);
+        if let Some(meter) = self.find(entry.meter) {
+            meter.settle(entry.hold, used, now.instant);
         }
     }
 }

@@ -3,6 +3,8 @@ use std::sync::Arc;
 use llm_core::seam::Clock;
 use proptest::prelude::*;
 
+use smallvec::SmallVec;
+
 use super::*;
 use crate::stage::admit::hand_clock::HandClock;
 
