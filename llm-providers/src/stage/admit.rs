@@ -12,8 +12,10 @@ pub mod flight;
 pub mod gcra;
 pub mod limits;
 pub mod meter;
+mod shared;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,19 +25,24 @@ use llm_core::ledger::Owner;
 use llm_core::principal::{Grant, Priority};
 use llm_core::quota::{Limit, Verdict, Zone};
 use llm_core::seam::Clock;
+use llm_core::store::Counters;
 use smallvec::SmallVec;
 
 pub use entry::{AdmitStage, Admitted};
 use fair::{Bounds, Fair, FairSlot, Ticket};
 use flight::FlightSlot;
 use limits::{Limits, OwnerId, OwnerKind, Rules, Uncounted};
-use meter::{Ask, Booking, MeterSet, Now, OWNERS_PER_CALL, Rule, book};
+use meter::{Ask, Booking, MeterSet, Now, OWNERS_PER_CALL, Rule, Share, book};
+pub use shared::Health;
+use shared::{NotTaken, Question, Shared};
 
 /// Lets calls in. One for the life of the gateway: configuration changes come with each
 /// [`Entrant`], so that no count is lost with them.
 #[derive(Debug)]
 pub struct Admission {
     limits: Limits,
+    /// Windows that other replicas count as well.
+    shared: Option<Arc<Shared>>,
     fair: Arc<Fair>,
     lines: Lines,
     clock: Arc<dyn Clock>,
@@ -138,13 +145,28 @@ impl Admission {
     pub fn new(bounds: AdmissionBounds, clock: Arc<dyn Clock>) -> Self {
         let AdmissionBounds { queue, wait_max, lines, zone } = bounds;
         let fair = Arc::new(Fair::new(queue, wait_max, Arc::clone(&clock)));
-        Self { limits: Limits::new(zone, Arc::clone(&clock)), fair, lines, clock }
+        Self { limits: Limits::new(zone, Arc::clone(&clock)), shared: None, fair, lines, clock }
+    }
+
+    /// With windows that so many replicas share. Must be called within a runtime.
+    #[must_use]
+    pub fn sharing(self, store: Arc<dyn Counters>, replicas: NonZeroU32) -> Self {
+        Self { shared: Some(Shared::start(store, replicas)), ..self }
+    }
+
+    /// How sharing goes; `None` where nothing is shared.
+    pub fn sharing_health(&self) -> Option<&Health> {
+        self.shared.as_ref().map(|shared| &*shared.health)
     }
 
     /// Lets a call in, at once or after a wait, or says which rule is against it. Cheap questions
     /// first: a caller who is too fast must not cost a place in the queue.
     pub async fn enter(&self, entrant: Entrant<'_>) -> Result<Slot, Error> {
-        let (mut booking, flights) = self.count(&entrant)?;
+        let (mut booking, flights) = match &self.shared {
+            None => self.count(&entrant)?,
+            // Boxed, so that the futures of those who share nothing stay small.
+            Some(shared) => Box::pin(self.count_shared(shared, &entrant)).await?,
+        };
         let principal = &entrant.grant.principal;
         let ticket = Ticket {
             priority: entrant.priority,
@@ -176,10 +198,38 @@ impl Admission {
     /// Calls in flight first, then pace: without any wait.
     fn count(&self, entrant: &Entrant<'_>) -> Result<(Booking, Flights), Error> {
         let now = Now::of(&*self.clock);
-        let Path { sets, flights } = self.path(entrant, now)?;
+        let Path { sets, flights, .. } = self.path(entrant, now)?;
         let ask = Ask { requests: 1, tokens: entrant.tokens };
-        let booking = book(sets, ask, now, Arc::clone(&self.clock))
+        let booking = book(sets, ask, Share::All, now, Arc::clone(&self.clock))
             .map_err(|verdict| too_much(*verdict, now))?;
+        Ok((booking, flights))
+    }
+
+    /// The same where others count as well: they are asked first, and our own counts only note it;
+    /// or, where nobody answers, decide by our share.
+    async fn count_shared(
+        &self,
+        shared: &Arc<Shared>,
+        entrant: &Entrant<'_>,
+    ) -> Result<(Booking, Flights), Error> {
+        let now = Now::of(&*self.clock);
+        let Path { sets, flights, owners } = self.path(entrant, now)?;
+        let ask = Ask { requests: 1, tokens: entrant.tokens };
+        let pairs = owners.into_iter().zip(&sets);
+        let questions: SmallVec<[Question; OWNERS_PER_CALL]> =
+            pairs.map(|(owner, set)| Question { owner, limits: set.windows() }).collect();
+        let (share, borrowed) = match shared.take(&questions, ask).await {
+            Ok(borrowed) => (Share::Noted, Some(borrowed)),
+            Err(NotTaken::Refused(verdict)) => return Err(too_much(*verdict, now)),
+            Err(NotTaken::Unavailable) => (Share::Part(shared.replicas), None),
+        };
+        let now = Now::of(&*self.clock);
+        let mut booking = book(sets, ask, share, now, Arc::clone(&self.clock))
+            .map_err(|verdict| too_much(*verdict, now))?;
+        match borrowed {
+            Some(borrowed) => booking.borrow(borrowed),
+            None => booking.alone = true,
+        }
         Ok((booking, flights))
     }
 
@@ -196,6 +246,9 @@ impl Admission {
             }
             let id = id();
             let kind = id.kind;
+            if self.shared.is_some() {
+                path.owners.push(id.clone());
+            }
             let tally = self.limits.tally(id, said.rules(), said.cap, now).map_err(uncounted)?;
             path.sets.push(Arc::clone(&tally.meters));
             if said.cap.is_some() {
@@ -223,6 +276,8 @@ impl Admission {
 struct Path {
     sets: SmallVec<[Arc<MeterSet>; OWNERS_PER_CALL]>,
     flights: Flights,
+    /// Whose the sets are, where somebody else is asked.
+    owners: SmallVec<[OwnerId; 1]>,
 }
 
 /// All that is said of one owner: what its level has, and what holds for all of its kind.
@@ -255,6 +310,11 @@ impl Slot {
     /// The rule on requests with the smallest share left, for the caller's headers.
     pub fn requests(&self) -> Option<&Verdict> {
         self.booking.requests.as_ref()
+    }
+
+    /// Whether the windows of this call are shared with others, and nobody could be asked.
+    pub fn is_alone(&self) -> bool {
+        self.booking.alone
     }
 
     /// The rule on tokens with the smallest share left.

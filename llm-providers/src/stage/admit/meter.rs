@@ -23,6 +23,7 @@ use llm_core::quota::{Counter, Limit, Quantity, Verdict, WindowId, Zone};
 
 use super::gcra::{Gcra, Paced, Wait};
 use beat::Beat;
+pub(super) use booking::tighter;
 pub use booking::{Booking, OWNERS_PER_CALL, book};
 pub use set::MeterSet;
 use set::{Meters, Numbered};
@@ -52,6 +53,38 @@ pub struct Ask {
     pub requests: u64,
     /// Tokens it may read and write.
     pub tokens: u64,
+}
+
+impl Ask {
+    /// What it asks of a limit.
+    pub fn of(self, limit: &Limit) -> u64 {
+        match limit.quantity {
+            Quantity::Requests(_) => self.requests,
+            Quantity::Tokens(_) => self.tokens,
+            Quantity::Money(_) | Quantity::Credits(_) => 0,
+        }
+    }
+}
+
+/// How much of its windows this process may hand out by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// All of them: nobody else counts.
+    All,
+    /// One of so many parts, and one piece at the least.
+    Part(NonZeroU32),
+    /// Somebody else has decided: it is only noted.
+    Noted,
+}
+
+impl Share {
+    fn of(self, limit: u64) -> u64 {
+        match self {
+            Self::All => limit,
+            Self::Part(parts) => (limit / u64::from(parts.get())).max(limit.min(1)),
+            Self::Noted => u64::MAX,
+        }
+    }
 }
 
 /// What a meter counts.
@@ -153,6 +186,13 @@ impl Meter {
         Some(Self { name, of: pace.of, kind })
     }
 
+    fn is_window(&self) -> bool {
+        match self.kind {
+            Kind::Window(_) => true,
+            Kind::Calls { .. } | Kind::Tokens(_) => false,
+        }
+    }
+
     /// Whether what it counts can be taken back.
     fn is_reversible(&self) -> bool {
         match self.kind {
@@ -162,14 +202,14 @@ impl Meter {
     }
 
     /// Counts if it fits. The verdict is what a caller may be told, either way.
-    fn take(&mut self, ask: Ask, now: Now) -> (Verdict, Hold) {
+    fn take(&mut self, ask: Ask, share: Share, now: Now) -> (Verdict, Hold) {
         let n = match self.of {
             Of::Requests => ask.requests,
             Of::Tokens => ask.tokens,
         };
         match &mut self.kind {
             Kind::Window(counter) => {
-                let verdict = counter.reserve(n, now.wall);
+                let verdict = counter.reserve_within(share.of(counter.limit()), n, now.wall);
                 let hold = Hold::Slice(verdict.slice, n);
                 (verdict, hold)
             }
@@ -278,6 +318,14 @@ impl Rule {
         match (self, other) {
             (Self::Window(a), Self::Window(b)) => Self::Window(a.lower(b)),
             (Self::Window(_) | Self::Smooth(_), _) => self,
+        }
+    }
+
+    /// The limit of a window; `None` for a pace.
+    pub(crate) fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::Window(limit) => Some(*limit),
+            Self::Smooth(_) => None,
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use llm_core::quota::{Verdict, Zone};
+use llm_core::quota::{Limit, Verdict, Zone};
 use llm_core::seam::Clock;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -63,6 +63,11 @@ impl MeterSet {
     pub fn counts(&self, now: Now) -> bool {
         let meters = self.0.lock();
         meters.list.iter().chain(&meters.idle).any(|m| m.meter.counts(now))
+    }
+
+    /// The windows that hold.
+    pub fn windows(&self) -> SmallVec<[Limit; 4]> {
+        self.0.lock().list.iter().filter_map(|m| m.rule.limit()).collect()
     }
 
     /// The rules that hold, each with what is counted of it. Changes nothing.
