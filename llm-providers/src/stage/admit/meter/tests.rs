@@ -101,7 +101,7 @@ fn who_never_came_in_has_counted_nothing() {
     for _ in 0..100 {
         let ask = Ask { requests: 1, tokens: 10 };
         let sets = SmallVec::from_iter([Arc::clone(&key)]);
-        drop(book(sets, ask, clock.read(), clock.clone()).unwrap());
+        drop(book(sets, ask, Share::All, clock.read(), clock.clone()).unwrap());
     }
     assert!(ask(&[&key], 10, &clock).is_ok());
     assert!(ask(&[&key], 0, &clock).is_err());
