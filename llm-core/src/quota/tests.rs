@@ -138,6 +138,82 @@ fn clocks_that_change() {
     assert_eq!(johns("1987-10-25T02:30:30Z"), johns("1987-10-25T03:00:00Z"));
 }
 
+/// Half an hour at Lord Howe, a whole one in Berlin: days are as long as they are there, and the
+/// hours of such a day are counted from its midnight.
+#[test]
+fn days_of_odd_lengths() {
+    let berlin = |instant| span("$9/day", "Europe/Berlin", instant);
+    assert_eq!(berlin("2026-03-29T12:00:00Z"), "2026-03-28T23:00:00Z/2026-03-29T22:00:00Z");
+    assert_eq!(berlin("2026-10-25T12:00:00Z"), "2026-10-24T22:00:00Z/2026-10-25T23:00:00Z");
+    let howe = |limit, instant| span(limit, "Australia/Lord_Howe", instant);
+    let long = "2026-04-04T13:00:00Z/2026-04-05T13:30:00Z";
+    let short = "2026-10-03T13:30:00Z/2026-10-04T13:00:00Z";
+    // Both sides of the change, and the half hour that comes twice.
+    for instant in ["2026-04-04T13:00:00Z", "2026-04-04T14:45:00Z", "2026-04-04T15:15:00Z"] {
+        assert_eq!(howe("9/day", instant), long);
+    }
+    assert_eq!(howe("9/day", "2026-04-05T13:29:59Z"), long);
+    assert_eq!(howe("9/day", "2026-10-03T15:30:00Z"), short);
+    let last = howe("9/hour calendar", "2026-04-05T13:10:00Z");
+    assert_eq!(last, "2026-04-05T13:00:00Z/2026-04-05T13:30:00Z");
+    let first = howe("9/hour calendar", "2026-04-05T13:30:00Z");
+    assert_eq!(first, "2026-04-05T13:30:00Z/2026-04-05T14:30:00Z");
+    // Weeks and months that a change falls into end at their own midnight.
+    let york = |limit, instant| span(limit, "America/New_York", instant);
+    let week = "2026-03-02T05:00:00Z/2026-03-09T04:00:00Z";
+    assert_eq!(york("9/week", "2026-03-08T06:59:59Z"), week);
+    assert_eq!(york("9/week", "2026-03-08T07:00:00Z"), week);
+    let month = "2026-11-01T04:00:00Z/2026-12-01T05:00:00Z";
+    assert_eq!(york("$20/month", "2026-11-01T05:30:00Z"), month);
+    assert_eq!(york("$20/1mo", "2026-11-01T06:30:00Z"), month);
+}
+
+/// What other gateways write for a time means the same here.
+#[test]
+fn habits_mean_the_same() {
+    let same = |a: &str, b: &str| {
+        let read = |text: &str| text.parse::<Limit>().unwrap();
+        assert_eq!(read(a), read(b), "{a} {b}");
+        assert_eq!(read(a).span(), read(b).span());
+    };
+    for (short, word) in [
+        ("30s", "30seconds"),
+        ("30m", "30minutes"),
+        ("30h", "30hours"),
+        ("30d", "30days"),
+        ("1mo", "month"),
+        ("1w", "week"),
+        ("1M", "month"),
+        ("1Q", "quarter"),
+        ("1Y", "year"),
+        ("7d", "7day"),
+        ("15minute", "15min"),
+    ] {
+        same(&format!("$20/{short}"), &format!("$20/{word}"));
+        same(&format!("1M tokens/{short}"), &format!("1000000 tokens/{word}"));
+        same(&format!("100/{short}"), &format!("100 requests/{word}"));
+    }
+}
+
+#[test]
+fn a_counter_is_corrected_where_it_still_counts() {
+    let mut counter = Counter::new("r", 10, window("10/minute", "UTC"));
+    let now = at("2026-11-21T00:00:00Z");
+    let slice = counter.take(4, now).slice;
+    counter.correct(slice, 9);
+    assert_eq!((counter.ask(0, now).used, counter.ask(1, now).allowed), (13, false));
+    counter.correct(slice, i64::MIN);
+    assert_eq!(counter.ask(0, now).used, 0, "never below nothing");
+    let later = at("2026-11-21T00:02:00Z");
+    counter.take(1, later);
+    counter.correct(slice, 5);
+    assert_eq!(counter.ask(0, later).used, 1);
+    // A share of the limit, and what others have allowed beyond all of it.
+    assert!(!counter.reserve_within(3, 3, later).allowed);
+    assert!(counter.reserve_within(u64::MAX, 30, later).allowed);
+    assert_eq!((counter.ask(0, later).reserved, counter.ask(0, later).remaining), (30, 0));
+}
+
 #[test]
 fn months_end_when_they_end() {
     let utc = |limit, instant| span(limit, "UTC", instant);

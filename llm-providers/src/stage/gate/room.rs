@@ -12,7 +12,7 @@ use llm_core::seam::Clock;
 use smallvec::SmallVec;
 
 use super::slots::{Slots, TargetSlot};
-use crate::stage::admit::meter::{Ask, Booking, MeterSet, Now, Of, Pace, Rule, book};
+use crate::stage::admit::meter::{Ask, Booking, MeterSet, Now, Of, Pace, Rule, Share, book};
 
 /// What is known of a target's limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl Room {
                 let most = self.capacity.tokens_per_minute.map_or(u64::MAX, |n| n.get().into());
                 let ask = Ask { requests: 1, tokens: tokens.min(most) };
                 let sets = SmallVec::from_iter([Arc::clone(pace)]);
-                let mut booking = book(sets, ask, Now::of(&**clock), Arc::clone(clock))
+                let mut booking = book(sets, ask, Share::All, Now::of(&**clock), Arc::clone(clock))
                     .map_err(|verdict| full(wait(&verdict, &**clock)))?;
                 booking.admit();
                 Some(booking)

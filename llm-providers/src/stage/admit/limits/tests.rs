@@ -1,9 +1,15 @@
+use llm_core::ledger::Owner;
+
 use super::*;
 use crate::stage::admit::hand_clock::HandClock;
-use crate::stage::admit::meter::{Ask, Booking, book};
+use crate::stage::admit::meter::{Ask, Booking, Share, book};
 
 fn key(name: &str) -> OwnerId {
-    OwnerId { kind: OwnerKind::Key, tenant: TenantId::from("t"), name: Str::from(name) }
+    OwnerId {
+        kind: OwnerKind::Level(Owner::Key),
+        tenant: TenantId::from("t"),
+        name: Str::from(name),
+    }
 }
 
 fn rules(text: &str) -> [Rule; 1] {
@@ -15,7 +21,8 @@ fn count(limits: &Limits, name: &str, clock: &Arc<HandClock>) -> Option<Booking>
     let now = clock.read();
     let tally = limits.tally(key(name), rules.into_iter(), None, now).ok()?;
     let sets = [Arc::clone(&tally.meters)].into_iter().collect();
-    let mut booking = book(sets, Ask { requests: 1, tokens: 0 }, now, clock.clone()).ok()?;
+    let mut booking =
+        book(sets, Ask { requests: 1, tokens: 0 }, Share::All, now, clock.clone()).ok()?;
     booking.admit();
     Some(booking)
 }
@@ -85,6 +92,6 @@ fn limits_that_change_hold_from_the_next_call_on() {
     assert_eq!(more.flight.max(), 7);
     let sets = [Arc::clone(&more.meters)].into_iter().collect();
     let ask = Ask { requests: 1, tokens: 0 };
-    let booked = book(sets, ask, clock.read(), clock.clone()).unwrap();
+    let booked = book(sets, ask, Share::All, clock.read(), clock.clone()).unwrap();
     assert_eq!(booked.requests.as_ref().unwrap().limit, 3);
 }

@@ -3,6 +3,8 @@ use std::sync::Arc;
 use llm_core::seam::Clock;
 use proptest::prelude::*;
 
+use smallvec::SmallVec;
+
 use super::*;
 use crate::stage::admit::hand_clock::HandClock;
 
@@ -28,7 +30,8 @@ fn ask(
     clock: &Arc<HandClock>,
 ) -> Result<Booking, Box<Verdict>> {
     let sets = sets.iter().map(|set| Arc::clone(set)).collect();
-    let mut booking = book(sets, Ask { requests: 1, tokens }, clock.read(), clock.clone())?;
+    let mut booking =
+        book(sets, Ask { requests: 1, tokens }, Share::All, clock.read(), clock.clone())?;
     booking.admit();
     Ok(booking)
 }
@@ -98,7 +101,7 @@ fn who_never_came_in_has_counted_nothing() {
     for _ in 0..100 {
         let ask = Ask { requests: 1, tokens: 10 };
         let sets = SmallVec::from_iter([Arc::clone(&key)]);
-        drop(book(sets, ask, clock.read(), clock.clone()).unwrap());
+        drop(book(sets, ask, Share::All, clock.read(), clock.clone()).unwrap());
     }
     assert!(ask(&[&key], 10, &clock).is_ok());
     assert!(ask(&[&key], 0, &clock).is_err());
