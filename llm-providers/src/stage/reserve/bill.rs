@@ -177,19 +177,26 @@ pub struct Metered {
     number: u8,
     /// Its place on the bill.
     line: usize,
-    marked: u32,
+    marked: u64,
     over: bool,
+    /// How much it may write.
+    written_max: u64,
 }
 
-/// A watermark is written at the latest after so many frames: what a crash makes us guess is never
+/// A watermark is written at the latest after so many tokens: what a crash makes us guess is never
 /// more than that.
-const WATERMARK_DELTAS: u32 = 512;
+const WATERMARK_TOKENS: u64 = 512;
+/// How far a stream may go beyond the cap that the call was reserved with.
+const SPARE_TOKENS: u64 = 16;
 
 impl Metered {
     /// Opens a line on the bill. Also gives what all attempts together owe from now on: what a
     /// crash between here and the first watermark would leave of them.
     pub(super) fn open(funded: Funded, target: Arc<Target>, number: u8) -> (Self, Money) {
-        let mut metered = Self { funded, target, number, line: 0, marked: 0, over: false };
+        let most = funded.bound_at(&target).written_max();
+        let written_max = most.saturating_add((most / 20).max(SPARE_TOKENS));
+        let mut metered =
+            Self { funded, target, number, line: 0, marked: 0, over: false, written_max };
         // The peek's estimate: a count would read the words, which a relay never does. The bytes
         // of a recording are no words.
         let hears = metered.funded.shared.bound.audio_ms_max > 0;
@@ -218,10 +225,10 @@ impl Metered {
 
     /// A stream goes on: what has come is made durable now and then.
     pub fn progress(&mut self, seen: &Observed) {
-        if seen.deltas.saturating_sub(self.marked) < WATERMARK_DELTAS {
+        if seen.written.saturating_sub(self.marked) < WATERMARK_TOKENS {
             return;
         }
-        self.marked = seen.deltas;
+        self.marked = seen.written;
         let cost = self.priced(&self.counted(seen));
         self.funded.watermark(self.funded.bill().mark(self.line, self.number, cost));
     }
@@ -335,6 +342,7 @@ impl Metered {
             reported: None,
             prompt: cost(&prompt, price),
             counted: cost(&usage, price),
+            estimated: usage.source == UsageSource::Estimated,
             watermark: None,
         };
         (charge(ending, &evidence, self.funded.proof()), usage)
@@ -355,10 +363,28 @@ impl Metered {
             usage.audio_ms = usage.audio_ms.max(asked.audio_ms);
         }
         usage.calls = usage.calls.max(seen.searches);
-        let written = count::written(seen);
+        let mut written = seen.written;
+        if seen.guessed {
+            // No provider writes more than it was allowed because we guess so.
+            let most = self.funded.bound_at(&self.target).written_max();
+            written = written.min(most.max(u64::from(seen.deltas)));
+            usage.source = UsageSource::Estimated;
+        }
         usage.output = usage.output.max(written.saturating_sub(usage.reasoning));
         usage.unknown = Unknown::default();
         usage
+    }
+
+    /// Whether a stream has run past what is set aside for it: past the tokens that it was bound
+    /// to, give or take a few, by what its provider says or by our own count. A guess may err by
+    /// half, and nobody's answer is cut for that.
+    pub fn runs_over(&self, seen: &Observed) -> bool {
+        let most = self.written_max;
+        let counted = if seen.guessed { seen.written / 2 } else { seen.written };
+        let counted = counted.max(u64::from(seen.deltas));
+        // Whoever says nothing believable is counted.
+        let told = || seen.usage.filter(|u| u.written_total() > most && self.believes(u));
+        counted > most || told().is_some()
     }
 
     /// Whether an answer says what it used, and can be believed.

@@ -33,8 +33,6 @@ use timer::Timer;
 const UNREAD_BYTES_MAX: usize = 2 << 20;
 /// What is held behind a stream's end. Whoever goes on and on behind it is not listened to.
 const HELD_BYTES_MAX: usize = 1 << 20;
-/// How far a stream may go beyond the cap that the call was reserved with, in frames.
-const SPARE_DELTAS: u64 = 16;
 
 /// A stream on its way.
 pub(super) struct Passing {
@@ -49,7 +47,6 @@ pub(super) struct Passing {
     /// What waits for the end.
     held: Pieces,
     metered: Option<Metered>,
-    deltas_max: u64,
     timer: Timer,
     stopped: bool,
     /// Whether a filter's refusal may be asked elsewhere.
@@ -75,7 +72,6 @@ impl Passing {
         let call = &funded.opened().call;
         let refiltered = funded.opened().model.policy.refiltered;
         let hide_usage = funded.hides_usage(dialect.id());
-        let most = funded.bound_at(target).written_max();
         let timer = Timer::new(
             Arc::clone(&upstream.clock),
             limit,
@@ -94,7 +90,6 @@ impl Passing {
             pending: 0,
             ready: Pieces::default(),
             held: Pieces::default(),
-            deltas_max: most.saturating_add((most / 20).max(SPARE_DELTAS)),
             metered: Some(metered),
             timer,
             stopped: false,
@@ -180,7 +175,7 @@ impl Passing {
         }
         self.look(Some(&chunk));
         let seen = self.tap.observed();
-        if u64::from(seen.deltas) > self.deltas_max {
+        if self.metered.as_ref().is_some_and(|m| m.runs_over(seen)) {
             self.stopped = true;
             let text = "the provider wrote more than the call may cost";
             return Arrived::Broke(Error::new(Kind::UpstreamFailed, text));
