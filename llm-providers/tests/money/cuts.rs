@@ -61,7 +61,6 @@ fn tolerance(written: u64) -> u64 {
 #[tokio::test(start_paused = true)]
 async fn at_every_event_of_every_dialect() {
     let (mut cuts, mut worst) = (0, 0);
-    let mut wrong = Vec::new();
     for (name, vendor, dialect) in WAYS {
         for (shape, ask, answer) in SHAPES {
             let lab = Lab::new(&Odd::default());
@@ -69,31 +68,32 @@ async fn at_every_event_of_every_dialect() {
             lab.script(vendor, &rule);
             for events in 0..500 {
                 let ended = lab.read(ask(Request::new(name)), events).await;
-                lab.paid();
+                assert_eq!(lab.ledger.holds_open(), 0);
                 if ended {
                     break;
                 }
-                let record = lab.records(events + 1).await.pop().unwrap();
+                let record = lab.record(events + 1).await;
                 let framing = framing(dialect);
-                let made = generated(dialect, framing, &lab.wire.last());
+                let whole = record.usage.source == UsageSource::Reported;
+                // An answer that had ended has said what nobody else could count.
+                let made = if whole {
+                    lab.upstream(vendor).requests().last().unwrap().output_tokens
+                } else {
+                    generated(dialect, framing, &lab.wire.last())
+                };
                 let billed = record.usage.written_total();
                 let off = billed.abs_diff(made);
                 let what = format!("{name}, {shape}, after {events}: {billed} billed of {made}");
-                if off > tolerance(made) || (billed == 0) != (made == 0) {
-                    wrong.push(what.clone());
-                }
-                if record.outcome == Outcome::Left {
-                    assert_ne!(record.usage.source, UsageSource::Reported, "{what}");
-                }
+                assert!(off <= tolerance(made), "{what}");
+                // What says a token a frame is counted to the token.
+                assert!(off == 0 || !matches!(shape, "prose" | "korean"), "{what}");
+                assert_eq!(billed == 0, made == 0, "{what}");
+                assert!(record.outcome == Outcome::Done || !whole, "{what}");
                 (cuts, worst) = (cuts + 1, worst.max(off));
             }
         }
     }
     println!("{cuts} cuts, at the worst {worst} tokens off");
-    for w in &wrong {
-        println!("{w}");
-    }
-    assert!(wrong.is_empty(), "{} of {cuts}", wrong.len());
     assert!(cuts > 1_000, "{cuts}");
 }
 

@@ -7,18 +7,19 @@ use std::task::Poll;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use llm_core::catalog::Override;
-use llm_core::completion::Completion;
 use llm_core::dialect::{Chunks, DialectId, Framing};
 use llm_core::event::{Delta, Event, PartHead};
+use llm_core::ledger::rules::Account;
+use llm_core::ledger::{AccountId, HoldId, HoldProof, Receipt, Settlement};
 use llm_core::money::{Listed, Money};
-use llm_core::prompt::{PartKind, Request};
+use llm_core::prompt::Request;
 use llm_core::seam::{BoxFuture, Transport, TransportError, WireBody};
-use llm_core::store::{CallLog, CallRecord, Stored};
+use llm_core::store::{Audit, CallLog, CallRecord, Ledger, Line, NotReserved, StoreError, Stored};
 use llm_providers::Gateway;
 use llm_providers::builder::GatewayBuilder;
 use llm_providers::ledger::MemoryLedger;
 use llm_providers::model::Policy;
-use llm_providers::settings::VendorSettings;
+use llm_providers::settings::{Problems, VendorSettings};
 use llm_sim::model::tokens;
 use llm_sim::script::Script;
 use llm_sim::testkit::client::Client;
@@ -50,6 +51,7 @@ pub(crate) struct Lab {
     pub(crate) gateway: Gateway,
     pub(crate) sim: SimTransport,
     pub(crate) ledger: Arc<MemoryLedger>,
+    pub(crate) steps: Steps,
     pub(crate) wire: Wire,
     log: Log,
     registry: Registry,
@@ -75,8 +77,6 @@ pub(crate) struct Odd {
     pub(crate) free: &'static [&'static str],
 }
 
-pub(crate) const MODEL: &str = "gpt-4o-mini";
-
 /// A model of a vendor that the simulator knows.
 pub(crate) fn model_of(vendor: Vendor) -> &'static str {
     Described::target(vendor).split_once('/').unwrap().1
@@ -89,10 +89,19 @@ impl Lab {
     }
 
     pub(crate) fn built(odd: &Odd, more: impl FnOnce(GatewayBuilder) -> GatewayBuilder) -> Self {
+        Self::tried(odd, more).unwrap()
+    }
+
+    pub(crate) fn tried(
+        odd: &Odd,
+        more: impl FnOnce(GatewayBuilder) -> GatewayBuilder,
+    ) -> Result<Self, Problems> {
         let sim = SimTransport::new(&Options::default());
         let (ledger, registry) = (Arc::new(MemoryLedger::default()), Registry::new());
         let (log, wire) = (Log::default(), Wire::default());
-        let mut builder = Gateway::builder().ledger(Arc::clone(&ledger) as _);
+        let steps = Steps::default();
+        let noted = Noted { inner: Arc::clone(&ledger), steps: Arc::clone(&steps) };
+        let mut builder = Gateway::builder().ledger(Arc::new(noted));
         builder = builder.registry(registry.clone()).log(Arc::new(log.clone()));
         for (name, vendor, dialect) in WAYS {
             let described = Described::new(vendor).speaking(dialect);
@@ -100,7 +109,10 @@ impl Lab {
             let heard = Heard { sim: sim.clone(), wire: wire.clone() };
             let key = ["sk-test-0123456789abcdef"];
             let mut settings = VendorSettings::new(Arc::new(described), Arc::new(heard), key);
-            (settings.name, settings.kind, settings.adjusts) = (name.into(), name.into(), false);
+            // A kind that the built-in table does not know: what has a price here has it from here.
+            let kind: llm_core::Str = format!("{name} here").into();
+            (settings.name, settings.adjusts) = (name.into(), false);
+            settings.kind = kind.clone();
             settings.retries = 0;
             builder = builder.vendor(settings);
             let model = model_of(vendor);
@@ -113,7 +125,7 @@ impl Lab {
             let free = odd.free.contains(&name);
             let price = if free { llm_core::money::Price::FREE } else { listed.price() };
             if !odd.unpriced.contains(&name) {
-                let (provider, model) = (name.into(), model.into());
+                let (provider, model) = (kind, model.into());
                 builder = builder.price(Override {
                     provider,
                     model,
@@ -129,8 +141,8 @@ impl Lab {
             let two = two.each_ref().map(|tier| tier.each_ref().map(String::as_str));
             builder = builder.model_with("two", two, odd.policy.clone());
         }
-        let gateway = more(builder).build().unwrap();
-        Self { gateway, sim, ledger, wire, log, registry }
+        let gateway = more(builder).build()?;
+        Ok(Self { gateway, sim, ledger, steps, wire, log, registry })
     }
 
     pub(crate) fn upstream(&self, vendor: Vendor) -> &Arc<Upstream> {
@@ -160,17 +172,17 @@ impl Lab {
         }
     }
 
-    /// The lines of the log so far.
-    pub(crate) async fn records(&self, count: usize) -> Vec<CallRecord> {
+    /// The last of so many lines of the log.
+    pub(crate) async fn record(&self, count: usize) -> CallRecord {
         for _ in 0..1_000 {
             if self.log.0.lock().len() >= count {
                 break;
             }
             tokio::task::yield_now().await;
         }
-        let records = self.log.0.lock().clone();
+        let records = self.log.0.lock();
         assert_eq!(records.len(), count, "lines of the log");
-        records
+        records.last().unwrap().clone()
     }
 
     /// Asks for a stream, reads so many events and leaves. Whether it had ended by then.
@@ -188,6 +200,63 @@ impl Lab {
 
 fn target(name: &str, vendor: Vendor) -> String {
     format!("{name}/{}", model_of(vendor))
+}
+
+/// What the ledger was told, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Reserved(i64),
+    Sent(i64),
+    Marked(i64),
+    Settled(Settlement),
+}
+
+pub(crate) type Steps = Arc<Mutex<Vec<Step>>>;
+
+/// A ledger that notes what it is told.
+#[derive(Debug)]
+struct Noted {
+    inner: Arc<MemoryLedger>,
+    steps: Steps,
+}
+
+impl Ledger for Noted {
+    fn reserve<'a>(
+        &'a self,
+        hold: HoldId,
+        path: &'a [Line],
+        amount: Money,
+    ) -> BoxFuture<'a, Result<HoldProof, NotReserved>> {
+        self.steps.lock().push(Step::Reserved(amount.0));
+        self.inner.reserve(hold, path, amount)
+    }
+
+    fn dispatch(&self, hold: HoldId, cost: Money) -> Result<(), StoreError> {
+        self.steps.lock().push(Step::Sent(cost.0));
+        self.inner.dispatch(hold, cost)
+    }
+
+    fn watermark(&self, hold: HoldId, cost: Money) -> Result<(), StoreError> {
+        self.steps.lock().push(Step::Marked(cost.0));
+        self.inner.watermark(hold, cost)
+    }
+
+    fn settle(&self, settlement: &Settlement) -> Result<Receipt, StoreError> {
+        self.steps.lock().push(Step::Settled(*settlement));
+        self.inner.settle(settlement)
+    }
+
+    fn balance<'a>(&'a self, account: &'a AccountId) -> Stored<'a, Option<Account<Money>>> {
+        self.inner.balance(account)
+    }
+
+    fn set_limit<'a>(&'a self, account: &'a AccountId, limit: Option<Money>) -> Stored<'a, ()> {
+        self.inner.set_limit(account, limit)
+    }
+
+    fn verify(&self) -> Stored<'_, Audit> {
+        self.inner.verify()
+    }
 }
 
 /// Keeps the log.
@@ -257,17 +326,7 @@ pub(crate) fn generated(dialect: DialectId, framing: Framing, chunks: &[Bytes]) 
     count
 }
 
-/// The tokens of a whole answer.
-pub(crate) fn written(completion: &Completion) -> i64 {
-    let parts = completion.candidates.iter().flat_map(|c| &c.parts);
-    let count = parts.map(|part| match &part.kind {
-        PartKind::Text(text) => tokens::tokens(&text.text),
-        _ => 0,
-    });
-    i64::try_from(count.sum::<u64>()).unwrap()
-}
-
 /// A price of so many tokens read and written.
 pub(crate) fn price(read: i64, written: i64) -> i64 {
-    Money(read * READ + written * WRITTEN).0
+    read * READ + written * WRITTEN
 }

@@ -3,4 +3,10 @@
 #[cfg(test)]
 mod cuts;
 #[cfg(test)]
+mod endings;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod lab;
+#[cfg(test)]
+mod limits;
