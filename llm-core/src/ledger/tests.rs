@@ -76,6 +76,7 @@ fn who_pays_when_it_ends() {
         reported: Some(Money(60)),
         prompt: Money(10),
         counted: Money(50),
+        estimated: false,
         watermark: Some(Money(30)),
     };
     let unknown = Evidence { reported: None, watermark: None, ..known };
@@ -89,6 +90,7 @@ fn who_pays_when_it_ends() {
         (Ending::CallerLeft, known, 60, 0, Reported),
         (Ending::CallerLeft, unknown, 50, 0, Counted),
         (Ending::CallerLeft, Evidence { counted: Money(0), ..unknown }, 10, 0, Counted),
+        (Ending::CallerLeft, Evidence { estimated: true, ..unknown }, 50, 0, Estimated),
         (Ending::CallerLeft, unsent, 0, 0, Reported),
         (Ending::UpstreamBroke, unknown, 50, 0, Counted),
         (Ending::Stopped, unknown, 50, 0, Counted),
@@ -365,6 +367,7 @@ proptest! {
             reported: reported.map(Money),
             prompt: Money(prompt),
             counted: Money(counted),
+            estimated: sent,
             watermark: watermark.map(Money),
         };
         let c = charge(ending, &evidence, &proof(held));

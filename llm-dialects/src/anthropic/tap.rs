@@ -101,6 +101,11 @@ impl Passing {
             }
             "error" => {
                 self.observed.failure = Some(error::inside(&frame.data));
+                // Before anything was written it is a refusal, and what the opening had announced
+                // is not what was used.
+                if self.observed.deltas == 0 {
+                    self.observed.usage = None;
+                }
                 Some(())
             }
             _ => None,

@@ -124,6 +124,13 @@ fn rows() -> Vec<Row> {
             ..usual()
         },
         Row {
+            name: "refused inside a 200, after the prompt was counted",
+            model: "anthropic",
+            scripts: &[(Anthropic, r#"{"error": "overloaded", "error_in_200": {"frame": 1}}"#)],
+            caller: ALL,
+            ..usual()
+        },
+        Row {
             name: "refused, and answered elsewhere",
             model: "two",
             scripts: &[

@@ -33,8 +33,6 @@ use prometheus::{Registry, TextEncoder};
 pub(crate) const READ: i64 = 1_000;
 /// Three for a million written.
 pub(crate) const WRITTEN: i64 = 3_000;
-/// A cent for a thing billed by the piece.
-pub(crate) const PIECE: i64 = 10_000_000;
 
 /// The vendors' names here, who they are, and what they are asked in.
 pub(crate) const WAYS: [(&str, Vendor, DialectId); 6] = [
@@ -117,9 +115,7 @@ impl Lab {
             builder = builder.vendor(settings);
             let model = model_of(vendor);
             let mut listed = Listed::default();
-            for (class, value) in
-                [("input", "1"), ("output", "3"), ("cache_read", "0.1"), ("per_call", "0.01")]
-            {
+            for (class, value) in [("input", "1"), ("output", "3")] {
                 listed.set(class, value).unwrap();
             }
             let free = odd.free.contains(&name);

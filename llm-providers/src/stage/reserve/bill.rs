@@ -194,7 +194,9 @@ impl Metered {
     /// crash between here and the first watermark would leave of them.
     pub(super) fn open(funded: Funded, target: Arc<Target>, number: u8) -> (Self, Money) {
         let most = funded.bound_at(&target).written_max();
-        let written_max = most.saturating_add((most / 20).max(SPARE_TOKENS));
+        // Pictures and speech are bound in other words than tokens.
+        let spare = if most == 0 { u64::MAX } else { (most / 20).max(SPARE_TOKENS) };
+        let written_max = most.saturating_add(spare);
         let mut metered =
             Self { funded, target, number, line: 0, marked: 0, over: false, written_max };
         // The peek's estimate: a count would read the words, which a relay never does. The bytes
@@ -382,9 +384,9 @@ impl Metered {
         let most = self.written_max;
         let counted = if seen.guessed { seen.written / 2 } else { seen.written };
         let counted = counted.max(u64::from(seen.deltas));
-        // Whoever says nothing believable is counted.
-        let told = || seen.usage.filter(|u| u.written_total() > most && self.believes(u));
-        counted > most || told().is_some()
+        // What is said at the end comes too late to stop anything.
+        let interim = seen.usage.filter(|u| !seen.ended && u.written_total() > most);
+        counted > most || interim.is_some_and(|u| self.believes(&u))
     }
 
     /// Whether an answer says what it used, and can be believed.
