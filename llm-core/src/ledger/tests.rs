@@ -76,6 +76,7 @@ fn who_pays_when_it_ends() {
         reported: Some(Money(60)),
         prompt: Money(10),
         counted: Money(50),
+        estimated: false,
         watermark: Some(Money(30)),
     };
     let unknown = Evidence { reported: None, watermark: None, ..known };
@@ -89,6 +90,7 @@ fn who_pays_when_it_ends() {
         (Ending::CallerLeft, known, 60, 0, Reported),
         (Ending::CallerLeft, unknown, 50, 0, Counted),
         (Ending::CallerLeft, Evidence { counted: Money(0), ..unknown }, 10, 0, Counted),
+        (Ending::CallerLeft, Evidence { estimated: true, ..unknown }, 50, 0, Estimated),
         (Ending::CallerLeft, unsent, 0, 0, Reported),
         (Ending::UpstreamBroke, unknown, 50, 0, Counted),
         (Ending::Stopped, unknown, 50, 0, Counted),
@@ -130,9 +132,13 @@ fn every_step_may_be_repeated_and_ends_are_final() {
     assert_eq!(other, Err(ReserveError::Violation(Violation::OtherTerms)));
     assert_eq!(book.account(&key).unwrap().held, Money(70));
 
-    book.dispatch(HoldId(1), Some(Money(9))).unwrap();
-    book.dispatch(HoldId(1), Some(Money(5))).unwrap();
-    assert_eq!(book.hold(HoldId(1)).unwrap().state, HoldState::Running(Some(Money(9))));
+    book.dispatch(HoldId(1), Money(4)).unwrap();
+    book.watermark(HoldId(1), Money(9)).unwrap();
+    book.watermark(HoldId(1), Money(5)).unwrap();
+    assert_eq!(
+        book.hold(HoldId(1)).unwrap().state,
+        HoldState::Running { sent: Money(4), watermark: Some(Money(9)) }
+    );
 
     let evidence = Evidence { sent: true, reported: Some(Money(90)), ..Evidence::default() };
     let settlement = charge(Ending::Complete, &evidence, &proof).settle(&proof);
@@ -142,7 +148,7 @@ fn every_step_may_be_repeated_and_ends_are_final() {
     let late = book.reserve(HoldId(1), &path, Money(70));
     assert_eq!(late, Err(ReserveError::Violation(Violation::State)), "an ended hold is no proof");
     assert_eq!(book.settle(Settlement { tenant: Money(1), ..settlement }), Ok(receipt));
-    assert_eq!(book.dispatch(HoldId(1), None), Err(Violation::State));
+    assert_eq!(book.dispatch(HoldId(1), Money(0)), Err(Violation::State));
     assert_eq!(book.account(&AccountId::loss()).unwrap().settled, Money(20));
     assert_eq!(book.journal().len(), 3);
     assert_eq!((book.open().count(), book.verify()), (0, Ok(())));
@@ -280,7 +286,7 @@ fn step(book: &mut Book, model: &mut Model, op: &Op) {
         }
         Op::Dispatch { id, watermark } => {
             let open = model.holds.get(&id).is_some_and(|h| h.2.is_none());
-            assert_eq!(book.dispatch(hold(id), Some(Money(watermark))).is_ok(), open);
+            assert_eq!(book.watermark(hold(id), Money(watermark)).is_ok(), open);
         }
         Op::Settle { id, tenant, operator } => {
             let settlement = Settlement {
@@ -361,6 +367,7 @@ proptest! {
             reported: reported.map(Money),
             prompt: Money(prompt),
             counted: Money(counted),
+            estimated: sent,
             watermark: watermark.map(Money),
         };
         let c = charge(ending, &evidence, &proof(held));
