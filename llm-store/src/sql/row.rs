@@ -101,7 +101,7 @@ pub(super) fn account<U: Unit>(limit: Option<i64>, paid: i64, leased: i64) -> Ac
     Account { limit: limit.map(U::from_pieces), settled, held }
 }
 
-pub(super) fn digest(bytes: &[u8]) -> Result<[u8; 32], StoreError> {
+pub(crate) fn digest(bytes: &[u8]) -> Result<[u8; 32], StoreError> {
     bytes.try_into().map_err(|_| odd("hash"))
 }
 
