@@ -305,7 +305,7 @@ pub(crate) async fn one_admin_key(place: &dyn Place) {
     assert!(matches!(there.ensure_admin(other).await, Ok(Ensured::Before(_))));
     assert_eq!(there.admin(&text(1), &peppers()).await, Ok(Some(one)));
     assert_eq!(there.admin(&text(2), &peppers()).await, Ok(None));
-    assert_eq!(there.rotate_admin(other, one).await, Err(NotDone::Denied));
+    assert_eq!(there.rotate_admin(other, minted(3).print).await, Err(NotDone::Denied));
     there.rotate_admin(one, other).await.unwrap();
     there.rotate_admin(one, other).await.unwrap();
     assert_eq!(here.admin(&text(1), &peppers()).await, Ok(None));
