@@ -49,7 +49,7 @@ use desk::{Asking, Change, Op, Said};
 use plan::Plans;
 
 pub use admin::Ensured;
-pub use book::{KeyFilter, Page, PAGE_MAX};
+pub use book::{KeyFilter, PAGE_MAX, Page};
 pub use known::{Bounds, KnownKeys};
 pub use party::{Level, Party, PartyDraft, PartyId};
 pub use provider::{Freshness, KeyState, ProviderKey, ProviderKeys, Resealed};
@@ -194,10 +194,14 @@ impl SqlDirectory {
     async fn change<O: Op + 'static>(&self, op: O) -> Result<O::Out, NotDone> {
         let said = Said::default();
         let change = Change { op, configured: self.configured(), said: said.clone() };
-        match self.0.database.write(change).await {
+        // Boxed: administrators can wait for an allocation, and futures of everything that calls
+        // this stay small.
+        match Box::pin(self.0.database.write(change)).await {
             Ok((out, lines)) => {
-                if !lines.is_empty() {
-                    self.tell(&Told::Keys(&lines));
+                match lines.as_deref() {
+                    Some([]) => {}
+                    Some(lines) => self.tell(&Told::Keys(lines)),
+                    None => self.tell(&Told::All),
                 }
                 Ok(out)
             }
@@ -209,7 +213,7 @@ impl SqlDirectory {
     async fn ask<O: Op>(&self, op: O) -> Result<O::Out, NotDone> {
         let said = Said::default();
         let asking = Asking { op, configured: self.configured(), said: said.clone() };
-        let asked = self.0.database.read(asking).await;
+        let asked = Box::pin(self.0.database.read(asking)).await;
         asked.map_err(|why| said.take().unwrap_or(NotDone::Store(why)))
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use llm_core::Str;
 use llm_core::principal::KeyId;
 use llm_core::store::StoreError;
-use llm_core::Str;
 use parking_lot::Mutex;
 
 use super::NotDone;
@@ -21,10 +21,7 @@ pub(super) trait Op: Send + Sync {
     type Out: Send;
 
     /// Does it.
-    fn run(
-        &self,
-        desk: &mut Desk<'_, '_>,
-    ) -> impl Future<Output = Result<Self::Out, Stop>> + Send;
+    fn run(&self, desk: &mut Desk<'_, '_>) -> impl Future<Output = Result<Self::Out, Stop>> + Send;
 }
 
 /// Why an op went no further.
@@ -78,8 +75,8 @@ pub(super) struct Change<O> {
 }
 
 impl<O: Op> Task for Change<O> {
-    /// With the lines whose keys are not what they were.
-    type Out = (O::Out, Vec<KeyId>);
+    /// With the lines whose keys are not what they were; `None` is too many to name.
+    type Out = (O::Out, Option<Vec<KeyId>>);
 
     async fn run(&self, session: &mut Session<'_>) -> Result<Self::Out, Failure> {
         let opened = lock(session).await?;

@@ -11,7 +11,7 @@ use crate::sql::database::{Session, Task};
 use crate::sql::fault::Failure;
 use crate::sql::row::odd;
 
-/// Changes of one answer.
+/// Changes of one answer, and lines that are named one by one.
 const CHANGES_MAX: i64 = 4_096;
 /// Longer than anybody remembers a key, whatever happens to the store: see `known`.
 const KEPT_MICROS: i64 = 3_600 * 1_000_000;
@@ -76,18 +76,22 @@ impl Desk<'_, '_> {
         self.seq
     }
 
-    /// Keeps the last number, and says which lines this desk touched.
-    pub(super) async fn close(self, opened: i64) -> Result<Vec<KeyId>, Failure> {
+    /// Keeps the last number, and says which lines this desk touched; `None` when there are too
+    /// many to be named.
+    pub(super) async fn close(self, opened: i64) -> Result<Option<Vec<KeyId>>, Failure> {
         if self.seq == opened {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         }
         let text = "UPDATE directory_head SET seq = $1 WHERE id = 1";
         self.session.run(text, &[self.seq.into()]).await?;
         let before = self.at().saturating_sub(KEPT_MICROS);
         self.session.run("DELETE FROM key_change WHERE at < $1", &[before.into()]).await?;
+        if self.seq - opened > CHANGES_MAX {
+            return Ok(None);
+        }
         let text = "SELECT line FROM key_change WHERE seq > $1 ORDER BY seq";
         let lines = self.session.all(text, &[opened.into()]).await?;
-        lines.iter().map(|line| Ok(KeyId(line.text(0)?.into()))).collect()
+        lines.iter().map(|line| Ok(KeyId(line.text(0)?.into()))).collect::<Result<_, _>>().map(Some)
     }
 }
 

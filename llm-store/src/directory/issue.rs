@@ -200,4 +200,3 @@ impl Desk<'_, '_> {
         self.session.run(text, &args).await.map(drop)
     }
 }
-

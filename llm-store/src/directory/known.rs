@@ -167,7 +167,10 @@ impl KnownKeys {
         self.forgotten.fetch_add(1, Ordering::SeqCst);
         let keys: std::collections::HashSet<&KeyId> = keys.iter().collect();
         for shard in &self.shards {
-            shard.keys.write().retain(|entry| entry.line.as_ref().is_some_and(|l| !keys.contains(l)));
+            shard
+                .keys
+                .write()
+                .retain(|entry| entry.line.as_ref().is_some_and(|l| !keys.contains(l)));
             shard.strangers.write().clear();
         }
     }
@@ -204,7 +207,11 @@ impl KnownKeys {
                 return Memory::None;
             }
             let shown = entry.shown.clone();
-            return if age < self.bounds.fresh { Memory::Fresh(shown) } else { Memory::Stale(shown) };
+            return if age < self.bounds.fresh {
+                Memory::Fresh(shown)
+            } else {
+                Memory::Stale(shown)
+            };
         }
         match shard.strangers.read().get(print) {
             Some(entry) if now.saturating_duration_since(entry.seen) < self.bounds.stranger => {

@@ -349,9 +349,8 @@ impl Op for List {
         let (level, after, most) = (self.level.name().into(), after.into(), most);
         let rows = match tenant {
             Some(tenant) => {
-                let which = parties!(
-                    "WHERE kind = $1 AND id > $2 AND tenant = $4 ORDER BY id LIMIT $3"
-                );
+                let which =
+                    parties!("WHERE kind = $1 AND id > $2 AND tenant = $4 ORDER BY id LIMIT $3");
                 desk.session.all(which, &[level, after, most.into(), tenant.into()]).await?
             }
             // A tenant's id is its own tenant's: the order is that of the table.

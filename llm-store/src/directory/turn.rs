@@ -174,12 +174,7 @@ impl Op for Adopt {
 }
 
 impl Desk<'_, '_> {
-    async fn adopted(
-        &mut self,
-        by: &By,
-        shelf: &Shelf,
-        draft: Draft,
-    ) -> Result<KeyEntry, Stop> {
+    async fn adopted(&mut self, by: &By, shelf: &Shelf, draft: Draft) -> Result<KeyEntry, Stop> {
         let authority = self.authority(by).await?;
         let mut entry = shelf.entry().clone();
         authority.adopt(&mut entry.record, draft, self.now)?;
@@ -322,4 +317,3 @@ impl Op for Administrator {
         Ok(found)
     }
 }
-

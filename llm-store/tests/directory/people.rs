@@ -38,9 +38,8 @@ pub(crate) async fn owners_are_made_once_and_listed(place: &dyn Place) {
         assert!(matches!(made, Err(NotDone::Text(_))));
     }
     for metadata in ["[]", "{", &format!("{{\"a\": \"{}\"}}", "x".repeat(4_096))] {
-        let described = directory
-            .describe_party(&operator, ann.draft.id.clone(), None, metadata.into())
-            .await;
+        let described =
+            directory.describe_party(&operator, ann.draft.id.clone(), None, metadata.into()).await;
         assert!(matches!(described, Err(NotDone::Text(_))));
     }
     let said = directory
@@ -129,10 +128,7 @@ pub(crate) async fn a_key_is_rotated(place: &dyn Place) {
     let narrow = Rights { models: scope(&["haiku"]), ..Rights::full() };
     directory.turn(&operator, id(2), Turn::Narrow(narrow)).await.unwrap();
     assert!(!granted(&directory, 1).await.allows("opus"));
-    directory
-        .set_plan(&operator, Holder::Key(id(2)), Some("pro".into()))
-        .await
-        .unwrap();
+    directory.set_plan(&operator, Holder::Key(id(2)), Some("pro".into())).await.unwrap();
     let both = [1, 2].map(id);
     for key in &both {
         let about = directory.key(&operator, key.clone()).await.unwrap().about;
@@ -233,7 +229,8 @@ pub(crate) async fn nobody_changes_what_is_above_them(place: &dyn Place) {
     }
     assert_eq!(directory.put_plan(&red, pro()).await, Err(NotDone::Denied));
     let plain = By::Key(id(2));
-    let made = PartyDraft { team: Some("red".into()), ..PartyDraft::new(party(Level::User, "eve")) };
+    let made =
+        PartyDraft { team: Some("red".into()), ..PartyDraft::new(party(Level::User, "eve")) };
     assert_eq!(directory.create(&plain, made.clone()).await, Err(NotDone::Denied));
     directory.create(&red, made).await.unwrap();
     let outside = PartyDraft::new(party(Level::User, "fay"));

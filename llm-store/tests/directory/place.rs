@@ -12,7 +12,9 @@ use llm_core::store::{Directory, KeyHash, Shown};
 use llm_store::directory::{
     About, By, KeyEntry, Level, NotDone, PartyDraft, PartyId, SqlDirectory,
 };
-use llm_store::keys::{Action, Actions, Draft, KeyOwner, Minted, OrgId, Pepper, Peppers, VirtualKey};
+use llm_store::keys::{
+    Action, Actions, Draft, KeyOwner, Minted, OrgId, Pepper, Peppers, VirtualKey,
+};
 use llm_store::sql::Database;
 
 use crate::clocks::HandClock;
@@ -20,8 +22,6 @@ use crate::clocks::HandClock;
 /// A place that several replicas may open.
 pub(crate) trait Place: Send + Sync {
     fn database(&self) -> BoxFuture<'_, Database>;
-    /// Its clock, where it is one that tests move.
-    fn clock(&self) -> Option<&Arc<HandClock>>;
 }
 
 impl dyn Place + '_ {
@@ -55,10 +55,6 @@ impl Place for InFile {
             SqliteVault::<Money>::open(&settings, clock).await.unwrap().into()
         })
     }
-
-    fn clock(&self) -> Option<&Arc<HandClock>> {
-        Some(&self.clock)
-    }
 }
 
 #[cfg(feature = "postgres")]
@@ -82,11 +78,6 @@ impl Place for InDatabase {
             let clock = Arc::new(HandClock::new());
             PostgresVault::<Money>::open(&settings, clock).await.unwrap().into()
         })
-    }
-
-    /// It is the server's.
-    fn clock(&self) -> Option<&Arc<HandClock>> {
-        None
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn new(print: KeyHash, shown: Shown, line: Option<KeyId>, seen: Instant) -> Self {
-        Self { print, shown, line, seen, used: AtomicBool::new(true) }
+        Self { print, shown, line, seen, used: AtomicBool::new(false) }
     }
 }
 
@@ -74,7 +74,8 @@ impl Ring {
     }
 
     pub(super) fn put(&mut self, entry: Entry) {
-        if let Some(known) = self.places.get(&entry.print).and_then(|at| self.entries.get_mut(*at)) {
+        if let Some(known) = self.places.get(&entry.print).and_then(|at| self.entries.get_mut(*at))
+        {
             *known = entry;
             return;
         }
@@ -96,9 +97,8 @@ impl Ring {
         for _ in 0..=self.entries.len() {
             let at = self.hand % self.entries.len().max(1);
             self.hand = at + 1;
-            let used = self.entries.get_mut(at).is_some_and(|entry| {
-                std::mem::take(entry.used.get_mut())
-            });
+            let used =
+                self.entries.get_mut(at).is_some_and(|entry| std::mem::take(entry.used.get_mut()));
             if !used {
                 return at;
             }
