@@ -25,6 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         tenant: "school".into(),
         user: Some("jihye".into()),
         team: None,
+        org: None,
         scope: Scope::all(),
     };
     let plan = Arc::new(Plan { models: Scope::all(), ..Plan::default() });

@@ -124,6 +124,7 @@ pub fn grant() -> Arc<Grant> {
         tenant: "tenant".into(),
         user: None,
         team: None,
+        org: None,
         scope: Scope::all(),
     };
     Arc::new(Grant::new(principal, Arc::new(plan), Vec::new(), &Zone::UTC))

@@ -88,6 +88,8 @@ pub enum Owner {
     Feature,
     /// A group of keys.
     Team,
+    /// Several teams.
+    Org,
     /// All of a tenant.
     Tenant,
     /// Whoever runs the gateway: pays what no caller owes.

@@ -1,99 +1,14 @@
 //! Who asks, and so who pays.
+//!
+//! A [`Principal`] is who shows a key; a [`Grant`] is what that gives: the [`Level`]s from the key
+//! up to its tenant, each with limits of its own, and the [`Payer`]s that follow from them.
 
-use std::sync::Arc;
-
-use jiff::Timestamp;
+mod grant;
 
 use crate::Str;
-use crate::ledger::{AccountId, Owner};
-use crate::money::Money;
-use crate::quota::{Limit, Plan, Quantity, Window, Zone};
+use crate::ledger::Owner;
 
-/// What a key gives whoever shows it. Made once for each key, not for each call.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Grant {
-    /// Who that is.
-    pub principal: Arc<Principal>,
-    /// What was sold.
-    pub plan: Arc<Plan>,
-    /// Limits of the key itself, beside those of the plan.
-    pub limits: Vec<Limit>,
-    /// The accounts that pay, all of them for every call.
-    pub payers: Vec<Payer>,
-}
-
-/// An account that pays for a key's calls; where it counts a window, one account after another.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Payer {
-    /// Whose account.
-    pub owner: Owner,
-    /// The owner's id.
-    pub name: Str,
-    /// The rule that limits it, without its amount (`$/month`); empty for a balance.
-    pub rule: Str,
-    /// The time it counts; `None` for a balance.
-    pub window: Option<Window>,
-    /// What may be spent; `None` is without limit, declared so.
-    pub limit: Option<Money>,
-}
-
-impl Payer {
-    /// A balance that is declared to be without limit: it only counts.
-    pub fn unlimited(owner: Owner, name: impl Into<Str>) -> Self {
-        Self { owner, name: name.into(), rule: Str::default(), window: None, limit: None }
-    }
-
-    /// What a limit on money makes of an owner; `None` for limits on anything else.
-    pub fn limited(owner: Owner, name: impl Into<Str>, limit: &Limit, zone: &Zone) -> Option<Self> {
-        let Quantity::Money(amount) = limit.quantity else { return None };
-        // Without the amount: who may spend more from now on has spent what they have.
-        let (name, rule) = (name.into(), Str::from(limit.span()));
-        Some(Self { owner, name, rule, window: limit.window(zone), limit: Some(amount) })
-    }
-
-    /// The account at an instant.
-    pub fn account(&self, now: Timestamp) -> AccountId {
-        let window = self.window.as_ref().map(|w| w.window_at(now));
-        AccountId { owner: self.owner, name: self.name.clone(), rule: self.rule.clone(), window }
-    }
-}
-
-impl Grant {
-    /// What a key of that plan gives: its own account counts all it spends, and each limit on
-    /// money has an account beside it.
-    pub fn new(principal: Principal, plan: Arc<Plan>, limits: Vec<Limit>, zone: &Zone) -> Self {
-        let key = principal.key.0.clone();
-        let limited = |limit| Payer::limited(Owner::Key, key.clone(), limit, zone);
-        let mut payers = vec![Payer::unlimited(Owner::Key, key.clone())];
-        for payer in plan.limits.iter().chain(&limits).filter_map(limited) {
-            // Two limits of one span are one account, and the lower one holds.
-            match payers.iter_mut().find(|p| p.rule == payer.rule) {
-                Some(known) => known.limit = known.limit.min(payer.limit),
-                None => payers.push(payer),
-            }
-        }
-        Self { principal: Arc::new(principal), plan, limits, payers }
-    }
-
-    /// Whoever embeds the gateway in a program of theirs and pays for it themselves: every model,
-    /// no limit, one account that counts.
-    pub fn embedded() -> Self {
-        let principal = Principal {
-            key: KeyId::from("embedded"),
-            tenant: TenantId::from("embedded"),
-            user: None,
-            team: None,
-            scope: Scope::all(),
-        };
-        let plan = Plan { models: Scope::all(), ..Plan::default() };
-        Self::new(principal, Arc::new(plan), Vec::new(), &Zone::UTC)
-    }
-
-    /// Whether a model may be used: both the key's scope and the plan's must have it.
-    pub fn allows(&self, model: &str) -> bool {
-        self.principal.scope.allows(model) && self.plan.models.allows(model)
-    }
-}
+pub use grant::{Grant, Level, Payer, account_name};
 
 /// The authenticated caller. Everything here was decided by us, nothing by the request's body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,8 +21,25 @@ pub struct Principal {
     pub user: Option<UserId>,
     /// The team, when keys are grouped.
     pub team: Option<TeamId>,
+    /// The part of the tenant.
+    pub org: Option<OrgId>,
     /// Which models the key may use.
     pub scope: Scope,
+}
+
+impl Principal {
+    /// The id of its owner of a kind.
+    pub fn id(&self, owner: Owner) -> Option<&Str> {
+        match owner {
+            Owner::Key => Some(&self.key.0),
+            Owner::User => self.user.as_ref().map(|id| &id.0),
+            Owner::Team => self.team.as_ref().map(|id| &id.0),
+            Owner::Org => self.org.as_ref().map(|id| &id.0),
+            Owner::Tenant => Some(&self.tenant.0),
+            // A purpose is the call's, and the operator is everybody's.
+            Owner::Feature | Owner::Operator => None,
+        }
+    }
 }
 
 /// What a key may use.
@@ -130,6 +62,36 @@ impl Scope {
             Some(prefix) => model.starts_with(prefix),
             None => *pattern == model,
         })
+    }
+
+    /// Whether everything that a name or pattern means may be used.
+    pub fn covers(&self, pattern: &str) -> bool {
+        self.models.iter().any(|outer| contains(outer, pattern))
+    }
+
+    /// What both allow: of each pair the narrower one, if one is. Of two patterns either one
+    /// contains the other or they have nothing in common, so that this is exact; and no list grows
+    /// beyond the sum of both.
+    #[must_use]
+    pub fn meet(&self, other: &Self) -> Self {
+        let mut models: Vec<Str> = Vec::new();
+        let inside = |from: &Self, other: &Self| -> Vec<Str> {
+            from.models.iter().filter(|p| other.covers(p)).cloned().collect()
+        };
+        for pattern in inside(self, other).into_iter().chain(inside(other, self)) {
+            if !models.contains(&pattern) {
+                models.push(pattern);
+            }
+        }
+        Self { models }
+    }
+}
+
+/// Whether everything that `inner` means, `outer` means, too.
+fn contains(outer: &str, inner: &str) -> bool {
+    match outer.strip_suffix('*') {
+        Some(prefix) => inner.strip_suffix('*').unwrap_or(inner).starts_with(prefix),
+        None => outer == inner,
     }
 }
 
@@ -189,6 +151,11 @@ names! {
     UserId;
     /// A group of keys.
     TeamId;
+    /// A part of a tenant: several teams.
+    OrgId;
     /// A purpose with a plan, a priority and a price tag: chat, boost, analysis …
     FeatureId;
 }
+
+#[cfg(test)]
+mod tests;

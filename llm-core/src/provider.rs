@@ -37,6 +37,10 @@ pub struct Credential {
 /// What a vendor says of its limits in the headers of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LimitHint {
+    /// Requests that the window allows.
+    pub requests_limit: Option<u64>,
+    /// Tokens that the window allows.
+    pub tokens_limit: Option<u64>,
     /// Requests left in the window.
     pub requests_left: Option<u64>,
     /// Tokens left in the window.

@@ -21,7 +21,7 @@ use crate::ledger::rules::{Account, Refused, Violation};
 use crate::ledger::{AccountId, HoldId, HoldProof, Receipt, Settlement};
 use crate::money::{Money, Unit};
 use crate::principal::{Grant, KeyId, TenantId, UserId};
-use crate::quota::{Limit, Verdict};
+use crate::quota::{Limit, Verdict, WindowId};
 use crate::seam::BoxFuture;
 
 pub use record::{CallRecord, Outcome};
@@ -97,6 +97,21 @@ pub struct Line<U: Unit = Money> {
     pub limit: Option<U>,
 }
 
+/// How a ledger is doing: plain numbers of about one moment, that nobody waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LedgerHealth<U: Unit = Money> {
+    /// Holds that have not ended.
+    pub holds_open: u64,
+    /// Holds that a crash left open, and that were ended since.
+    pub reclaimed: u64,
+    /// What the operator paid since this process began.
+    pub loss: U,
+    /// How long the oldest end waits that is not stored for good.
+    pub lag: Duration,
+    /// Whether the store behind it does not answer.
+    pub degraded: bool,
+}
+
 /// Accounts that pay. Every step is idempotent by the hold's id, so that whoever does not know
 /// whether a step happened repeats it.
 ///
@@ -136,6 +151,11 @@ pub trait Ledger<U: Unit = Money>: Send + Sync + fmt::Debug + 'static {
 
     /// Recomputes every balance from its journal.
     fn verify(&self) -> Stored<'_, Audit>;
+
+    /// How it is doing; `None` where nobody keeps count.
+    fn health(&self) -> Option<LedgerHealth<U>> {
+        None
+    }
 }
 
 /// What a recomputation found.
@@ -275,6 +295,17 @@ pub trait CacheStore: Send + Sync + fmt::Debug + 'static {
     fn purge<'a>(&'a self, what: &'a Purge) -> Stored<'a, u64>;
 }
 
+/// What a count turned out to be too low or too high by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Correction {
+    /// The limit that counted.
+    pub limit: Limit,
+    /// What it was booked under: [`Verdict::slice`].
+    pub slice: WindowId,
+    /// By how much; negative gives back.
+    pub by: i64,
+}
+
 /// Counts that several replicas share. The store's own clock decides which window it is.
 pub trait Counters: Send + Sync + fmt::Debug + 'static {
     /// Counts `n` against each rule of an owner, or against none. The first refusal is the answer
@@ -284,6 +315,14 @@ pub trait Counters: Send + Sync + fmt::Debug + 'static {
         owner: &'a AccountId,
         asks: &'a [(Limit, u64)],
     ) -> Stored<'a, Vec<Verdict>>;
+
+    /// Puts right what was taken, more or less, and past the limit if need be: what has flowed has
+    /// flowed. In the order of the question that took, where two of its limits count the same. A
+    /// slice that counts no more is left alone.
+    ///
+    /// Not to be asked again when nobody knows whether it happened: it would happen twice.
+    fn correct<'a>(&'a self, owner: &'a AccountId, corrections: &'a [Correction])
+    -> Stored<'a, ()>;
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! From a description to a gateway.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use llm_core::catalog::Override;
 use llm_core::principal::Grant;
 use llm_core::quota::Zone;
 use llm_core::seam::{Clock, Entropy};
-use llm_core::store::{CacheStore, CallLog, Ledger};
+use llm_core::store::{CacheStore, CallLog, Counters, Ledger};
 use parking_lot::Mutex;
 use prometheus::Registry;
 
@@ -16,6 +17,7 @@ use crate::gateway::{Gateway, Stages};
 use crate::ledger::MemoryLedger;
 use crate::log::LogQueue;
 use crate::metrics::Metrics;
+use crate::metrics::quota::Watched;
 use crate::model::Policy;
 use crate::settings::{ModelSettings, Problem, Problems, Settings, VendorSettings, Workshop};
 use crate::stage::admit::fair::Bounds;
@@ -41,6 +43,7 @@ pub struct GatewayBuilder {
     registry: Option<Registry>,
     embedded: Option<Arc<Grant>>,
     bounds: Option<AdmissionBounds>,
+    counters: Option<(Arc<dyn Counters>, NonZeroU32)>,
     cache_bytes: Option<u64>,
     cache_store: Option<Arc<dyn CacheStore>>,
     embedder: Option<Arc<dyn Embedder>>,
@@ -109,6 +112,14 @@ impl GatewayBuilder {
         self
     }
 
+    /// Whose quotas metrics show. Where any of them has accounts, the gateway must be built within a
+    /// runtime.
+    #[must_use]
+    pub fn watched(mut self, watched: Watched) -> Self {
+        self.settings.watched = watched;
+        self
+    }
+
     /// Everything that may change later, at once; adds to what was said before.
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
@@ -117,6 +128,7 @@ impl GatewayBuilder {
         self.settings.overrides.extend(settings.overrides);
         self.settings.rules = settings.rules;
         self.settings.content = settings.content;
+        self.settings.watched = settings.watched;
         self
     }
 
@@ -139,6 +151,15 @@ impl GatewayBuilder {
     #[must_use]
     pub fn registry(mut self, registry: Registry) -> Self {
         self.registry = Some(registry);
+        self
+    }
+
+    /// Where replicas count together, and how many of them there are. While the store does not
+    /// answer, each of them lets in its part of every limit. The gateway must then be built within a
+    /// runtime.
+    #[must_use]
+    pub fn counters(mut self, store: Arc<dyn Counters>, replicas: NonZeroU32) -> Self {
+        self.counters = Some((store, replicas));
         self
     }
 
@@ -190,6 +211,10 @@ impl GatewayBuilder {
     /// assert_eq!(problems.len(), 3);
     /// ```
     pub fn build(self) -> Result<Gateway, Problems> {
+        if self.counters.is_some() && tokio::runtime::Handle::try_current().is_err() {
+            let text = "what turns out otherwise is told in the background: build within a runtime";
+            return Err(vec![Problem::new("counters", text)].into());
+        }
         let unregistered = |e: prometheus::Error| vec![Problem::new("registry", e.to_string())];
         let metrics = Arc::new(Metrics::new().map_err(unregistered)?);
         let clock = self.clock.unwrap_or_else(crate::seam::clock);
@@ -210,12 +235,17 @@ impl GatewayBuilder {
         workshop.metrics.register(&self.registry.unwrap_or_default()).map_err(unregistered)?;
         let bounds = self.bounds.unwrap_or_else(usual_bounds);
         let log = self.log.map(|log| LogQueue::start(log, workshop.metrics.log_dropped.clone()));
-        Ok(Gateway::assemble(workshop, snapshot, |w, current| Stages {
+        let mut admission = Admission::new(bounds, Arc::clone(&workshop.clock));
+        if let Some((store, replicas)) = self.counters {
+            admission = admission.sharing(store, replicas);
+        }
+        let admission = Arc::new(admission);
+        Ok(Gateway::assemble(workshop, snapshot, Arc::clone(&admission), |w, current| Stages {
             record: RecordStage::new(
                 current,
                 Desk { log, metrics: Arc::clone(&w.metrics), clock: Arc::clone(&w.clock) },
             ),
-            admit: AdmitStage::new(Arc::new(Admission::new(bounds, Arc::clone(&w.clock)))),
+            admit: AdmitStage::new(admission),
             reserve: ReserveStage {
                 ledger: Arc::clone(&w.ledger),
                 clock: Arc::clone(&w.clock),
@@ -229,11 +259,7 @@ impl GatewayBuilder {
                 metrics: Arc::clone(&w.metrics),
                 hedges: Hedges::default(),
             },
-            gate: GateStage {
-                clock: Arc::clone(&w.clock),
-                entropy: Arc::clone(&w.entropy),
-                metrics: Arc::clone(&w.metrics),
-            },
+            gate: GateStage { clock: Arc::clone(&w.clock), entropy: Arc::clone(&w.entropy) },
             send: Upstream::new(Arc::clone(&w.clock)),
         }))
     }

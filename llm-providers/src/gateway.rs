@@ -14,10 +14,11 @@ use tower::Service;
 
 use crate::asking::Asking;
 use crate::metrics::Metrics;
+use crate::metrics::quota::QuotaWatch;
 use crate::model::Snapshot;
 use crate::reply::Reply;
 use crate::settings::{Problems, Settings, Workshop};
-use crate::stage::admit::AdmitStage;
+use crate::stage::admit::{Admission, AdmitStage};
 use crate::stage::cache::CacheStage;
 use crate::stage::gate::GateStage;
 use crate::stage::inspect::InspectStage;
@@ -75,6 +76,7 @@ struct Inner {
     stack: Stack,
     current: Arc<ArcSwap<Snapshot>>,
     workshop: Workshop,
+    quotas: Arc<QuotaWatch>,
 }
 
 impl Gateway {
@@ -86,11 +88,16 @@ impl Gateway {
     pub(crate) fn assemble(
         workshop: Workshop,
         snapshot: Snapshot,
+        admission: Arc<Admission>,
         stages: impl FnOnce(&Workshop, Arc<ArcSwap<Snapshot>>) -> Stages,
     ) -> Self {
         let current = Arc::new(ArcSwap::from_pointee(snapshot));
+        let (ledger, clock) = (Arc::clone(&workshop.ledger), Arc::clone(&workshop.clock));
+        let quotas = QuotaWatch::new(admission, ledger, clock, Arc::clone(&current));
+        workshop.metrics.scrape.of(&quotas);
+        quotas.start();
         let stack = stack(stages(&workshop, Arc::clone(&current)));
-        Self(Arc::new(Inner { stack, current, workshop }))
+        Self(Arc::new(Inner { stack, current, workshop, quotas }))
     }
 
     /// One call through the whole pipeline: what the proxy uses, and what everything else here is
@@ -105,6 +112,7 @@ impl Gateway {
     pub fn reload(&self, settings: Settings) -> Result<(), Problems> {
         let snapshot = self.0.workshop.snapshot(settings)?;
         self.0.current.store(Arc::new(snapshot));
+        self.0.quotas.start();
         Ok(())
     }
 
@@ -140,6 +148,11 @@ impl Gateway {
     /// Who keeps the accounts.
     pub fn ledger(&self) -> &Arc<dyn Ledger> {
         &self.0.workshop.ledger
+    }
+
+    /// What is left of the quotas that are watched.
+    pub fn quotas(&self) -> &Arc<QuotaWatch> {
+        &self.0.quotas
     }
 
     /// What is counted.

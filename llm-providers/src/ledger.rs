@@ -12,7 +12,7 @@ use llm_core::ledger::rules::{self, Account, Refused, Violation};
 use llm_core::ledger::{AccountId, HoldId, HoldProof, Receipt, Settlement};
 use llm_core::money::{Money, Unit};
 use llm_core::seam::BoxFuture;
-use llm_core::store::{Audit, Ledger, Line, NotReserved, StoreError, Stored};
+use llm_core::store::{Audit, Ledger, LedgerHealth, Line, NotReserved, StoreError, Stored};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
@@ -223,6 +223,12 @@ impl Ledger for MemoryLedger {
     fn set_limit<'a>(&'a self, account: &'a AccountId, limit: Option<Money>) -> Stored<'a, ()> {
         self.0.lock().accounts.entry(account.clone()).or_default().limit = limit;
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn health(&self) -> Option<LedgerHealth> {
+        let table = self.0.lock();
+        let holds_open = table.holds.len() as u64;
+        Some(LedgerHealth { holds_open, loss: table.loss, ..LedgerHealth::default() })
     }
 
     fn verify(&self) -> Stored<'_, Audit> {

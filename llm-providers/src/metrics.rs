@@ -5,6 +5,9 @@
 //! from a request, so that no caller can mint a series; every handle of a call's happy way is
 //! resolved when the configuration is built.
 
+pub mod quota;
+mod scrape;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +22,7 @@ use prometheus::{
 };
 
 use crate::model::Model;
+use scrape::Scrape;
 
 /// Seconds, from a cache hit to a long chain of thought.
 const SECONDS: [f64; 14] =
@@ -38,7 +42,8 @@ pub struct Metrics {
     tokens: IntCounterVec,
     attempts: IntCounterVec,
     breaker: IntGaugeVec,
-    key_up: IntGaugeVec,
+    /// What is read when somebody scrapes.
+    pub(crate) scrape: Scrape,
     /// A call went on with another target: from, to, why.
     pub(crate) fallbacks: IntCounterVec,
     /// What the cache did.
@@ -167,7 +172,7 @@ impl Metrics {
                 &[PROVIDER, MODEL, "error_type"],
             )?,
             breaker: gauges("gw_breaker_state", "0 closed, 1 probing, 2 open", &["deployment"])?,
-            key_up: gauges("gw_provider_key_up", "Whether a key is in use", &[PROVIDER, "key"])?,
+            scrape: Scrape::new()?,
             fallbacks: counters(
                 "gw_fallback_total",
                 "Calls that went on elsewhere",
@@ -210,7 +215,7 @@ impl Metrics {
             Box::new(self.tokens.clone()),
             Box::new(self.attempts.clone()),
             Box::new(self.breaker.clone()),
-            Box::new(self.key_up.clone()),
+            Box::new(self.scrape.clone()),
             Box::new(self.fallbacks.clone()),
             Box::new(self.cache.clone()),
             Box::new(self.denied.clone()),
@@ -261,11 +266,6 @@ impl Metrics {
     /// What a content rule found; its name comes from the configuration.
     pub(crate) fn content_rule(&self, name: &str) -> IntCounter {
         self.content.with_label_values(&[name])
-    }
-
-    /// Whether a key of a vendor is in use.
-    pub(crate) fn key(&self, provider: &str, key: &str) -> IntGauge {
-        self.key_up.with_label_values(&[provider, key])
     }
 
     /// A call has ended.

@@ -9,6 +9,7 @@ use llm_core::error::{Error, Kind};
 use llm_core::provider::TargetId;
 
 use crate::metrics::ModelMetrics;
+use crate::metrics::quota::Scopes;
 use crate::stage::admit::OwnerRules;
 use crate::stage::inspect::Rules;
 use crate::target::{Target, Vendor};
@@ -27,6 +28,8 @@ pub struct Snapshot {
     pub(crate) content: Option<Rules>,
     /// Limits by kind of owner, beside those that a key was sold.
     pub rules: OwnerRules,
+    /// Whose quotas metrics show.
+    pub(crate) scopes: Scopes,
 }
 
 /// A name that callers send, and what answers to it.

@@ -68,12 +68,14 @@ pub struct Paced {
     pub requests: Option<Box<Verdict>>,
     /// On tokens.
     pub tokens: Option<Box<Verdict>>,
+    /// Whether they are shared with other replicas, and only our part of them could be counted.
+    pub degraded: bool,
 }
 
 impl Paced {
     pub(crate) fn of(requests: Option<&Verdict>, tokens: Option<&Verdict>) -> Self {
         let boxed = |v: Option<&Verdict>| v.cloned().map(Box::new);
-        Self { requests: boxed(requests), tokens: boxed(tokens) }
+        Self { requests: boxed(requests), tokens: boxed(tokens), degraded: false }
     }
 }
 

@@ -15,6 +15,7 @@ use llm_core::store::Ledger;
 use parking_lot::Mutex;
 
 use crate::metrics::Metrics;
+use crate::metrics::quota::{Scopes, Watched};
 use crate::model::{Choice, Model, Policy, Snapshot};
 use crate::stage::admit::OwnerRules;
 use crate::stage::admit::limits::Rules as RulesOf;
@@ -37,6 +38,8 @@ pub struct Settings {
     pub rules: OwnerRules,
     /// What may be said to any model.
     pub content: ContentRules,
+    /// Whose quotas metrics show.
+    pub watched: Watched,
 }
 
 /// A vendor: its description, the way there, its keys.
@@ -220,6 +223,11 @@ impl Workshop {
         }
         self.check(&settings.rules, &models, &vendors, &mut problems);
         let content = Rules::read(&settings.content, &self.metrics, &mut problems);
+        let scopes = Scopes::new(&settings.watched);
+        if scopes.have_money() && tokio::runtime::Handle::try_current().is_err() {
+            let text = "balances are read in the background: build within a runtime";
+            problems.push(Problem::new("watched", text));
+        }
         // What no configuration names any more is forgotten, so that this map cannot grow.
         let kept = targets.iter().map(|(id, t): (_, &Arc<Target>)| (id.clone(), t.lasting.clone()));
         let kept = kept.collect();
@@ -227,7 +235,7 @@ impl Workshop {
             *self.health.lock() = kept;
             self.keys.lock().retain(|name, _| vendors.contains_key(name));
             let rules = settings.rules;
-            return Ok(Snapshot { models, vendors, targets, rules, content });
+            return Ok(Snapshot { models, vendors, targets, rules, content, scopes });
         }
         Err(problems)
     }
@@ -250,6 +258,8 @@ impl Workshop {
         look("key".to_owned(), &rules.key);
         look("user".to_owned(), &rules.user);
         look("team".to_owned(), &rules.team);
+        look("org".to_owned(), &rules.org);
+        look("tenant".to_owned(), &rules.tenant);
         for (model, rules) in &rules.models {
             look(format!("models.{model}"), rules);
         }

@@ -62,6 +62,10 @@ impl Counter {
 
     /// Whether `n` more would fit. Changes nothing.
     pub fn ask(&self, n: u64, now: Timestamp) -> Verdict {
+        self.ask_within(self.limit, n, now)
+    }
+
+    fn ask_within(&self, limit: u64, n: u64, now: Timestamp) -> Verdict {
         let now = now.max(self.latest);
         let reach = self.window.reach(now);
         let live = || self.slices.iter().filter(|s| s.id.start >= reach);
@@ -69,28 +73,28 @@ impl Counter {
             (used.saturating_add(s.used), reserved.saturating_add(s.reserved))
         });
         let taken = used.saturating_add(reserved);
-        let remaining = self.limit.saturating_sub(taken);
+        let remaining = limit.saturating_sub(taken);
         let allowed = n <= remaining;
         let mut left = taken;
         let fits = live().find(|s| {
             left = left.saturating_sub(s.used.saturating_add(s.reserved));
-            left.checked_add(n).is_some_and(|sum| sum <= self.limit)
+            left.checked_add(n).is_some_and(|sum| sum <= limit)
         });
         let last = if allowed { live().next_back() } else { fits };
         let resets_at = last.map(|s| self.window.leaves(&s.id));
-        let (rule, limit, slice) = (self.rule.clone(), self.limit, self.window.slice_at(now));
+        let (rule, slice) = (self.rule.clone(), self.window.slice_at(now));
         debug_assert!(taken.saturating_add(remaining) >= limit);
         Verdict { allowed, rule, limit, used, reserved, remaining, resets_at, slice }
     }
 
     /// Counts `n` if it fits.
     pub fn take(&mut self, n: u64, now: Timestamp) -> Verdict {
-        self.count(n, now, |used, _| used)
+        self.count(self.limit, n, now, |used, _| used)
     }
 
     /// Sets `n` aside if it fits, until [`Counter::settle`] says what it was.
     pub fn reserve(&mut self, n: u64, now: Timestamp) -> Verdict {
-        self.count(n, now, |_, reserved| reserved)
+        self.count(self.limit, n, now, |_, reserved| reserved)
     }
 
     /// Replaces what was set aside by what was used, which may be more: tokens that have flowed
@@ -103,15 +107,34 @@ impl Counter {
         }
     }
 
+    /// Puts right what was used. A slice that counts no more is left alone.
+    pub fn correct(&mut self, slice: WindowId, by: i64) {
+        if let Some(slice) = self.slices.iter_mut().find(|s| s.id == slice) {
+            slice.used = slice.used.saturating_add_signed(by);
+        }
+    }
+
+    /// Sets `n` aside if it fits into another limit than the counter's own: a share of it, or
+    /// whatever somebody else has allowed.
+    pub fn reserve_within(&mut self, limit: u64, n: u64, now: Timestamp) -> Verdict {
+        self.count(limit, n, now, |_, reserved| reserved)
+    }
+
+    /// Its limit.
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
     /// The verdict after the count, so that `used` and `remaining` are what a caller may be told.
     /// Computed from the one before: asking a rolling window again would be half of the cost.
     fn count(
         &mut self,
+        limit: u64,
         n: u64,
         now: Timestamp,
         field: for<'a> fn(&'a mut u64, &'a mut u64) -> &'a mut u64,
     ) -> Verdict {
-        let mut verdict = self.ask(n, now);
+        let mut verdict = self.ask_within(limit, n, now);
         if !verdict.allowed {
             return verdict;
         }
@@ -130,7 +153,7 @@ impl Counter {
         *field(&mut verdict.used, &mut verdict.reserved) += n;
         verdict.remaining -= n;
         verdict.resets_at = Some(self.window.leaves(&verdict.slice));
-        debug_assert_eq!(verdict, Verdict { allowed: true, ..self.ask(0, now) });
+        debug_assert_eq!(verdict, Verdict { allowed: true, ..self.ask_within(limit, 0, now) });
         verdict
     }
 }

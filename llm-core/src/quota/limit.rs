@@ -31,7 +31,7 @@ pub struct Limit {
 }
 
 /// How much of what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Quantity {
     /// Calls.
     Requests(u64),
@@ -136,6 +136,20 @@ impl Limit {
     /// Whether the mode suits quantity and period.
     pub fn is_countable(&self) -> bool {
         self.period.allows(self.mode) && (self.mode == Mode::Calendar || !self.quantity.is_paid())
+    }
+
+    /// Whether both count the same, up to where they end.
+    pub fn counts_as(&self, other: &Self) -> bool {
+        let same =
+            std::mem::discriminant(&self.quantity) == std::mem::discriminant(&other.quantity);
+        same && self.period == other.period && self.mode == other.mode
+    }
+
+    /// The one that ends first, of two that count the same.
+    #[must_use]
+    pub fn lower(self, other: Self) -> Self {
+        debug_assert!(self.counts_as(&other), "limits of two spans cannot be compared");
+        if other.quantity < self.quantity { other } else { self }
     }
 
     /// The mode of a limit that names none.

@@ -5,11 +5,14 @@ use std::time::Duration;
 use http::HeaderMap;
 use llm_core::provider::LimitHint;
 
-/// Names for the same four things.
+/// Names for the same six things.
 const REQUESTS_LEFT: [&str; 2] =
     ["x-ratelimit-remaining-requests", "anthropic-ratelimit-requests-remaining"];
 const TOKENS_LEFT: [&str; 2] =
     ["x-ratelimit-remaining-tokens", "anthropic-ratelimit-tokens-remaining"];
+const REQUESTS_LIMIT: [&str; 2] =
+    ["x-ratelimit-limit-requests", "anthropic-ratelimit-requests-limit"];
+const TOKENS_LIMIT: [&str; 2] = ["x-ratelimit-limit-tokens", "anthropic-ratelimit-tokens-limit"];
 const REQUESTS_RESET: &str = "x-ratelimit-reset-requests";
 const TOKENS_RESET: &str = "x-ratelimit-reset-tokens";
 
@@ -18,6 +21,8 @@ pub(super) fn read(headers: &HeaderMap) -> Option<LimitHint> {
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
     let number = |names: [&str; 2]| names.into_iter().find_map(|n| text(n)?.trim().parse().ok());
     let hint = LimitHint {
+        requests_limit: number(REQUESTS_LIMIT),
+        tokens_limit: number(TOKENS_LIMIT),
         requests_left: number(REQUESTS_LEFT),
         tokens_left: number(TOKENS_LEFT),
         requests_reset: text(REQUESTS_RESET).and_then(duration),

@@ -1,8 +1,8 @@
 //! Who may come in: rules of pace, calls in flight, and a queue where both allow but the house is
 //! full.
 //!
-//! The actors are the *owners* of a call (its key, user, team and model), the rules each of them
-//! has, and the [`Fair`] queue before the running calls. [`Admission`] asks them in the order of
+//! The actors are the *owners* of a call (the levels of its grant, from the key to the tenant, and
+//! its model), the rules each of them has, and the [`Fair`] queue before the running calls. [`Admission`] asks them in the order of
 //! what asking costs, and what it grants is one [`Slot`]: dropped, it gives everything back, once.
 //! Deliberately absent: money. Refusing here must not touch the ledger.
 
@@ -12,29 +12,37 @@ pub mod flight;
 pub mod gcra;
 pub mod limits;
 pub mod meter;
+mod shared;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use llm_core::Str;
 use llm_core::error::{Error, Kind, Refusal};
-use llm_core::principal::{Grant, Priority, TenantId};
+use llm_core::ledger::Owner;
+use llm_core::principal::{Grant, Priority};
 use llm_core::quota::{Limit, Verdict, Zone};
 use llm_core::seam::Clock;
+use llm_core::store::Counters;
 use smallvec::SmallVec;
 
 pub use entry::{AdmitStage, Admitted};
 use fair::{Bounds, Fair, FairSlot, Ticket};
 use flight::FlightSlot;
 use limits::{Limits, OwnerId, OwnerKind, Rules, Uncounted};
-use meter::{Ask, Booking, MeterSet, Now, OWNERS_PER_CALL, Rule, book};
+use meter::{Ask, Booking, MeterSet, Now, OWNERS_PER_CALL, Rule, Share, book};
+pub use shared::Health;
+use shared::{NotTaken, Question, Shared};
 
 /// Lets calls in. One for the life of the gateway: configuration changes come with each
 /// [`Entrant`], so that no count is lost with them.
 #[derive(Debug)]
 pub struct Admission {
     limits: Limits,
+    /// Windows that other replicas count as well.
+    shared: Option<Arc<Shared>>,
     fair: Arc<Fair>,
     lines: Lines,
     clock: Arc<dyn Clock>,
@@ -72,8 +80,26 @@ pub struct OwnerRules {
     pub user: Rules,
     /// Each team.
     pub team: Rules,
+    /// Each organisation.
+    pub org: Rules,
+    /// Each tenant.
+    pub tenant: Rules,
     /// Models by name.
     pub models: BTreeMap<Str, Rules>,
+}
+
+impl OwnerRules {
+    /// Those of a kind. A purpose and the operator have none but those of their level.
+    pub fn of(&self, owner: Owner) -> Option<&Rules> {
+        match owner {
+            Owner::Key => Some(&self.key),
+            Owner::User => Some(&self.user),
+            Owner::Team => Some(&self.team),
+            Owner::Org => Some(&self.org),
+            Owner::Tenant => Some(&self.tenant),
+            Owner::Feature | Owner::Operator => None,
+        }
+    }
 }
 
 /// A call that wants in.
@@ -105,6 +131,7 @@ pub struct Slot {
     _turn: FairSlot,
 }
 
+type Caps = SmallVec<[(OwnerKind, Arc<flight::Flight>); OWNERS_PER_CALL]>;
 type Flights = SmallVec<[FlightSlot; OWNERS_PER_CALL]>;
 
 /// A place among an owner's calls becomes free when one of them ends; nobody knows when.
@@ -118,13 +145,28 @@ impl Admission {
     pub fn new(bounds: AdmissionBounds, clock: Arc<dyn Clock>) -> Self {
         let AdmissionBounds { queue, wait_max, lines, zone } = bounds;
         let fair = Arc::new(Fair::new(queue, wait_max, Arc::clone(&clock)));
-        Self { limits: Limits::new(zone, Arc::clone(&clock)), fair, lines, clock }
+        Self { limits: Limits::new(zone, Arc::clone(&clock)), shared: None, fair, lines, clock }
+    }
+
+    /// With windows that so many replicas share. Must be called within a runtime.
+    #[must_use]
+    pub fn sharing(self, store: Arc<dyn Counters>, replicas: NonZeroU32) -> Self {
+        Self { shared: Some(Shared::start(store, replicas)), ..self }
+    }
+
+    /// How sharing goes; `None` where nothing is shared.
+    pub fn sharing_health(&self) -> Option<&Health> {
+        self.shared.as_ref().map(|shared| &*shared.health)
     }
 
     /// Lets a call in, at once or after a wait, or says which rule is against it. Cheap questions
     /// first: a caller who is too fast must not cost a place in the queue.
     pub async fn enter(&self, entrant: Entrant<'_>) -> Result<Slot, Error> {
-        let (mut booking, flights) = self.count(&entrant)?;
+        let (mut booking, flights) = match &self.shared {
+            None => self.count(&entrant)?,
+            // Boxed, so that the futures of those who share nothing stay small.
+            Some(shared) => Box::pin(self.count_shared(shared, &entrant)).await?,
+        };
         let principal = &entrant.grant.principal;
         let ticket = Ticket {
             priority: entrant.priority,
@@ -156,47 +198,105 @@ impl Admission {
     /// Calls in flight first, then pace: without any wait.
     fn count(&self, entrant: &Entrant<'_>) -> Result<(Booking, Flights), Error> {
         let now = Now::of(&*self.clock);
-        let mut sets: SmallVec<[Arc<MeterSet>; OWNERS_PER_CALL]> = SmallVec::new();
-        let mut caps = SmallVec::<[_; OWNERS_PER_CALL]>::new();
-        let mut owner = |kind, tenant: &TenantId, name: &Str, sold: [&[Limit]; 2], own: &Rules| {
-            let rules = sold.into_iter().flatten().map(|limit| Rule::Window(*limit));
-            let rules = rules.chain(own.rules.iter().copied());
-            let cap = own.in_flight_max;
+        let Path { sets, flights, .. } = self.path(entrant, now)?;
+        let ask = Ask { requests: 1, tokens: entrant.tokens };
+        let booking = book(sets, ask, Share::All, now, Arc::clone(&self.clock))
+            .map_err(|verdict| too_much(*verdict, now))?;
+        Ok((booking, flights))
+    }
+
+    /// The same where others count as well: they are asked first, and our own counts only note it;
+    /// or, where nobody answers, decide by our share.
+    async fn count_shared(
+        &self,
+        shared: &Arc<Shared>,
+        entrant: &Entrant<'_>,
+    ) -> Result<(Booking, Flights), Error> {
+        let now = Now::of(&*self.clock);
+        let Path { sets, flights, owners } = self.path(entrant, now)?;
+        let ask = Ask { requests: 1, tokens: entrant.tokens };
+        let pairs = owners.into_iter().zip(&sets);
+        let questions: SmallVec<[Question; OWNERS_PER_CALL]> =
+            pairs.map(|(owner, set)| Question { owner, limits: set.windows() }).collect();
+        let (share, borrowed) = match shared.take(&questions, ask).await {
+            Ok(borrowed) => (Share::Noted, Some(borrowed)),
+            Err(NotTaken::Refused(verdict)) => return Err(too_much(*verdict, now)),
+            Err(NotTaken::Unavailable) => (Share::Part(shared.replicas), None),
+        };
+        let now = Now::of(&*self.clock);
+        let mut booking = book(sets, ask, share, now, Arc::clone(&self.clock))
+            .map_err(|verdict| too_much(*verdict, now))?;
+        match borrowed {
+            Some(borrowed) => booking.borrow(borrowed),
+            None => booking.alone = true,
+        }
+        Ok((booking, flights))
+    }
+
+    /// Who is asked, with the places among their calls. Places first, since they come back: a key
+    /// that is full must not use up its team's pace.
+    fn path(&self, entrant: &Entrant<'_>, now: Now) -> Result<Path, Error> {
+        let mut path = Path::default();
+        let mut caps = Caps::new();
+        let (grant, rules) = (entrant.grant, entrant.rules);
+        let mut count = |said: Said<'_>, id: &dyn Fn() -> OwnerId| {
             // Most owners have no limit at all, and are never looked up.
-            if cap.is_none() && rules.clone().next().is_none() {
+            if said.cap.is_none() && !said.rules().any(|rule| rule.is_counted()) {
                 return Ok::<(), Error>(());
             }
-            let id = OwnerId { kind, tenant: tenant.clone(), name: name.clone() };
-            let tally = self.limits.tally(id, rules, cap, now).map_err(uncounted)?;
-            sets.push(Arc::clone(&tally.meters));
-            if cap.is_some() {
+            let id = id();
+            let kind = id.kind;
+            if self.shared.is_some() {
+                path.owners.push(id.clone());
+            }
+            let tally = self.limits.tally(id, said.rules(), said.cap, now).map_err(uncounted)?;
+            path.sets.push(Arc::clone(&tally.meters));
+            if said.cap.is_some() {
                 caps.push((kind, Arc::clone(&tally.flight)));
             }
             Ok(())
         };
-        let (grant, rules) = (entrant.grant, entrant.rules);
-        let principal = &*grant.principal;
-        let sold = [&grant.limits[..], &grant.plan.limits[..]];
-        owner(OwnerKind::Key, &principal.tenant, &principal.key.0, sold, &rules.key)?;
-        if let Some(user) = &principal.user {
-            owner(OwnerKind::User, &principal.tenant, &user.0, [&[], &[]], &rules.user)?;
-        }
-        if let Some(team) = &principal.team {
-            owner(OwnerKind::Team, &principal.tenant, &team.0, [&[], &[]], &rules.team)?;
+        for level in grant.levels() {
+            let said = Said::new(&level.limits, level.in_flight_max, rules.of(level.owner));
+            count(said, &|| OwnerId::level(&grant.principal.tenant, level))?;
         }
         if let Some(own) = rules.models.get(entrant.model) {
-            let nobody = TenantId::default();
-            owner(OwnerKind::Model, &nobody, entrant.model, [&[], &[]], own)?;
+            let said = Said::new(&[], None, Some(own));
+            count(said, &|| OwnerId::model(entrant.model))?;
         }
-        // Places first, since they come back: a key that is full must not use up its team's pace.
-        let mut flights = Flights::new();
         for (kind, flight) in caps {
-            flights.push(flight.take().ok_or_else(|| too_many(kind, &flight))?);
+            path.flights.push(flight.take().ok_or_else(|| too_many(kind, &flight))?);
         }
-        let ask = Ask { requests: 1, tokens: entrant.tokens };
-        let booking = book(sets, ask, now, Arc::clone(&self.clock))
-            .map_err(|verdict| too_much(*verdict, now))?;
-        Ok((booking, flights))
+        Ok(path)
+    }
+}
+
+/// What the owners of a call count, narrowest first.
+#[derive(Default)]
+struct Path {
+    sets: SmallVec<[Arc<MeterSet>; OWNERS_PER_CALL]>,
+    flights: Flights,
+    /// Whose the sets are, where somebody else is asked.
+    owners: SmallVec<[OwnerId; 1]>,
+}
+
+/// All that is said of one owner: what its level has, and what holds for all of its kind.
+#[derive(Clone, Copy)]
+struct Said<'a> {
+    limits: &'a [Limit],
+    own: &'a [Rule],
+    cap: Option<u32>,
+}
+
+impl<'a> Said<'a> {
+    fn new(limits: &'a [Limit], cap: Option<u32>, own: Option<&'a Rules>) -> Self {
+        let cap = [cap, own.and_then(|own| own.in_flight_max)].into_iter().flatten().min();
+        Self { limits, own: own.map_or(&[], |own| &own.rules), cap }
+    }
+
+    fn rules(self) -> impl Iterator<Item = Rule> + Clone {
+        let limits = self.limits.iter().map(|limit| Rule::Window(*limit));
+        limits.chain(self.own.iter().copied())
     }
 }
 
@@ -210,6 +310,11 @@ impl Slot {
     /// The rule on requests with the smallest share left, for the caller's headers.
     pub fn requests(&self) -> Option<&Verdict> {
         self.booking.requests.as_ref()
+    }
+
+    /// Whether the windows of this call are shared with others, and nobody could be asked.
+    pub fn is_alone(&self) -> bool {
+        self.booking.alone
     }
 
     /// The rule on tokens with the smallest share left.
@@ -244,9 +349,13 @@ fn too_much(verdict: Verdict, now: Now) -> Error {
 fn too_many(kind: OwnerKind, flight: &flight::Flight) -> Error {
     let refusal = Refusal {
         rule: Str::from_static(match kind {
-            OwnerKind::Key => "key calls in flight",
-            OwnerKind::User => "user calls in flight",
-            OwnerKind::Team => "team calls in flight",
+            OwnerKind::Level(Owner::Key) => "key calls in flight",
+            OwnerKind::Level(Owner::User) => "user calls in flight",
+            OwnerKind::Level(Owner::Feature) => "feature calls in flight",
+            OwnerKind::Level(Owner::Team) => "team calls in flight",
+            OwnerKind::Level(Owner::Org) => "org calls in flight",
+            OwnerKind::Level(Owner::Tenant) => "tenant calls in flight",
+            OwnerKind::Level(Owner::Operator) => "operator calls in flight",
             OwnerKind::Model => "model calls in flight",
         }),
         limit: u64::from(flight.max()),

@@ -22,12 +22,12 @@ use llm_core::seam::{Clock, Entropy};
 
 use super::route::Attempt;
 use super::{Next, Stage};
-use crate::metrics::Metrics;
 use crate::reply::{Ending, Guard, Reply};
 use crate::target::Target;
 
 use breaker::{Outcome, Pass};
 pub use health::Health;
+use keys::Standing;
 pub use keys::{Keys, Lent, Tried};
 use room::Place;
 
@@ -53,8 +53,6 @@ pub struct GateStage {
     pub clock: Arc<dyn Clock>,
     /// Jitter.
     pub entropy: Arc<dyn Entropy>,
-    /// Totals.
-    pub metrics: Arc<Metrics>,
 }
 
 impl Stage for GateStage {
@@ -73,11 +71,9 @@ impl Stage for GateStage {
         let key = Arc::clone(&lent.credential);
         match next.run(Armed { attempt, key, _armed: () }).await {
             Ok(mut reply) => {
-                if keys.accepted(&lent) {
-                    self.metrics.key(&target.vendor.name, &lent.credential.id).set(1);
-                }
-                if let Some(spent) = reply.head.limits.and_then(|l| l.spent_for()) {
-                    keys.spare(&lent, spent, self.clock.now());
+                keys.accepted(&lent);
+                if let Some(told) = reply.head.limits {
+                    keys.told(&lent, told, self.clock.now());
                 }
                 visit.answered(reply.head.framing.is_some());
                 reply.body.lend(Box::new(visit));
@@ -86,10 +82,7 @@ impl Stage for GateStage {
             Err(error) => {
                 let error = limited(keys, &lent, error, self.clock.now());
                 if let Advice::OtherKey { rest } = error.advice() {
-                    keys.rest(&lent, rest, self.clock.now());
-                    if !rest.is_zero() {
-                        self.metrics.key(&target.vendor.name, &lent.credential.id).set(0);
-                    }
+                    keys.rest(&lent, rest, Standing::after(error.kind()), self.clock.now());
                 }
                 visit.failed(&error);
                 Err(error)
@@ -146,7 +139,7 @@ fn limited(keys: &Keys, lent: &Lent, error: Error, now: Instant) -> Error {
         Advice::Elsewhere { rest } | Advice::OtherKey { rest } => rest.max(REST_UNSAID),
         Advice::Stop | Advice::Spent | Advice::Bigger(_) => return error,
     };
-    keys.rest(lent, rest, now);
+    keys.rest(lent, rest, Standing::Limited, now);
     match keys.back(now) {
         None => error.advise(Advice::OtherKey { rest }),
         Some(back) => {

@@ -38,6 +38,7 @@ fn of(key: &'static str) -> Arc<Grant> {
         tenant: "tenant".into(),
         user: None,
         team: None,
+        org: None,
         scope: Scope::all(),
     };
     let plan = Arc::new(Plan { models: Scope::all(), ..Plan::default() });

@@ -160,6 +160,7 @@ pub(crate) fn grant(tenant: &'static str, key: &'static str) -> Arc<Grant> {
         tenant: TenantId::from(tenant),
         user: None,
         team: None,
+        org: None,
         scope: Scope::all(),
     };
     let plan = Plan { models: Scope::all(), ..Plan::default() };

@@ -13,12 +13,12 @@ use prometheus::{Registry, TextEncoder};
 
 use crate::world::{ask, settings};
 
-fn text(registry: &Registry) -> String {
+pub(crate) fn text(registry: &Registry) -> String {
     TextEncoder::new().encode_to_string(&registry.gather()).unwrap()
 }
 
 /// Lines of the page by their series.
-fn page(registry: &Registry) -> BTreeMap<String, f64> {
+pub(crate) fn page(registry: &Registry) -> BTreeMap<String, f64> {
     let text = text(registry);
     let lines = text.lines().filter(|l| !l.starts_with('#'));
     lines
@@ -50,6 +50,7 @@ async fn calls_tokens_fallbacks_and_refusals() {
         tenant: "tenant".into(),
         user: None,
         team: None,
+        org: None,
         scope: Scope::all(),
     };
     let plan = Arc::new(Plan { models: Scope::all(), ..Plan::default() });
@@ -69,6 +70,12 @@ async fn calls_tokens_fallbacks_and_refusals() {
     assert_eq!(value(fell), Some(1.0));
     let key = r#"gw_provider_key_up{gen_ai_provider_name="openai",key="one"}"#;
     assert_eq!(value(key), Some(0.0));
+    let state = |state: &str| {
+        value(&format!(
+            r#"gw_provider_key_state{{gen_ai_provider_name="openai",key="one",state="{state}"}}"#
+        ))
+    };
+    assert_eq!((state("insufficient_quota"), state("up")), (Some(1.0), Some(0.0)));
     let written = r#"gen_ai_client_token_usage{gen_ai_provider_name="anthropic",gen_ai_request_model="claude-haiku-4-5",gen_ai_token_type="output"}"#;
     assert!(value(written).is_some_and(|n| n > 0.0));
     assert_eq!(value("gw_ledger_reservations_open"), Some(0.0));

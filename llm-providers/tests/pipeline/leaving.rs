@@ -24,6 +24,7 @@ fn grant() -> Arc<Grant> {
         tenant: "tenant".into(),
         user: None,
         team: None,
+        org: None,
         scope: Scope::all(),
     };
     let limits = ["1000000/minute", "1000000000 tokens/day", "$1000/day"];
@@ -138,6 +139,7 @@ async fn hanging_up_does_not_give_tokens_back() {
         tenant: "t".into(),
         user: None,
         team: None,
+        org: None,
         scope: Scope::all(),
     };
     let plan = std::sync::Arc::new(Plan { models: Scope::all(), ..Plan::default() });

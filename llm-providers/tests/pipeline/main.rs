@@ -13,6 +13,8 @@ mod outage;
 #[cfg(test)]
 mod patience;
 #[cfg(test)]
+mod quotas;
+#[cfg(test)]
 mod resuming;
 #[cfg(test)]
 mod routing;

@@ -181,6 +181,7 @@ async fn a_key_may_use_what_it_was_sold_under_any_name() {
         tenant: "tenant".into(),
         user: None,
         team: None,
+        org: None,
         scope: Scope { models: vec!["smart".into()] },
     };
     let plan = Arc::new(Plan { models: Scope::all(), ..Plan::default() });

@@ -17,7 +17,8 @@ CREATE TABLE owner (
 CREATE TABLE account (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     unit TEXT NOT NULL,
-    owner TEXT NOT NULL CHECK (owner IN ('key', 'user', 'feature', 'team', 'tenant', 'operator')),
+    owner TEXT NOT NULL
+        CHECK (owner IN ('key', 'user', 'feature', 'team', 'org', 'tenant', 'operator')),
     name TEXT NOT NULL,
     rule TEXT NOT NULL,
     -- The window that it counts, as start/end; empty for a balance without one.

@@ -286,12 +286,20 @@ fn owner_code(owner: Owner) -> u8 {
         Owner::Team => 4,
         Owner::Tenant => 5,
         Owner::Operator => 6,
+        Owner::Org => 7,
     }
 }
 
 fn owner_of(code: u8) -> Option<Owner> {
-    let all =
-        [Owner::Key, Owner::User, Owner::Feature, Owner::Team, Owner::Tenant, Owner::Operator];
+    let all = [
+        Owner::Key,
+        Owner::User,
+        Owner::Feature,
+        Owner::Team,
+        Owner::Org,
+        Owner::Tenant,
+        Owner::Operator,
+    ];
     all.into_iter().find(|owner| owner_code(*owner) == code)
 }
 

@@ -6,6 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use llm_core::Str;
 use llm_core::principal::{KeyId, Principal, TeamId, TenantId, UserId};
 
+pub use llm_core::principal::OrgId;
+
 use super::issue::Minted;
 use super::pepper::KeyPrint;
 use super::rights::Rights;
@@ -13,10 +15,6 @@ use super::standing::{NotUsable, Standing};
 
 /// Longer than any roll-out; beyond it a rotation is two keys.
 pub const OVERLAP_MAX: Duration = Duration::from_secs(90 * 86_400);
-
-/// A part of a tenant.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OrgId(pub Str);
 
 /// Whose a key is. What is said narrows: an issuer of a team issues keys of that team alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,6 +199,7 @@ impl KeyRecord {
             tenant: self.owner.tenant.clone(),
             user: self.owner.user.clone(),
             team: self.owner.team.clone(),
+            org: self.owner.org.clone(),
             scope: standing.rights.models.clone(),
         }
     }

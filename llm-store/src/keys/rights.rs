@@ -1,12 +1,11 @@
 //! What a key may do, and the order on it: *within* and *meet*.
 //!
 //! `a.within(&b)` is what an issuer is asked; `a.meet(&b)` is what is left when both must agree.
-//! Both are exact on lists of model names and `prefix*` patterns: of two patterns either one
-//! contains the other or they have nothing in common.
+//! Both are exact on lists of model names and `prefix*` patterns: see [`Scope::meet`].
 
 use llm_core::Str;
 use llm_core::principal::Scope;
-use llm_core::quota::{Limit, Quantity};
+use llm_core::quota::Limit;
 
 /// One thing that a key may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -152,11 +151,10 @@ impl Rights {
         if let Some(action) = self.actions.iter().find(|a| !other.actions.has(*a)) {
             return Err(Excess::Action(action));
         }
-        let covered = |p: &Str| other.models.models.iter().any(|q| contains(q, p));
-        if let Some(model) = self.models.models.iter().find(|p| !covered(p)) {
+        if let Some(model) = self.models.models.iter().find(|p| !other.models.covers(p)) {
             return Err(Excess::Model(model.clone()));
         }
-        let kept = |l: &Limit| self.limits.iter().any(|own| same_rule(own, l) && !exceeds(own, l));
+        let kept = |l: &Limit| self.limits.iter().any(|own| own.counts_as(l) && !exceeds(own, l));
         match other.limits.iter().find(|l| !kept(l)) {
             Some(limit) => Err(Excess::Limit(*limit)),
             None => Ok(()),
@@ -168,69 +166,31 @@ impl Rights {
     pub fn meet(&self, other: &Self) -> Self {
         Self {
             actions: self.actions.meet(other.actions),
-            models: meet_models(&self.models, &other.models),
+            models: self.models.meet(&other.models),
             limits: tightest(self.limits.iter().chain(&other.limits)),
         }
     }
-}
-
-/// Whether everything that `inner` means, `outer` means, too.
-fn contains(outer: &str, inner: &str) -> bool {
-    match outer.strip_suffix('*') {
-        Some(prefix) => inner.strip_suffix('*').unwrap_or(inner).starts_with(prefix),
-        None => outer == inner,
-    }
-}
-
-/// Of each pair the narrower one, if one is. No list grows beyond the sum of both.
-fn meet_models(a: &Scope, b: &Scope) -> Scope {
-    let mut models: Vec<Str> = Vec::new();
-    let narrower = |from: &Scope, other: &Scope| -> Vec<Str> {
-        let inside = |p: &&Str| other.models.iter().any(|q| contains(q, p));
-        from.models.iter().filter(inside).cloned().collect()
-    };
-    for pattern in narrower(a, b).into_iter().chain(narrower(b, a)) {
-        if !models.contains(&pattern) {
-            models.push(pattern);
-        }
-    }
-    Scope { models }
 }
 
 /// Of limits on the same thing over the same time only the tightest.
 fn tightest<'a>(limits: impl Iterator<Item = &'a Limit>) -> Vec<Limit> {
     let mut out: Vec<Limit> = Vec::new();
     for limit in limits {
-        match out.iter_mut().find(|l| same_rule(l, limit)) {
-            Some(known) if exceeds(known, limit) => *known = *limit,
-            Some(_) => {}
+        match out.iter_mut().find(|l| l.counts_as(limit)) {
+            Some(known) => *known = known.lower(*limit),
             None => out.push(*limit),
         }
     }
     out
 }
 
-fn same_rule(a: &Limit, b: &Limit) -> bool {
-    let kind = std::mem::discriminant(&a.quantity) == std::mem::discriminant(&b.quantity);
-    kind && a.period == b.period && a.mode == b.mode
-}
-
 /// Whether `a` allows more than `b`, both being limits on the same thing.
 pub(super) fn exceeds(a: &Limit, b: &Limit) -> bool {
-    match (a.quantity, b.quantity) {
-        (Quantity::Requests(a), Quantity::Requests(b)) => a > b,
-        (Quantity::Tokens(a), Quantity::Tokens(b)) => a > b,
-        (Quantity::Money(a), Quantity::Money(b)) => a > b,
-        (Quantity::Credits(a), Quantity::Credits(b)) => a > b,
-        (
-            Quantity::Requests(_) | Quantity::Tokens(_) | Quantity::Money(_) | Quantity::Credits(_),
-            _,
-        ) => false,
-    }
+    a.counts_as(b) && a.quantity > b.quantity
 }
 
 /// The first limit that allows more than one of the issuer's on the same thing.
 pub(super) fn loosened(limits: &[Limit], issuer: &[Limit]) -> Option<Limit> {
-    let beyond = |l: &&Limit| limits.iter().any(|own| same_rule(own, l) && exceeds(own, l));
+    let beyond = |l: &&Limit| limits.iter().any(|own| own.counts_as(l) && exceeds(own, l));
     issuer.iter().find(beyond).copied()
 }

@@ -9,7 +9,7 @@ use llm_core::ledger::rules::{Account, Violation};
 use llm_core::ledger::{AccountId, HoldId, HoldProof, Receipt, Settlement};
 use llm_core::money::Unit;
 use llm_core::seam::BoxFuture;
-use llm_core::store::{Audit, Ledger, Line, NotReserved, StoreError, Stored};
+use llm_core::store::{Audit, Ledger, LedgerHealth, Line, NotReserved, StoreError, Stored};
 use smallvec::SmallVec;
 
 use crate::journal::Step;
@@ -73,6 +73,10 @@ impl<U: Unit> Ledger<U> for LeasedLedger<U> {
             }
             Ok(())
         })
+    }
+
+    fn health(&self) -> Option<LedgerHealth<U>> {
+        Some(self.state().health())
     }
 
     fn verify(&self) -> Stored<'_, Audit> {
@@ -191,6 +195,8 @@ impl<U: Unit> Desk<U> {
                 drop(table);
                 self.gauges.holds_open.fetch_sub(1, Ordering::Relaxed);
                 self.gauges.unfolded.fetch_add(1, Ordering::Relaxed);
+                let loss = settlement.operator.pieces();
+                self.gauges.loss.fetch_add(loss, Ordering::Relaxed);
                 if ring {
                     self.bell.ring();
                 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use llm_core::money::{Money, Unit};
+use llm_core::store::LedgerHealth;
 
 /// How a ledger is doing. Each number is right by itself; together they are of about one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +27,16 @@ pub struct LedgerState<U: Unit = Money> {
     pub leased: U,
     /// Holds that the last start found open, and ended.
     pub reclaimed: u64,
+    /// What the operator paid since this process began, for holds that were reclaimed as well.
+    pub loss: U,
+}
+
+impl<U: Unit> LedgerState<U> {
+    /// The part of it that every ledger has.
+    pub(super) fn health(&self) -> LedgerHealth<U> {
+        let Self { holds_open, reclaimed, loss, lag, degraded, fenced, .. } = *self;
+        LedgerHealth { holds_open, reclaimed, loss, lag, degraded: degraded || fenced }
+    }
 }
 
 /// The numbers behind it.
@@ -42,6 +53,7 @@ pub(super) struct Gauges {
     pub(super) journal_bytes: AtomicU64,
     pub(super) leased: AtomicI64,
     pub(super) reclaimed: AtomicU64,
+    pub(super) loss: AtomicI64,
 }
 
 impl Gauges {
@@ -57,6 +69,7 @@ impl Gauges {
             journal_bytes: AtomicU64::new(0),
             leased: AtomicI64::new(0),
             reclaimed: AtomicU64::new(0),
+            loss: AtomicI64::new(0),
         }
     }
 
@@ -81,6 +94,7 @@ impl Gauges {
             journal_bytes: get(&self.journal_bytes),
             leased: U::from_pieces(self.leased.load(Ordering::Relaxed)),
             reclaimed: get(&self.reclaimed),
+            loss: U::from_pieces(self.loss.load(Ordering::Relaxed)),
         }
     }
 }

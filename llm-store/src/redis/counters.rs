@@ -6,8 +6,8 @@
 //! One way there and back, except at the turn of a window.
 //!
 //! Counters are named by what they count and for how long, not by how much: whoever gets a higher
-//! limit keeps what was counted. Deliberately absent: money, which accounts count, and tokens that
-//! are set aside and settled later, for which the trait has no word yet.
+//! limit keeps what was counted. What turns out otherwise is corrected in the slice it was counted
+//! in, by no clock at all. Deliberately absent: money, which accounts count.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use llm_core::ledger::AccountId;
 use llm_core::ledger::rules::Violation;
 use llm_core::quota::{Limit, Mode, Quantity, Verdict, Window, WindowId, Zone};
 use llm_core::seam::Clock;
-use llm_core::store::{Counters, StoreError, Stored};
+use llm_core::store::{Correction, Counters, StoreError, Stored};
 use parking_lot::RwLock;
 use redis::aio::ConnectionManager;
 use redis::{ErrorKind, RedisError, RedisResult, Script};
@@ -29,6 +29,7 @@ use super::Redis;
 /// What a script's numbers hold exactly. Nobody counts nine thousand million million tokens; a
 /// higher limit counts as this one.
 const COUNT_MAX: u64 = (1 << 53) - 1;
+const BY_MAX: i64 = (1 << 53) - 1;
 /// Rules of one question: those of a plan and of a key, several times over.
 pub const RULES_MAX: usize = 64;
 /// Rules whose windows are remembered: all that a configuration has. Others are computed each time.
@@ -40,6 +41,7 @@ const ROUNDS_MAX: usize = 3;
 #[derive(Debug)]
 pub(super) struct Counting {
     script: Script,
+    correct: Script,
     zone: Zone,
     known: RwLock<HashMap<Limit, Arc<Rule>>>,
     /// How far the server's clock was ahead of ours when it last said.
@@ -72,7 +74,8 @@ struct Ask {
 impl Counting {
     pub(super) fn new(zone: Zone) -> Self {
         let script = Script::new(include_str!("lua/take.lua"));
-        Self { script, zone, known: RwLock::default(), ahead_us: AtomicI64::new(0) }
+        let correct = Script::new(include_str!("lua/correct.lua"));
+        Self { script, correct, zone, known: RwLock::default(), ahead_us: AtomicI64::new(0) }
     }
 
     fn rule(&self, limit: &Limit) -> Result<Arc<Rule>, StoreError> {
@@ -120,6 +123,15 @@ impl Rule {
         };
         let suffix = format!("{of}/{} {mode}", limit.period);
         Some(Self { name: Str::from(limit.to_string()), suffix, limit: most, window, kind })
+    }
+
+    /// What a slice is called in a counter.
+    fn number(&self, slice: &WindowId) -> i64 {
+        let start = slice.start.as_millisecond();
+        match self.kind {
+            Kind::Rolling { width_ms, .. } => start.div_euclid(width_ms),
+            Kind::Calendar => start,
+        }
     }
 
     /// When a count of a slice is gone.
@@ -181,6 +193,32 @@ impl Counters for Redis {
             self.counts.ready()?;
             let keys = keys(&self.names.counter(owner), &asks);
             self.counts.run(|to| self.count(to, &keys, &asks)).await
+        })
+    }
+
+    fn correct<'a>(
+        &'a self,
+        owner: &'a AccountId,
+        corrections: &'a [Correction],
+    ) -> Stored<'a, ()> {
+        Box::pin(async move {
+            if corrections.is_empty() {
+                return Ok(());
+            }
+            if corrections.len() > RULES_MAX {
+                return Err(Violation::Range.into());
+            }
+            let ask = |c: &Correction| Ok(Ask { rule: self.counting.rule(&c.limit)?, n: 0 });
+            let asks = corrections.iter().map(ask).collect::<Result<Vec<_>, StoreError>>()?;
+            self.counts.ready()?;
+            let keys = keys(&self.names.counter(owner), &asks);
+            let mut call = self.counting.correct.prepare_invoke();
+            for (key, (ask, correction)) in keys.iter().zip(asks.iter().zip(corrections)) {
+                let by = correction.by.clamp(-BY_MAX, BY_MAX);
+                call.key(key).arg(ask.rule.number(&correction.slice)).arg(by);
+            }
+            let run = |mut to| async move { call.invoke_async::<i64>(&mut to).await };
+            self.counts.run(run).await.map(drop)
         })
     }
 }

@@ -52,6 +52,7 @@ impl Names {
             Owner::User => 'u',
             Owner::Feature => 'f',
             Owner::Team => 't',
+            Owner::Org => 'g',
             Owner::Tenant => 'n',
             Owner::Operator => 'o',
         };

@@ -28,11 +28,12 @@ pub(super) struct Row<U: Unit> {
     pub(super) head: [u8; 32],
 }
 
-const OWNERS: [(Owner, &str); 6] = [
+const OWNERS: [(Owner, &str); 7] = [
     (Owner::Key, "key"),
     (Owner::User, "user"),
     (Owner::Feature, "feature"),
     (Owner::Team, "team"),
+    (Owner::Org, "org"),
     (Owner::Tenant, "tenant"),
     (Owner::Operator, "operator"),
 ];
@@ -54,6 +55,7 @@ pub(super) fn key(account: &AccountId) -> Key<'_> {
         Owner::User => "user",
         Owner::Feature => "feature",
         Owner::Team => "team",
+        Owner::Org => "org",
         Owner::Tenant => "tenant",
         Owner::Operator => "operator",
     };

@@ -10,7 +10,7 @@ use llm_core::Str;
 use llm_core::ledger::{AccountId, Owner};
 use llm_core::quota::{Counter, Limit, Quantity, Verdict, Zone, take_all};
 use llm_core::seam::Clock;
-use llm_core::store::{Counters, StoreError};
+use llm_core::store::{Correction, Counters, StoreError};
 use llm_store::redis::{RULES_MAX, Redis, Settings, State, Time};
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
@@ -68,9 +68,11 @@ fn waits() -> impl Strategy<Value = i64> {
     ]
 }
 
-fn step() -> impl Strategy<Value = (i64, Vec<u64>)> {
+/// A wait, what is taken, and which earlier take is corrected before by how much.
+fn step() -> impl Strategy<Value = (i64, Vec<u64>, Option<(usize, i64)>)> {
     let n = prop_oneof![6 => 0u64..8, 1 => 0u64..120, 1 => Just(u64::MAX)];
-    (waits(), prop::collection::vec(n, 4))
+    let by = prop_oneof![6 => -9i64..9, 1 => -200i64..2_000, 1 => Just(i64::MIN)];
+    (waits(), prop::collection::vec(n, 4), prop::option::of((0usize..60, by)))
 }
 
 #[test]
@@ -103,12 +105,31 @@ fn the_local_twin_agrees() {
         let name = format!("case-{}", CASE.fetch_add(1, Ordering::Relaxed));
         let owner = AccountId::new(Owner::Key, name);
         let mut now = start + SignedDuration::from_secs(seconds);
-        for (wait, ns) in steps {
+        let mut taken: Vec<Vec<Correction>> = Vec::new();
+        for (wait, ns, wrong) in steps {
             now += SignedDuration::from_micros(wait);
             clock.set(now);
+            if let Some((which, by)) = wrong.filter(|_| !taken.is_empty()) {
+                let which = which % taken.len();
+                taken[which].iter_mut().for_each(|c| c.by = by);
+                let there = runtime.block_on(stores[zone].correct(&owner, &taken[which]));
+                prop_assert_eq!(there, Ok(()));
+                for (counter, c) in counters.iter_mut().zip(&taken[which]) {
+                    counter.correct(c.slice, c.by);
+                }
+            }
             let asks: Vec<_> = limits.iter().copied().zip(ns).collect();
             let there = runtime.block_on(stores[zone].take(&owner, &asks));
-            prop_assert_eq!(there, Ok(twin(&mut counters, &asks, now)), "{:?} {}", asks, now);
+            let here = twin(&mut counters, &asks, now);
+            if here.iter().all(|verdict| verdict.allowed) {
+                let of = |(limit, verdict): (&Limit, &Verdict)| Correction {
+                    limit: *limit,
+                    slice: verdict.slice,
+                    by: 0,
+                };
+                taken.push(limits.iter().zip(&here).map(of).collect());
+            }
+            prop_assert_eq!(there, Ok(here), "{:?} {}", asks, now);
         }
         Ok(())
     });

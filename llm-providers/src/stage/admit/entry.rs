@@ -68,7 +68,8 @@ impl Stage for AdmitStage {
             body_bytes,
         };
         let slot = self.admission.enter(entrant).await?;
-        let paced = Paced::of(slot.requests(), slot.tokens());
+        let mut paced = Paced::of(slot.requests(), slot.tokens());
+        paced.degraded = slot.is_alone();
         let held = Held { slot, record: Arc::clone(&opened.record), settled: false };
         let mut reply = next.run(Admitted { opened }).await?;
         reply.head.paced = paced;

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use llm_core::Str;
-use llm_core::principal::TenantId;
+use llm_core::ledger::Owner;
+use llm_core::principal::{Level, TenantId};
 use llm_core::quota::Zone;
 use llm_core::seam::Clock;
 use parking_lot::RwLock;
@@ -22,12 +23,8 @@ use super::meter::{MeterSet, Now, Rule};
 /// Whose limits. Ordered from the narrowest to the widest, which is the order of their locks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OwnerKind {
-    /// A virtual key.
-    Key,
-    /// A person or service.
-    User,
-    /// A group of keys.
-    Team,
+    /// A level of a grant.
+    Level(Owner),
     /// A model, whoever asks for it.
     Model,
 }
@@ -36,9 +33,13 @@ impl OwnerKind {
     /// The word for it in rules.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Key => "key",
-            Self::User => "user",
-            Self::Team => "team",
+            Self::Level(Owner::Key) => "key",
+            Self::Level(Owner::User) => "user",
+            Self::Level(Owner::Feature) => "feature",
+            Self::Level(Owner::Team) => "team",
+            Self::Level(Owner::Org) => "org",
+            Self::Level(Owner::Tenant) => "tenant",
+            Self::Level(Owner::Operator) => "operator",
             Self::Model => "model",
         }
     }
@@ -49,10 +50,24 @@ impl OwnerKind {
 pub struct OwnerId {
     /// What it is.
     pub kind: OwnerKind,
-    /// Whose it is; empty for a model.
+    /// Whose it is; empty for what belongs to all tenants.
     pub tenant: TenantId,
     /// Its id.
     pub name: Str,
+}
+
+impl OwnerId {
+    /// The owner of a level.
+    pub fn level(tenant: &TenantId, level: &Level) -> Self {
+        let shared = level.owner == Owner::Operator;
+        let tenant = if shared { TenantId::default() } else { tenant.clone() };
+        Self { kind: OwnerKind::Level(level.owner), tenant, name: level.name.clone() }
+    }
+
+    /// A model, by the name that callers send.
+    pub fn model(name: &Str) -> Self {
+        Self { kind: OwnerKind::Model, tenant: TenantId::default(), name: name.clone() }
+    }
 }
 
 /// Limits of an owner, as configured.
@@ -125,7 +140,7 @@ impl Limits {
         in_flight_max: Option<u32>,
         now: Now,
     ) -> Result<Arc<Tally>, Uncounted> {
-        let kind = owner.kind;
+        let kind = owner.kind.name();
         let shard = &self.shards[self.shard_of(&owner)];
         let known = shard.read().owners.get(&owner).cloned();
         let tally = match known {
@@ -135,11 +150,16 @@ impl Limits {
         tally.flight.set_max(in_flight_max.unwrap_or(u32::MAX));
         // A rule whose numbers no clock can count is refused when configuration is read; should
         // one come here all the same, the owner is closed and not without limits.
-        if tally.meters.fit(kind.name(), rules, &self.zone, &self.clock) {
+        if tally.meters.fit(kind, rules, &self.zone, &self.clock) {
             Ok(tally)
         } else {
             Err(Uncounted::Rule)
         }
+    }
+
+    /// What is counted of an owner, if anything is: for who looks on.
+    pub fn find(&self, owner: &OwnerId) -> Option<Arc<Tally>> {
+        self.shards[self.shard_of(owner)].read().owners.get(owner).cloned()
     }
 
     fn enter(

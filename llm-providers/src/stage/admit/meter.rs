@@ -8,6 +8,7 @@
 
 mod beat;
 mod booking;
+mod set;
 
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
@@ -19,12 +20,13 @@ use governor::{Quota, RateLimiter};
 use jiff::{SignedDuration, Timestamp};
 use llm_core::Str;
 use llm_core::quota::{Counter, Limit, Quantity, Verdict, WindowId, Zone};
-use parking_lot::Mutex;
-use smallvec::SmallVec;
 
 use super::gcra::{Gcra, Paced, Wait};
 use beat::Beat;
+pub(super) use booking::tighter;
 pub use booking::{Booking, OWNERS_PER_CALL, book};
+pub use set::MeterSet;
+use set::{Meters, Numbered};
 
 /// An instant on both clocks: waits are measured on one, windows lie on the other.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +53,38 @@ pub struct Ask {
     pub requests: u64,
     /// Tokens it may read and write.
     pub tokens: u64,
+}
+
+impl Ask {
+    /// What it asks of a limit.
+    pub fn of(self, limit: &Limit) -> u64 {
+        match limit.quantity {
+            Quantity::Requests(_) => self.requests,
+            Quantity::Tokens(_) => self.tokens,
+            Quantity::Money(_) | Quantity::Credits(_) => 0,
+        }
+    }
+}
+
+/// How much of its windows this process may hand out by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// All of them: nobody else counts.
+    All,
+    /// One of so many parts, and one piece at the least.
+    Part(NonZeroU32),
+    /// Somebody else has decided: it is only noted.
+    Noted,
+}
+
+impl Share {
+    fn of(self, limit: u64) -> u64 {
+        match self {
+            Self::All => limit,
+            Self::Part(parts) => (limit / u64::from(parts.get())).max(limit.min(1)),
+            Self::Noted => u64::MAX,
+        }
+    }
 }
 
 /// What a meter counts.
@@ -152,6 +186,13 @@ impl Meter {
         Some(Self { name, of: pace.of, kind })
     }
 
+    fn is_window(&self) -> bool {
+        match self.kind {
+            Kind::Window(_) => true,
+            Kind::Calls { .. } | Kind::Tokens(_) => false,
+        }
+    }
+
     /// Whether what it counts can be taken back.
     fn is_reversible(&self) -> bool {
         match self.kind {
@@ -161,14 +202,14 @@ impl Meter {
     }
 
     /// Counts if it fits. The verdict is what a caller may be told, either way.
-    fn take(&mut self, ask: Ask, now: Now) -> (Verdict, Hold) {
+    fn take(&mut self, ask: Ask, share: Share, now: Now) -> (Verdict, Hold) {
         let n = match self.of {
             Of::Requests => ask.requests,
             Of::Tokens => ask.tokens,
         };
         match &mut self.kind {
             Kind::Window(counter) => {
-                let verdict = counter.reserve(n, now.wall);
+                let verdict = counter.reserve_within(share.of(counter.limit()), n, now.wall);
                 let hold = Hold::Slice(verdict.slice, n);
                 (verdict, hold)
             }
@@ -215,6 +256,14 @@ impl Meter {
         }
     }
 
+    /// What a window has counted; `None` for a pace, which has no count.
+    fn look(&self, now: Now) -> Option<Verdict> {
+        match &self.kind {
+            Kind::Window(counter) => Some(counter.ask(0, now.wall)),
+            Kind::Calls { .. } | Kind::Tokens(_) => None,
+        }
+    }
+
     /// Whether it remembers anything that a new meter would not know.
     fn counts(&self, now: Now) -> bool {
         match &self.kind {
@@ -255,66 +304,28 @@ fn smooth(
     }
 }
 
-/// All meters of one owner.
-#[derive(Debug, Default)]
-pub struct MeterSet(Mutex<Meters>);
-
-#[derive(Debug, Default)]
-struct Meters {
-    /// Each with the rule it was made from and a number that no other meter of the set ever had:
-    /// calls that run while the rules change find their own meter again, or none.
-    list: SmallVec<[(Rule, u32, Meter); 4]>,
-    next: u32,
-}
-
-impl MeterSet {
-    /// Makes the meters those of `rules`. A rule that was there before keeps its count. Answers
-    /// whether every rule could be made.
-    pub fn fit(
-        &self,
-        owner: &'static str,
-        rules: impl Iterator<Item = Rule> + Clone,
-        zone: &Zone,
-        clock: &Arc<dyn llm_core::seam::Clock>,
-    ) -> bool {
-        let rules = rules.filter(Rule::is_counted);
-        let mut meters = self.0.lock();
-        if meters.list.iter().map(|m| m.0).eq(rules.clone()) {
-            return true;
-        }
-        let mut all = true;
-        let mut old = std::mem::take(&mut meters.list);
-        for rule in rules {
-            if let Some(i) = old.iter().position(|m| m.0 == rule || m.0.counts_as(&rule)) {
-                let (_, number, mut meter) = old.swap_remove(i);
-                rule.resize(owner, &mut meter);
-                meters.list.push((rule, number, meter));
-            } else if let Some(meter) = rule.meter(owner, zone, clock) {
-                let number = meters.next;
-                meters.next = number.wrapping_add(1);
-                meters.list.push((rule, number, meter));
-            } else {
-                all = false;
-            }
-        }
-        all
-    }
-
-    /// Whether it remembers anything that a new set would not know.
-    pub fn counts(&self, now: Now) -> bool {
-        self.0.lock().list.iter().any(|m| m.2.counts(now))
-    }
-}
-
 impl Rule {
     /// Whether both count the same, up to different limits.
     fn counts_as(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Window(a), Self::Window(b)) => {
-                let of = |l: &Limit| std::mem::discriminant(&l.quantity);
-                of(a) == of(b) && a.period == b.period && a.mode == b.mode
-            }
+            (Self::Window(a), Self::Window(b)) => a.counts_as(b),
             (Self::Window(_) | Self::Smooth(_), _) => false,
+        }
+    }
+
+    /// The one that ends first, of two that count the same.
+    fn lower(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Window(a), Self::Window(b)) => Self::Window(a.lower(b)),
+            (Self::Window(_) | Self::Smooth(_), _) => self,
+        }
+    }
+
+    /// The limit of a window; `None` for a pace.
+    pub(crate) fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::Window(limit) => Some(*limit),
+            Self::Smooth(_) => None,
         }
     }
 
@@ -338,7 +349,7 @@ impl Rule {
     }
 
     /// Whether a meter counts it, and not the ledger.
-    fn is_counted(&self) -> bool {
+    pub(super) fn is_counted(&self) -> bool {
         match self {
             Self::Window(limit) => !limit.quantity.is_paid(),
             Self::Smooth(_) => true,

@@ -1,6 +1,8 @@
+mod path;
+
 use std::num::NonZeroU32;
 
-use llm_core::principal::{KeyId, Principal, Scope, TeamId, UserId};
+use llm_core::principal::{KeyId, Principal, Scope, TeamId, TenantId, UserId};
 use llm_core::quota::Plan;
 
 use super::hand_clock::RuntimeClock;
@@ -13,11 +15,12 @@ fn grant(key: &'static str, limits: &[&str]) -> Grant {
         tenant: TenantId::from("t"),
         user: Some(UserId::from("u")),
         team: Some(TeamId::from("g")),
+        org: None,
         scope: Scope::all(),
     };
     let limits = limits.iter().map(|limit| limit.parse().unwrap()).collect();
     let plan = Arc::new(Plan { limits: vec!["1000000/day".parse().unwrap()], ..Plan::default() });
-    Grant { principal: Arc::new(principal), plan, limits, payers: Vec::new() }
+    Grant::new(principal, plan, limits, &Zone::UTC)
 }
 
 fn rules(window: &str, in_flight_max: Option<u32>) -> Rules {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use llm_core::provider::Credential;
+use llm_core::Str;
+use llm_core::error::Kind;
+use llm_core::provider::{Credential, LimitHint};
 use parking_lot::Mutex;
 
 /// More keys than anyone has; a call remembers in a word which of them it has tried.
@@ -24,6 +26,8 @@ struct Key {
     rest: Mutex<Option<Rest>>,
     /// Used when no other is at hand: its answers say that nothing is left.
     spare_until: Mutex<Option<Instant>>,
+    /// What its vendor said last of its limits, and when.
+    told: Mutex<Option<(LimitHint, Instant)>>,
 }
 
 /// A key is left alone.
@@ -31,6 +35,59 @@ struct Key {
 struct Rest {
     since: Instant,
     until: Instant,
+    why: Standing,
+}
+
+/// Whether a key is used, and why not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is.
+    Up,
+    /// Too much was asked of it.
+    Limited,
+    /// Its vendor does not know it.
+    Rejected,
+    /// Nothing is left of what was paid for: only its owner can change that.
+    InsufficientQuota,
+}
+
+impl Standing {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Up, Self::Limited, Self::Rejected, Self::InsufficientQuota];
+
+    /// The word for it in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Limited => "limited",
+            Self::Rejected => "rejected",
+            Self::InsufficientQuota => "insufficient_quota",
+        }
+    }
+
+    /// What a failure that asks for another key says of this one.
+    pub(super) fn after(kind: Kind) -> Self {
+        if kind == Kind::UpstreamQuota {
+            Self::InsufficientQuota
+        } else if kind == Kind::UpstreamKeyRejected {
+            Self::Rejected
+        } else {
+            Self::Limited
+        }
+    }
+}
+
+/// A key as an operator sees it.
+#[derive(Clone, Debug)]
+pub struct KeyState {
+    /// Its name in the configuration.
+    pub id: Str,
+    /// Whether it is used.
+    pub standing: Standing,
+    /// What its vendor said last of its limits.
+    pub told: Option<LimitHint>,
+    /// How long ago.
+    pub told_ago: Duration,
 }
 
 impl Key {
@@ -55,8 +112,12 @@ pub struct Lent {
 impl Keys {
     /// A pool of keys; those beyond [`KEYS_MAX`] are left out.
     pub fn new(keys: impl IntoIterator<Item = Arc<Credential>>) -> Self {
-        let key =
-            |credential| Key { credential, rest: Mutex::new(None), spare_until: Mutex::new(None) };
+        let key = |credential| Key {
+            credential,
+            rest: Mutex::default(),
+            spare_until: Mutex::default(),
+            told: Mutex::default(),
+        };
         let keys = keys.into_iter().take(KEYS_MAX).map(key).collect();
         Self { keys, turn: AtomicUsize::new(0) }
     }
@@ -98,6 +159,31 @@ impl Keys {
         Lent { credential: Arc::clone(&self.keys[number].credential), number, at }
     }
 
+    /// What a vendor says of a key's limits.
+    pub fn told(&self, lent: &Lent, told: LimitHint, now: Instant) {
+        if let Some(key) = self.keys.get(lent.number) {
+            *key.told.lock() = Some((told, now));
+        }
+        if let Some(spent) = told.spent_for() {
+            self.spare(lent, spent, now);
+        }
+    }
+
+    /// All keys, for whoever looks on.
+    pub fn states(&self, now: Instant) -> Vec<KeyState> {
+        let state = |key: &Key| {
+            let rest = key.rest.lock().filter(|rest| now < rest.until);
+            let told = *key.told.lock();
+            KeyState {
+                id: key.credential.id.clone(),
+                standing: rest.map_or(Standing::Up, |rest| rest.why),
+                told: told.map(|(told, _)| told),
+                told_ago: told.map_or(Duration::ZERO, |(_, at)| now.saturating_duration_since(at)),
+            }
+        };
+        self.keys.iter().map(state).collect()
+    }
+
     /// A key whose vendor says that nothing is left of its limits. Others go first; it is not left
     /// out, because what is told is when a window is whole again, and not when the next call fits.
     pub fn spare(&self, lent: &Lent, told: Duration, now: Instant) {
@@ -122,21 +208,21 @@ impl Keys {
     }
 
     /// A key is done for a while. A longer rest is never cut short.
-    pub fn rest(&self, lent: &Lent, rest: Duration, now: Instant) {
+    pub fn rest(&self, lent: &Lent, rest: Duration, why: Standing, now: Instant) {
         if let Some(key) = self.keys.get(lent.number).filter(|_| !rest.is_zero()) {
             let mut now_resting = key.rest.lock();
             let until = now + rest.min(REST_MAX);
             if now_resting.is_none_or(|resting| resting.until < until) {
-                *now_resting = Some(Rest { since: now, until });
+                *now_resting = Some(Rest { since: now, until, why });
             }
         }
     }
 
-    /// A key was accepted: whatever was held against it when it was lent is past. Answers whether
-    /// anything was.
-    pub fn accepted(&self, lent: &Lent) -> bool {
-        let Some(key) = self.keys.get(lent.number) else { return false };
-        key.rest.lock().take_if(|rest| rest.since < lent.at).is_some()
+    /// A key was accepted: whatever was held against it when it was lent is past.
+    pub fn accepted(&self, lent: &Lent) {
+        if let Some(key) = self.keys.get(lent.number) {
+            let _ = key.rest.lock().take_if(|rest| rest.since < lent.at);
+        }
     }
 
     /// What is known of the keys of an earlier pool, for those that are in this one as well.
@@ -148,6 +234,7 @@ impl Keys {
             if let Some(old) = before.keys.iter().find(same) {
                 *key.rest.lock() = *old.rest.lock();
                 *key.spare_until.lock() = *old.spare_until.lock();
+                *key.told.lock() = *old.told.lock();
             }
         }
     }
@@ -191,8 +278,11 @@ mod tests {
         let names = || keys.lend(Tried::default(), now).unwrap().credential.id.to_string();
         assert_eq!([names(), names(), names(), names()], ["key 0", "key 1", "key 2", "key 0"]);
         let second = keys.lend(Tried::default(), now).unwrap();
-        keys.rest(&second, Duration::from_secs(60), now);
-        keys.rest(&second, Duration::from_secs(1), now);
+        keys.rest(&second, Duration::from_secs(60), Standing::InsufficientQuota, now);
+        keys.rest(&second, Duration::from_secs(1), Standing::Limited, now);
+        let states = keys.states(now);
+        let standing: Vec<_> = states.iter().map(|key| key.standing.name()).collect();
+        assert_eq!(standing, ["up", "insufficient_quota", "up"]);
         assert!((0..9).all(|_| names() != "key 1"));
         let later = now + Duration::from_secs(61);
         assert!(
@@ -228,7 +318,7 @@ mod tests {
         assert_eq!(keys.lend(tried, now).unwrap_err(), None);
         for rest in [30, 20] {
             let lent = keys.lend(Tried::default(), now).unwrap();
-            keys.rest(&lent, Duration::from_secs(rest), now);
+            keys.rest(&lent, Duration::from_secs(rest), Standing::Limited, now);
         }
         let first = keys.lend(Tried::default(), now).unwrap_err();
         assert_eq!(first, Some(now + Duration::from_secs(20)));

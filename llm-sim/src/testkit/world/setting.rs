@@ -207,6 +207,7 @@ fn keys() -> Vec<Arc<Grant>> {
             tenant: "tenant".into(),
             user: None,
             team: None,
+            org: None,
             scope: Scope::all(),
         };
         let limits = limits.iter().filter_map(|l| l.parse().ok()).collect();

@@ -5,12 +5,19 @@ use proptest::prelude::*;
 use super::*;
 
 fn accounts() -> impl Strategy<Value = Vec<AccountId>> {
-    let owners =
-        [Owner::Key, Owner::User, Owner::Feature, Owner::Team, Owner::Tenant, Owner::Operator];
+    let owners = [
+        Owner::Key,
+        Owner::User,
+        Owner::Feature,
+        Owner::Team,
+        Owner::Org,
+        Owner::Tenant,
+        Owner::Operator,
+    ];
     let instant = (-1_000_000_000i64..100_000_000_000, 0..1_000_000_000i32)
         .prop_map(|(s, n)| jiff::Timestamp::new(s, n).unwrap());
     let window = (instant.clone(), instant).prop_map(|(start, end)| WindowId { start, end });
-    let account = (0..6usize, ".{0,40}", ".{0,10}", proptest::option::of(window));
+    let account = (0..7usize, ".{0,40}", ".{0,10}", proptest::option::of(window));
     let account = account.prop_map(move |(owner, name, rule, window)| AccountId {
         owner: owners[owner],
         name: name.into(),

@@ -1,9 +1,15 @@
+use llm_core::ledger::Owner;
+
 use super::*;
 use crate::stage::admit::hand_clock::HandClock;
 use crate::stage::admit::meter::{Ask, Booking, book};
 
 fn key(name: &str) -> OwnerId {
-    OwnerId { kind: OwnerKind::Key, tenant: TenantId::from("t"), name: Str::from(name) }
+    OwnerId {
+        kind: OwnerKind::Level(Owner::Key),
+        tenant: TenantId::from("t"),
+        name: Str::from(name),
+    }
 }
 
 fn rules(text: &str) -> [Rule; 1] {

@@ -8,10 +8,12 @@ use llm_core::seam::Clock;
 use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 
-use super::{Ask, Hold, MeterSet, Meters, Now, Of};
+use super::{Ask, Hold, MeterSet, Meters, Now, Numbered, Of, Share};
+use crate::stage::admit::shared::Borrowed;
 
-/// A call has at most this many owners with limits: its key, user, team and model.
-pub const OWNERS_PER_CALL: usize = 4;
+/// Owners with limits that a call usually has at the most: its key, user, team, organisation and
+/// tenant, and the model. More cost an allocation.
+pub const OWNERS_PER_CALL: usize = 6;
 
 /// What a call has counted. Dropped without [`Booking::settle`], it gives back all that can be.
 #[must_use = "dropping it gives the counts back"]
@@ -20,6 +22,10 @@ pub struct Booking {
     entries: SmallVec<[Entry; 4]>,
     clock: Arc<dyn Clock>,
     admitted: bool,
+    /// What was counted with others.
+    borrowed: Option<Borrowed>,
+    /// Whether the windows were to be shared, and nobody could be asked.
+    pub(in crate::stage::admit) alone: bool,
     /// The tightest rule on requests, as it stood when the call was counted.
     pub requests: Option<Verdict>,
     /// The tightest rule on tokens.
@@ -42,6 +48,7 @@ type Locked<'a> = SmallVec<[MutexGuard<'a, Meters>; OWNERS_PER_CALL]>;
 pub fn book(
     sets: SmallVec<[Arc<MeterSet>; OWNERS_PER_CALL]>,
     ask: Ask,
+    share: Share,
     now: Now,
     clock: Arc<dyn Clock>,
 ) -> Result<Booking, Box<Verdict>> {
@@ -50,8 +57,8 @@ pub fn book(
         let mut locked: Locked<'_> = sets.iter().map(|set| set.0.lock()).collect();
         // What cannot be taken back comes last.
         let refusal = booked
-            .take(&mut locked, true, ask, now)
-            .or_else(|| booked.take(&mut locked, false, ask, now));
+            .take(&mut locked, true, (ask, share), now)
+            .or_else(|| booked.take(&mut locked, false, (ask, share), now));
         if let Some(refusal) = refusal {
             for entry in &booked.entries {
                 locked[entry.set].settle(entry, 0, now);
@@ -60,7 +67,8 @@ pub fn book(
         }
     }
     let Booked { entries, requests, tokens } = booked;
-    Ok(Booking { sets, entries, clock, admitted: false, requests, tokens })
+    let (admitted, borrowed, alone) = (false, None, false);
+    Ok(Booking { sets, entries, clock, admitted, borrowed, alone, requests, tokens })
 }
 
 #[derive(Default)]
@@ -77,16 +85,16 @@ impl Booked {
         &mut self,
         locked: &mut Locked<'_>,
         reversible: bool,
-        ask: Ask,
+        (ask, share): (Ask, Share),
         now: Now,
     ) -> Option<Verdict> {
         let mut refusal = None;
         for (set, meters) in locked.iter_mut().enumerate() {
-            for (_, number, meter) in &mut meters.list {
+            for Numbered { number, meter, .. } in &mut meters.list {
                 if meter.is_reversible() != reversible {
                     continue;
                 }
-                let (verdict, hold) = meter.take(ask, now);
+                let (verdict, hold) = meter.take(ask, share, now);
                 if !verdict.allowed {
                     if !reversible {
                         return Some(verdict);
@@ -95,6 +103,10 @@ impl Booked {
                     continue;
                 }
                 self.entries.push(Entry { set, meter: *number, of: meter.of, hold });
+                if share == Share::Noted && meter.is_window() {
+                    // Others know what is left.
+                    continue;
+                }
                 let tightest = match meter.of {
                     Of::Requests => &mut self.requests,
                     Of::Tokens => &mut self.tokens,
@@ -107,10 +119,10 @@ impl Booked {
 }
 
 impl Meters {
-    /// A meter whose rule is gone has nothing to correct.
+    /// A meter whose rule is gone may still count; one that is gone has nothing to correct.
     fn settle(&mut self, entry: &Entry, used: u64, now: Now) {
-        if let Some(meter) = self.list.iter_mut().find(|m| m.1 == entry.meter) {
-            meter.2.settle(entry.hold, used, now.instant);
+        if let Some(meter) = self.find(entry.meter) {
+            meter.settle(entry.hold, used, now.instant);
         }
     }
 }
@@ -128,7 +140,7 @@ fn longer(a: Option<Verdict>, b: Verdict) -> Verdict {
 }
 
 /// The one with the smaller share left, which is the one that a caller should hear of.
-fn tighter(a: Option<Verdict>, b: Verdict) -> Verdict {
+pub(in crate::stage::admit) fn tighter(a: Option<Verdict>, b: Verdict) -> Verdict {
     let share = |v: &Verdict, other: &Verdict| u128::from(v.remaining) * u128::from(other.limit);
     match a {
         Some(a) if share(&a, &b) <= share(&b, &a) => a,
@@ -142,8 +154,24 @@ impl Booking {
         self.admitted = true;
     }
 
+    /// Keeps what was counted with others, to be settled with the rest.
+    pub(in crate::stage::admit) fn borrow(&mut self, mut borrowed: Borrowed) {
+        let join = |own: &mut Option<Verdict>, other: Option<Verdict>| {
+            if let Some(other) = other {
+                *own = Some(tighter(own.take(), other));
+            }
+        };
+        join(&mut self.requests, borrowed.requests.take());
+        join(&mut self.tokens, borrowed.tokens.take());
+        self.borrowed = Some(borrowed);
+    }
+
     /// Replaces the tokens set aside by those that were used. The first time counts.
     pub fn settle(&mut self, used_tokens: u64) {
+        if let Some(mut borrowed) = self.borrowed.take() {
+            let requests = u64::from(self.admitted);
+            borrowed.settle(Ask { requests, tokens: used_tokens });
+        }
         if self.entries.is_empty() {
             return;
         }

@@ -3,6 +3,8 @@ use std::sync::Arc;
 use llm_core::seam::Clock;
 use proptest::prelude::*;
 
+use smallvec::SmallVec;
+
 use super::*;
 use crate::stage::admit::hand_clock::HandClock;
 
@@ -28,7 +30,8 @@ fn ask(
     clock: &Arc<HandClock>,
 ) -> Result<Booking, Box<Verdict>> {
     let sets = sets.iter().map(|set| Arc::clone(set)).collect();
-    let mut booking = book(sets, Ask { requests: 1, tokens }, clock.read(), clock.clone())?;
+    let mut booking =
+        book(sets, Ask { requests: 1, tokens }, Share::All, clock.read(), clock.clone())?;
     booking.admit();
     Ok(booking)
 }
