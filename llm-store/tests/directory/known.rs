@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use llm_core::principal::{Grant, KeyId, Principal, Scope, TenantId};
-use llm_core::quota::{Plan, Zone};
+use llm_core::principal::{Grant, KeyId};
 use llm_core::seam::Clock;
 use llm_core::store::{Directory, KeyHash, Shown, StoreError, Stored};
 use llm_store::directory::{Bounds, KnownKeys};
@@ -58,14 +57,8 @@ impl Directory for Told {
 }
 
 fn works(line: &'static str, until: Option<Timestamp>) -> Shown {
-    let principal = Principal {
-        key: KeyId::from(line),
-        tenant: TenantId::from("t"),
-        user: None,
-        team: None,
-        scope: Scope::all(),
-    };
-    let grant = Grant::new(principal, Arc::new(Plan::default()), Vec::new(), &Zone::UTC);
+    let mut grant = Grant::embedded();
+    Arc::make_mut(&mut grant.principal).key = KeyId::from(line);
     Shown::Known { grant: Arc::new(grant), until }
 }
 
