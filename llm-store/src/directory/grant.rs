@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use llm_core::Str;
 use llm_core::ledger::Owner;
-use llm_core::principal::{Grant, Payer, Principal, Scope, TenantId};
-use llm_core::quota::{Limit, Plan, Zone};
+use llm_core::principal::{Grant, Level};
+use llm_core::quota::{Plan, Zone};
 use llm_core::store::{KeyHash, Shown};
 
 use super::desk::{Desk, Op, Stop};
 use super::party::{self, Party};
 use super::plan;
 use super::shelf::Shelf;
-use crate::keys::{NotUsable, Rights, Standing};
+use crate::keys::{NotUsable, Standing};
 
 /// A key is shown.
 pub(super) struct Look {
@@ -67,13 +66,12 @@ impl Desk<'_, '_> {
         let mut levels = Vec::new();
         for party in self.path(&record.owner).await? {
             let plan = self.maybe_plan(party.plan.as_ref()).await?;
-            let mut level = Level::of(&party);
+            let mut level = level(&party);
             match plan {
                 Some(plan) if sold.is_none() => sold = Some(Sold { plan, to: level.owner }),
                 // Somebody narrower has another one: this one holds as well, for all of its keys.
                 Some(plan) => {
-                    level.limits.extend(&plan.limits);
-                    level.models = plan.models.clone();
+                    level = level.limits(plan.limits.clone()).models(plan.models.clone());
                 }
                 None => {}
             }
@@ -88,84 +86,27 @@ impl Desk<'_, '_> {
             Arc::new(Plan { priority, ..(*plan).clone() })
         };
         let principal = record.principal(&standing);
-        levels.push(Level {
-            owner: Owner::Key,
-            name: principal.key.0.clone(),
-            limits: standing.rights.limits,
-            in_flight_max,
-            models: Scope::all(),
-        });
-        Ok(compose(principal, plan, to, levels, zone))
+        let key = Level::new(Owner::Key, principal.key.0.clone()).limits(standing.rights.limits);
+        levels.push(in_flight(key, in_flight_max));
+        Ok(Grant::compose(principal, plan, to, levels, zone))
     }
 }
 
-/// One owner on the way from a key to its tenant, and what holds for all of its calls together.
-struct Level {
-    owner: Owner,
-    name: Str,
-    limits: Vec<Limit>,
-    #[expect(dead_code, reason = "where calls come in, only the key's rules are known yet")]
-    in_flight_max: Option<u32>,
-    models: Scope,
+/// An owner with its own limits; those of its plan are said apart.
+fn level(party: &Party) -> Level {
+    let id = &party.draft.id;
+    let owner = match id.level {
+        party::Level::User => Owner::User,
+        party::Level::Team => Owner::Team,
+        party::Level::Org => Owner::Org,
+        party::Level::Tenant => Owner::Tenant,
+    };
+    in_flight(Level::new(owner, id.id.clone()).limits(party.limits.clone()), party.parallel_max)
 }
 
-impl Level {
-    fn of(party: &Party) -> Self {
-        let id = &party.draft.id;
-        let (owner, name) = match id.level {
-            party::Level::User => (Owner::User, id.id.clone()),
-            party::Level::Team => (Owner::Team, id.id.clone()),
-            // A team's account with a name that no team has, until parts have a word of their own.
-            party::Level::Org => (Owner::Team, Str::from(format!("/{}", id.id))),
-            party::Level::Tenant => (Owner::Tenant, id.id.clone()),
-        };
-        let (limits, in_flight_max) = (party.limits.clone(), party.parallel_max);
-        Self { owner, name, limits, in_flight_max, models: Scope::all() }
+fn in_flight(level: Level, most: Option<u32>) -> Level {
+    match most {
+        Some(most) => level.in_flight(most),
+        None => level,
     }
-}
-
-/// An owner's name in the ledger, where ids of all tenants meet.
-fn account_name(owner: Owner, tenant: &TenantId, id: &Str) -> Str {
-    match owner {
-        Owner::Key | Owner::Tenant | Owner::Operator => id.clone(),
-        Owner::User | Owner::Feature | Owner::Team => {
-            let tenant = tenant.0.replace('%', "%25").replace('/', "%2F");
-            Str::from(format!("{tenant}/{id}"))
-        }
-    }
-}
-
-/// The one place where levels become a grant. What is counted by accounts is counted level by
-/// level; requests and tokens are counted where calls come in, which knows limits of the key alone.
-fn compose(
-    mut principal: Principal,
-    plan: Arc<Plan>,
-    sold_to: Owner,
-    levels: Vec<Level>,
-    zone: &Zone,
-) -> Grant {
-    let mut payers = vec![Payer::unlimited(Owner::Key, principal.key.0.clone())];
-    let mut limits = Vec::new();
-    for Level { owner, name, limits: own, in_flight_max: _, models } in levels {
-        let bound = Rights { models, ..Rights::full() };
-        let scope = Rights { models: principal.scope, ..Rights::full() };
-        principal.scope = scope.meet(&bound).models;
-        let name = account_name(owner, &principal.tenant, &name);
-        let sold = if owner == sold_to { &plan.limits[..] } else { &[] };
-        for limit in own.iter().chain(sold) {
-            let Some(payer) = Payer::limited(owner, name.clone(), limit, zone) else {
-                limits.push(*limit);
-                continue;
-            };
-            let alike = |p: &&mut Payer| p.owner == owner && p.name == name && p.rule == payer.rule;
-            match payers.iter_mut().find(alike) {
-                Some(known) => known.limit = known.limit.min(payer.limit),
-                None => payers.push(payer),
-            }
-        }
-    }
-    payers.sort_by(|a, b| (a.owner, &a.name).cmp(&(b.owner, &b.name)));
-    // What it limits is among the payers and limits already.
-    let plan = Arc::new(Plan { limits: Vec::new(), ..(*plan).clone() });
-    Grant { principal: Arc::new(principal), plan, limits, payers }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use llm_core::Str;
+use llm_core::ledger::Owner;
 use llm_core::money::Money;
 use llm_core::principal::{Grant, Priority};
 use llm_core::quota::{Plan, Zone};
@@ -110,6 +111,16 @@ pub(crate) async fn every_level_pays(place: &dyn Place) {
     }
     let kept = directory.party(PartyId::tenant(tenant())).await.unwrap();
     assert_eq!((kept.parallel_max, kept.limits.len()), (Some(3), 1));
+    let pace = Holder::Party(party(Level::Team, "red"));
+    let limits = vec![limit("$3/month"), limit("9/minute")];
+    directory.set_limits(&By::Operator, pace, limits.clone()).await.unwrap();
+    let grant = granted(&directory, 1).await;
+    let level = |owner| grant.levels().iter().find(|level| level.owner == owner).unwrap();
+    assert_eq!(level(Owner::Team).limits, limits, "counted for all of the team together");
+    assert_eq!(level(Owner::Org).name, "o");
+    for owner in [Owner::Tenant, Owner::Key] {
+        assert_eq!(level(owner).in_flight_max, Some(3));
+    }
     let about = directory.key(&By::Operator, id(1)).await.unwrap().about;
     assert_eq!(about, About { parallel_max: Some(3), ..About::default() });
 }
