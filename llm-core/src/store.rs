@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use crate::Str;
 use crate::ledger::book::ReserveError;
@@ -198,13 +199,31 @@ impl fmt::Debug for KeyHash {
     }
 }
 
+/// What a key is to whoever shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Shown {
+    /// It works.
+    Known {
+        /// What it gives.
+        grant: Arc<Grant>,
+        /// The first instant at which time alone makes it less: nobody may remember it for longer.
+        until: Option<Timestamp>,
+    },
+    /// It is known and may not ask models: it rests, or is an administrator's.
+    Barred,
+    /// There is no such key, or none any more.
+    Unknown,
+}
+
 /// Who is who.
 pub trait Directory: Send + Sync + fmt::Debug + 'static {
-    /// What a key gives; `None` when there is no such key, or none any more.
-    fn grant<'a>(&'a self, key: &'a KeyHash) -> Stored<'a, Option<Arc<Grant>>>;
+    /// What a key is at this instant.
+    fn grant<'a>(&'a self, key: &'a KeyHash) -> Stored<'a, Shown>;
 
-    /// Keys that were revoked or changed since a cursor, and the next cursor: what lets a replica
-    /// forget what it remembers.
+    /// Keys ([`Principal::key`](crate::principal::Principal)) that were revoked or changed since a
+    /// cursor, and the next cursor: what lets a replica forget what it remembers. A part of them
+    /// where there are many; none, and the same cursor, at the end. A cursor that the store has not
+    /// reached is answered with the last one there is.
     fn changed(&self, since: u64) -> Stored<'_, (Vec<KeyId>, u64)>;
 }
 

@@ -4,6 +4,8 @@
 //! on a [`journal`], which a process writes before it sends, and on a vault ([`memory`], `sql` and its
 //! two databases), which journals are folded into; `redis` is what replicas share and may lose.
 
+#[cfg(feature = "sql")]
+pub mod directory;
 mod grant;
 pub mod idempotency;
 #[cfg(feature = "sql")]

@@ -70,3 +70,56 @@ async fn who_is_slow_is_told_to_look() {
     assert_eq!(last, News::Listening);
     assert!((200..600).contains(&heard), "{heard}");
 }
+
+/// What one replica takes away, another one forgets when it is told, without looking for itself.
+#[cfg(feature = "sqlite")]
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_forgotten_by_whoever_listens() {
+    use llm_core::money::Money;
+    use llm_core::principal::TenantId;
+    use llm_core::quota::Zone;
+    use llm_core::secret::Secret;
+    use llm_core::store::Shown;
+    use llm_store::directory::{
+        About, Bounds, By, KnownKeys, PartyDraft, PartyId, SqlDirectory, Turn,
+    };
+    use llm_store::keys::{Draft, KeyOwner, Minted, Pepper, Peppers, VirtualKey};
+    use llm_store::sql::sqlite::{self, SqliteVault};
+
+    let Some(server) = Server::start() else { return };
+    let (publisher, listener) =
+        (replica_by(&server, RealClock).await, replica_by(&server, RealClock).await);
+    let folder = tempfile::tempdir().unwrap();
+    let settings = sqlite::Settings::new(folder.path().join("store.db"));
+    let open = async || {
+        let vault = SqliteVault::<Money>::open(&settings, Arc::new(RealClock)).await.unwrap();
+        SqlDirectory::new(vault.into(), Zone::UTC, Vec::new())
+    };
+    let (here, there) = (open().await, open().await);
+    let (tenant, operator) = (TenantId::from("t"), By::Operator);
+    let draft = PartyDraft::new(PartyId::tenant(tenant.clone()));
+    here.create(&operator, draft).await.unwrap();
+    let peppers = Peppers::new(Pepper::new(Secret::new([7; 32])));
+    let minted = Minted::new(KeyId::from("k"), &VirtualKey::new([3; 32]), &peppers);
+    let print = minted.print.hash;
+    let draft = Draft::new(KeyOwner::tenant(tenant));
+    here.issue(&operator, draft, minted, About::default()).await.unwrap();
+    let known = KnownKeys::of(&there, Arc::new(RealClock), Bounds::default());
+    let mut news = listener.revocations();
+    assert_eq!(hear(&mut news).await, News::Listening);
+    let hears = tokio::spawn({
+        let known = Arc::clone(&known);
+        async move { known.hear(news).await }
+    });
+    assert!(matches!(known.grant(&print).await, Ok(Shown::Known { .. })));
+    here.turn(&operator, KeyId::from("k"), Turn::Suspend).await.unwrap();
+    assert!(matches!(known.grant(&print).await, Ok(Shown::Known { .. })), "nobody has said so");
+    publisher.publish(&[KeyId::from("k")]).await.unwrap();
+    let told = async {
+        while known.grant(&print).await != Ok(Shown::Barred) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(2), told).await.unwrap();
+    hears.abort();
+}
