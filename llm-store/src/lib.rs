@@ -4,6 +4,8 @@
 //! on a [`journal`], which a process writes before it sends, and on a vault ([`memory`], `sql` and its
 //! two databases), which journals are folded into; `redis` is what replicas share and may lose.
 
+#[cfg(feature = "sql")]
+pub mod backup;
 mod grant;
 pub mod idempotency;
 pub mod journal;
@@ -12,6 +14,10 @@ pub mod lease;
 pub mod memory;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(feature = "sql")]
+pub mod requests;
 pub mod seal;
 #[cfg(feature = "sql")]
 pub mod sql;
+#[cfg(feature = "sql")]
+pub mod verify;

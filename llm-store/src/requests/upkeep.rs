@@ -1,0 +1,191 @@
+//! What goes: rows that are old, and who somebody was.
+//!
+//! Both go in batches, between which others write. Days keep their sums in either case: a row that
+//! goes has been added up, and somebody who is forgotten goes on as a pseudonym.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use llm_core::principal::{KeyId, TenantId, UserId};
+use llm_core::seam::Entropy;
+use llm_core::store::StoreError;
+
+use super::Requests;
+use crate::sql::database::{Session, Task};
+use crate::sql::fault::Failure;
+use crate::sql::row::odd;
+
+/// Rows that go at once: what a writer behind them waits for.
+const GOING_MAX: usize = 1_000;
+/// Rows that lose their names at once: each is a statement of its own.
+const WASHED_MAX: usize = 256;
+
+const PRUNE: &str = "DELETE FROM request WHERE (at, id) IN \
+     (SELECT r.at, r.id FROM request r WHERE r.at < $1 ORDER BY r.at, r.id LIMIT $2)";
+
+const OF_KEY: &str = "SELECT id, key FROM request_subject WHERE tenant = $1 AND key = $2";
+const OF_USER: &str = "SELECT id, key FROM request_subject WHERE tenant = $1 AND person = $2";
+const RENAME: &str =
+    "UPDATE request_subject SET key = $1, person = $2, erased = 1 WHERE id = $3";
+const ERASED: &str = "UPDATE request_state SET erasures = erasures + 1 WHERE id = 1";
+
+const UNWASHED: &str = "SELECT id FROM request_subject WHERE erased = 1 ORDER BY id LIMIT 1";
+const ROWS: &str = "SELECT at, id FROM request WHERE subject = $1 AND (at, id) > ($2, $3) \
+     ORDER BY at, id LIMIT $4";
+const WASH: &str = "UPDATE request SET id = $1, asked = NULL, tags = NULL \
+     WHERE at = $2 AND id = $3";
+const WASHED: &str = "UPDATE request_subject SET erased = 2 WHERE id = $1";
+
+/// Who is to be forgotten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Forget {
+    /// Whoever used a key.
+    Key(TenantId, KeyId),
+    /// A person, with all keys that they used.
+    User(TenantId, UserId),
+}
+
+/// What was forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Names that calls had in common.
+    pub subjects: u64,
+    /// Calls that lost what only they had: labels, and the id that the ledger knows them by.
+    pub requests: u64,
+}
+
+impl Requests {
+    /// Deletes calls that were accepted before an instant, and says how many.
+    pub async fn prune(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let mut gone = 0;
+        loop {
+            let some = self.database.write(Prune(before.as_microsecond())).await?;
+            gone += some;
+            if some < GOING_MAX as u64 {
+                return Ok(gone);
+            }
+        }
+    }
+
+    /// Puts pseudonyms in the places of who somebody was. Sums stay; nothing leads from them to the
+    /// person any more, not even by way of the ledger: calls get other ids. Asked again after a
+    /// crash, it goes on where it stopped.
+    pub async fn forget(
+        &self,
+        who: &Forget,
+        entropy: &dyn Entropy,
+    ) -> Result<Forgotten, StoreError> {
+        let seed = random(entropy);
+        let subjects = self.database.write(Rename { who: who.clone(), seed }).await?;
+        let mut forgotten = Forgotten { subjects, requests: 0 };
+        let mut after = Place::default();
+        loop {
+            let ids = std::iter::repeat_with(|| random(entropy)).take(WASHED_MAX).collect();
+            let washed = self.database.write(Wash { ids, after }).await?;
+            forgotten.requests += washed.rows;
+            match washed.next {
+                Some(next) => after = next,
+                None => return Ok(forgotten),
+            }
+        }
+    }
+}
+
+fn random(entropy: &dyn Entropy) -> u128 {
+    u128::from(entropy.next_u64()) << 64 | u128::from(entropy.next_u64())
+}
+
+struct Prune(i64);
+
+impl Task for Prune {
+    type Out = u64;
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<u64, Failure> {
+        let most = i64::try_from(GOING_MAX).unwrap_or(i64::MAX);
+        session.run(PRUNE, &[self.0.into(), most.into()]).await
+    }
+}
+
+struct Rename {
+    who: Forget,
+    seed: u128,
+}
+
+impl Task for Rename {
+    type Out = u64;
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<u64, Failure> {
+        let (text, tenant, name) = match &self.who {
+            Forget::Key(tenant, key) => (OF_KEY, tenant, &key.0),
+            Forget::User(tenant, user) => (OF_USER, tenant, &user.0),
+        };
+        let text = format!("{text}{}", session.locking());
+        let found = session.all(text, &[(&*tenant.0).into(), (&**name).into()]).await?;
+        // Keys stay apart from each other: what was two sums is not one.
+        let mut keys = BTreeMap::new();
+        let person = format!("erased-{:032x}", self.seed);
+        for row in &found {
+            let next = keys.len() + 1;
+            let number = *keys.entry(row.text(1)?).or_insert(next);
+            let key = format!("{person}-{number}");
+            let args = [key.as_str().into(), person.as_str().into(), row.int(0)?.into()];
+            session.run(RENAME, &args).await?;
+        }
+        if !found.is_empty() {
+            session.run(ERASED, &[]).await?;
+        }
+        Ok(found.len() as u64)
+    }
+}
+
+/// Takes from rows what only they have.
+struct Wash {
+    ids: Vec<u128>,
+    /// Behind this row.
+    after: Place,
+}
+
+/// A row of a subject; the default is before all.
+#[derive(Default)]
+struct Place {
+    subject: i64,
+    at: i64,
+    id: Vec<u8>,
+}
+
+struct Washing {
+    rows: u64,
+    /// Where to go on; `None` when nobody is left.
+    next: Option<Place>,
+}
+
+impl Task for Wash {
+    type Out = Washing;
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<Washing, Failure> {
+        let Some(subject) = session.one(UNWASHED, &[]).await? else {
+            return Ok(Washing { rows: 0, next: None });
+        };
+        let subject = subject.int(0)?;
+        // Somebody else may have seen to the subject of the last batch.
+        let known = Some(&self.after).filter(|place| place.subject == subject);
+        let (at, id) = known.map_or((i64::MIN, &[][..]), |place| (place.at, &place.id));
+        let most = i64::try_from(self.ids.len()).unwrap_or(i64::MAX);
+        let args = [subject.into(), at.into(), id.into(), most.into()];
+        let found = session.all(ROWS, &args).await?;
+        let mut next = Place::default();
+        for (row, random) in found.iter().zip(&self.ids) {
+            let (at, id) = (row.int(0)?, row.bytes(1)?);
+            let was = <[u8; 16]>::try_from(&id[..]).map_err(|_| odd("id"))?;
+            // The time stays, which the row says anyway.
+            let low = (1 << 80) - 1;
+            let new = (u128::from_be_bytes(was) & !low | random & low).to_be_bytes();
+            session.run(WASH, &[(&new[..]).into(), at.into(), (&id[..]).into()]).await?;
+            next = Place { subject, at, id };
+        }
+        if found.len() < self.ids.len() {
+            session.run(WASHED, &[subject.into()]).await?;
+        }
+        Ok(Washing { rows: found.len() as u64, next: Some(next) })
+    }
+}
