@@ -224,7 +224,7 @@ async fn run(place: &Place, list: Vec<CallRecord>, cut: usize, asked: Vec<Asked>
     for (number, some) in list.chunks(cut).enumerate() {
         log.append(some).await.unwrap();
         if number % 3 == 0 {
-            again.append(&list[..(number + 1) * cut / 2]).await.unwrap();
+            again.append(&list[..((number + 1) * cut / 2).min(list.len())]).await.unwrap();
         }
         if number % 5 == 0 {
             log.append(&[some, some].concat()).await.unwrap();
