@@ -66,8 +66,9 @@ CREATE TABLE request (
     PRIMARY KEY (at, id)
 );
 
+-- There is none by subject: rows of one moment would be all over it, and to write it cost more than
+-- all the rest. In which days a subject has rows is known by its sums.
 CREATE UNIQUE INDEX request_id ON request (id);
-CREATE INDEX request_by_subject ON request (subject, at, id);
 
 -- A day is written as people write it, 20261121, in the operator's time zone: a month is a hundredth
 -- of it.

@@ -21,7 +21,6 @@ const LENGTHS: [usize; 3] = [64, 8, 1];
 const DAY_WIDTH: usize = 4 + COUNTS;
 
 const ERASURES: &str = "SELECT erasures FROM request_state WHERE id = 1";
-const THERE: &str = "SELECT 1 FROM request WHERE id = $1";
 
 /// Statements of each length, with arguments that have numbers and with such that have none.
 struct Texts {
@@ -32,6 +31,14 @@ struct Texts {
 static ROWS: LazyLock<Texts> = LazyLock::new(|| {
     let head = format!("INSERT INTO request ({}) VALUES ", COLUMNS.join(", "));
     Texts::new(&head, WIDTH, " ON CONFLICT DO NOTHING")
+});
+
+/// Which of these are there: as few questions as can be, since each goes to the server and back.
+static THERE: LazyLock<[String; LENGTHS.len()]> = LazyLock::new(|| {
+    LENGTHS.map(|length| {
+        let marks: Vec<String> = (1..=length).map(|at| format!("${at}")).collect();
+        format!("SELECT id FROM request WHERE id IN ({})", marks.join(", "))
+    })
 });
 
 static DAYS: LazyLock<Texts> = LazyLock::new(|| {
@@ -110,13 +117,10 @@ impl Task for Append {
                 None => subject.number(session).await?,
             });
         }
+        let mut seen = if self.careful { self.there(session).await? } else { HashSet::new() };
         let mut rows = Vec::with_capacity(self.rows.len());
-        let mut seen = HashSet::new();
         for row in &*self.rows {
-            let new = !self.careful
-                || seen.insert(row.id)
-                    && session.one(THERE, &[Arg::Bytes(Some(&row.id))]).await?.is_none();
-            if new {
+            if !self.careful || seen.insert(row.id.to_vec()) {
                 rows.push((row, *numbers.get(row.subject).ok_or_else(|| odd("subject"))?));
             }
         }
@@ -129,6 +133,23 @@ impl Task for Append {
         let days = days(&rows);
         DAYS.run(session, DAY_WIDTH, &days).await?;
         Ok((numbers, erasures))
+    }
+}
+
+impl Append {
+    /// The ids that are there already.
+    async fn there(&self, session: &mut Session<'_>) -> Result<HashSet<Vec<u8>>, Failure> {
+        let args: Vec<Arg<'_>> = self.rows.iter().map(|row| Arg::Bytes(Some(&row.id))).collect();
+        let (mut rest, mut there) = (&args[..], HashSet::new());
+        for (length, text) in LENGTHS.iter().zip(&*THERE) {
+            while let Some((some, left)) = rest.split_at_checked(*length) {
+                for row in session.all(text.as_str(), some).await? {
+                    there.insert(row.bytes(0)?);
+                }
+                rest = left;
+            }
+        }
+        Ok(there)
     }
 }
 

@@ -1,8 +1,8 @@
 //! The log, a page at a time, newest first.
 //!
 //! A page goes on behind the last row of the one before: rows that come meanwhile are newer and
-//! move nothing. Where few subjects are looked for, each is read from its own index and the newest
-//! of all are kept; where many are, the log is walked.
+//! move nothing. The log is walked in its one order, by time; where few subjects are looked for,
+//! only through the days in which their sums say that they have rows.
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,10 +26,13 @@ use crate::sql::fault::Failure;
 
 /// Rows of a page at the most.
 pub const PAGE_MAX: usize = 500;
-/// Subjects that are looked up one by one: as many short reads as take no longer than a page.
-const APART_MAX: i64 = 200;
+/// Subjects whose days are looked up: whoever asks for more asks for most of the log.
+const SUBJECTS_MAX: i64 = 1_000;
+/// Of a day, in microseconds.
+const DAY: i64 = 86_400_000_000;
 
 const SUBJECTS: &str = "SELECT s.id FROM request_subject s WHERE 0 = 0";
+const DAYS: &str = "SELECT DISTINCT day FROM usage_day WHERE subject IN";
 
 /// One call, as it was logged.
 #[derive(Clone, Debug, PartialEq)]
@@ -225,36 +228,56 @@ impl Look<'_> {
         &self,
         session: &mut Session<'_>,
         mut text: Text<'_>,
+        wanted: usize,
     ) -> Result<Vec<Request>, Failure> {
-        let wanted = i64::try_from(self.wanted).unwrap_or(i64::MAX);
+        let wanted = i64::try_from(wanted).unwrap_or(i64::MAX);
         text.with(" ORDER BY r.at DESC, r.id DESC LIMIT ", wanted);
         session.all(text.text, &text.args).await?.iter().map(read).collect()
     }
 
-    /// Each subject by itself, and only as far back as what is found already.
-    async fn apart(
+    /// These subjects, through the days that have some of them.
+    async fn some(
         &self,
         session: &mut Session<'_>,
         subjects: &[i64],
     ) -> Result<Vec<Request>, Failure> {
-        let mut found: Vec<Request> = Vec::new();
-        for subject in subjects {
-            let full = found.len() >= self.wanted;
-            let last = found.last().filter(|_| full).map(Cursor::of);
-            let mut text = select();
-            text.with(" AND r.subject = ", *subject);
-            self.rows(&mut text);
-            if let Some(Cursor { at, id }) = &last {
-                text.with(" AND (r.at, r.id) > (", *at);
-                text.with(", ", &id[..]);
-                text.add(")");
+        let listed: Vec<String> = subjects.iter().map(i64::to_string).collect();
+        let listed = listed.join(", ");
+        let days = session.all(format!("{DAYS} ({listed}) ORDER BY day DESC"), &[]).await?;
+        let days: Vec<i64> = days.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
+        let mut found = Vec::new();
+        for (from, to) in stretches(&days) {
+            if found.len() >= self.wanted {
+                break;
             }
-            found.extend(self.newest(session, text).await?);
-            found.sort_unstable_by_key(|one| std::cmp::Reverse((one.at, one.id)));
-            found.truncate(self.wanted);
+            let mut text = select();
+            text.add(&format!(" AND r.subject IN ({listed})"));
+            text.with(" AND r.at >= ", from);
+            text.with(" AND r.at < ", to);
+            self.rows(&mut text);
+            found.extend(self.newest(session, text, self.wanted - found.len()).await?);
         }
         Ok(found)
     }
+}
+
+/// Stretches of time that have these days, the latest first; as days come. Each is longer by a day
+/// at both ends, so that they hold in whichever zone the days were those of.
+fn stretches(days: &[i64]) -> Vec<(i64, i64)> {
+    let mut stretches: Vec<(i64, i64)> = Vec::new();
+    for day in days {
+        let part = |by: i64, of: i64| i8::try_from(day / by % of).unwrap_or_default();
+        let year = i16::try_from(day / 10_000).unwrap_or_default();
+        let Ok(date) = jiff::civil::Date::new(year, part(100, 100), part(1, 100)) else { continue };
+        let Ok(midnight) = jiff::tz::Offset::UTC.to_timestamp(date.at(0, 0, 0, 0)) else { continue };
+        let begin = midnight.as_microsecond();
+        let (from, to) = (begin - DAY, begin + 2 * DAY);
+        match stretches.last_mut() {
+            Some((start, _)) if *start <= to => *start = from,
+            _ => stretches.push((from, to)),
+        }
+    }
+    stretches
 }
 
 impl Task for Look<'_> {
@@ -264,16 +287,19 @@ impl Task for Look<'_> {
         if !self.search.of.is_all() {
             let mut text = Text::new(SUBJECTS);
             text.of(&self.search.of);
-            text.with(" LIMIT ", APART_MAX + 1);
+            text.with(" LIMIT ", SUBJECTS_MAX + 1);
             let found = session.all(text.text, &text.args).await?;
             let subjects: Vec<i64> = found.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
-            if i64::try_from(subjects.len()).is_ok_and(|few| few <= APART_MAX) {
-                return self.apart(session, &subjects).await;
+            if subjects.is_empty() {
+                return Ok(Vec::new());
+            }
+            if i64::try_from(subjects.len()).is_ok_and(|few| few <= SUBJECTS_MAX) {
+                return self.some(session, &subjects).await;
             }
         }
         let mut text = select();
         text.of(&self.search.of);
         self.rows(&mut text);
-        self.newest(session, text).await
+        self.newest(session, text, self.wanted).await
     }
 }

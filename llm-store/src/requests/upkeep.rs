@@ -29,9 +29,11 @@ const RENAME: &str =
     "UPDATE request_subject SET key = $1, person = $2, erased = 1 WHERE id = $3";
 const ERASED: &str = "UPDATE request_state SET erasures = erasures + 1 WHERE id = 1";
 
-const UNWASHED: &str = "SELECT id FROM request_subject WHERE erased = 1 ORDER BY id LIMIT 1";
-const ROWS: &str = "SELECT at, id FROM request WHERE subject = $1 AND (at, id) > ($2, $3) \
-     ORDER BY at, id LIMIT $4";
+const UNWASHED: &str = "SELECT id FROM request_subject WHERE erased = 1 ORDER BY id";
+/// In the order of the log: all that are forgotten are found in one walk.
+const ROWS: &str = "SELECT r.at, r.id FROM request r WHERE (r.at, r.id) > ($1, $2) \
+     AND r.subject IN (SELECT s.id FROM request_subject s WHERE s.erased = 1) \
+     ORDER BY r.at, r.id LIMIT $3";
 const WASH: &str = "UPDATE request SET id = $1, asked = NULL, tags = NULL \
      WHERE at = $2 AND id = $3";
 const WASHED: &str = "UPDATE request_subject SET erased = 2 WHERE id = $1";
@@ -76,18 +78,19 @@ impl Requests {
         entropy: &dyn Entropy,
     ) -> Result<Forgotten, StoreError> {
         let seed = random(entropy);
-        let subjects = self.database.write(Rename { who: who.clone(), seed }).await?;
-        let mut forgotten = Forgotten { subjects, requests: 0 };
-        let mut after = Place::default();
+        let renamed = self.database.write(Rename { who: who.clone(), seed }).await?;
+        let mut forgotten = Forgotten { subjects: renamed.new, requests: 0 };
+        let mut after = Place { at: i64::MIN, id: Vec::new() };
         loop {
-            let ids = std::iter::repeat_with(|| random(entropy)).take(WASHED_MAX).collect();
-            let washed = self.database.write(Wash { ids, after }).await?;
-            forgotten.requests += washed.rows;
-            match washed.next {
-                Some(next) => after = next,
-                None => return Ok(forgotten),
-            }
+            let rows = self.database.report(Unwashed(after)).await?;
+            let Some(last) = rows.last().cloned() else { break };
+            forgotten.requests += rows.len() as u64;
+            let rows = rows.into_iter().map(|row| (row, random(entropy))).collect();
+            self.database.write(Wash(rows)).await?;
+            after = last;
         }
+        self.database.write(Washed(renamed.all)).await?;
+        Ok(forgotten)
     }
 }
 
@@ -111,10 +114,16 @@ struct Rename {
     seed: u128,
 }
 
-impl Task for Rename {
-    type Out = u64;
+struct Renamed {
+    new: u64,
+    /// With those of whom somebody else, or a crash, has left rows.
+    all: Vec<i64>,
+}
 
-    async fn run(&self, session: &mut Session<'_>) -> Result<u64, Failure> {
+impl Task for Rename {
+    type Out = Renamed;
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<Renamed, Failure> {
         let (text, tenant, name) = match &self.who {
             Forget::Key(tenant, key) => (OF_KEY, tenant, &key.0),
             Forget::User(tenant, user) => (OF_USER, tenant, &user.0),
@@ -134,58 +143,61 @@ impl Task for Rename {
         if !found.is_empty() {
             session.run(ERASED, &[]).await?;
         }
-        Ok(found.len() as u64)
+        let all = session.all(UNWASHED, &[]).await?;
+        let all = all.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
+        Ok(Renamed { new: found.len() as u64, all })
     }
 }
 
-/// Takes from rows what only they have.
-struct Wash {
-    ids: Vec<u128>,
-    /// Behind this row.
-    after: Place,
-}
-
-/// A row of a subject; the default is before all.
-#[derive(Default)]
+/// A row.
+#[derive(Clone)]
 struct Place {
-    subject: i64,
     at: i64,
     id: Vec<u8>,
 }
 
-struct Washing {
-    rows: u64,
-    /// Where to go on; `None` when nobody is left.
-    next: Option<Place>,
+/// The next rows, behind one, of those who are forgotten.
+struct Unwashed(Place);
+
+impl Task for Unwashed {
+    type Out = Vec<Place>;
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<Self::Out, Failure> {
+        let most = i64::try_from(WASHED_MAX).unwrap_or(i64::MAX);
+        let args = [self.0.at.into(), (&self.0.id[..]).into(), most.into()];
+        let found = session.all(ROWS, &args).await?;
+        found.iter().map(|row| Ok(Place { at: row.int(0)?, id: row.bytes(1)? })).collect()
+    }
 }
 
-impl Task for Wash {
-    type Out = Washing;
+/// Takes from rows what only they have. Each comes with entropy for its new id.
+struct Wash(Vec<(Place, u128)>);
 
-    async fn run(&self, session: &mut Session<'_>) -> Result<Washing, Failure> {
-        let Some(subject) = session.one(UNWASHED, &[]).await? else {
-            return Ok(Washing { rows: 0, next: None });
-        };
-        let subject = subject.int(0)?;
-        // Somebody else may have seen to the subject of the last batch.
-        let known = Some(&self.after).filter(|place| place.subject == subject);
-        let (at, id) = known.map_or((i64::MIN, &[][..]), |place| (place.at, &place.id));
-        let most = i64::try_from(self.ids.len()).unwrap_or(i64::MAX);
-        let args = [subject.into(), at.into(), id.into(), most.into()];
-        let found = session.all(ROWS, &args).await?;
-        let mut next = Place::default();
-        for (row, random) in found.iter().zip(&self.ids) {
-            let (at, id) = (row.int(0)?, row.bytes(1)?);
+impl Task for Wash {
+    type Out = ();
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<(), Failure> {
+        for (Place { at, id }, random) in &self.0 {
             let was = <[u8; 16]>::try_from(&id[..]).map_err(|_| odd("id"))?;
             // The time stays, which the row says anyway.
             let low = (1 << 80) - 1;
             let new = (u128::from_be_bytes(was) & !low | random & low).to_be_bytes();
-            session.run(WASH, &[(&new[..]).into(), at.into(), (&id[..]).into()]).await?;
-            next = Place { subject, at, id };
+            session.run(WASH, &[(&new[..]).into(), (*at).into(), (&id[..]).into()]).await?;
         }
-        if found.len() < self.ids.len() {
-            session.run(WASHED, &[subject.into()]).await?;
+        Ok(())
+    }
+}
+
+/// Nothing is left of these.
+struct Washed(Vec<i64>);
+
+impl Task for Washed {
+    type Out = ();
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<(), Failure> {
+        for subject in &self.0 {
+            session.run(WASHED, &[(*subject).into()]).await?;
         }
-        Ok(Washing { rows: found.len() as u64, next: Some(next) })
+        Ok(())
     }
 }

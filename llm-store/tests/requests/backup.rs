@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use llm_core::ledger::{AccountId, HoldId, Owner, Settlement};
 use llm_core::money::Money;
@@ -74,7 +75,7 @@ async fn load(
         ledger.settle(&Settlement { hold, tenant, operator, source }).unwrap();
         ended.lock().insert(number, tenant);
         if number % 64 < CALLERS {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 }
@@ -111,12 +112,12 @@ async fn a_copy_under_load_bills_nobody_twice() {
     let callers: Vec<_> = (0..CALLERS)
         .map(|n| tokio::spawn(load(live.ledger.clone(), n, stop.clone(), Arc::clone(&ended))))
         .collect();
-    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
     let before = ended.lock().clone();
     let saved = folder.path().join("saved");
     let report = back_up(&here, &saved).await.unwrap();
     assert!(report.ok && report.entries > 0);
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
     // Nobody replaces what is in use.
     assert!(matches!(restore(&saved, &here).await, Err(Trouble::InUse(_))));
     stop.store(true, Ordering::Relaxed);
@@ -185,19 +186,28 @@ async fn what_was_there_is_put_aside() {
     live.ledger.set_limit(&key(1), Some(Money(7))).await.unwrap();
     live.ledger.shutdown().await.unwrap();
     worker.await.unwrap();
-    // The journal is in use when the database is not.
-    drop(first);
-    let busy = loop {
+    assert!(matches!(restore(&saved, &here).await, Err(Trouble::InUse(_))));
+    drop((first, live.ledger));
+    // The file is closed by a task, in a moment; the journal is nobody's by now.
+    let restored = loop {
         match restore(&saved, &here).await {
-            Err(Trouble::InUse(of)) if of.ends_with("a.db") => {
-                drop(of);
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-            other => break other,
+            Err(Trouble::InUse(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
+            other => break other.unwrap(),
         }
     };
-    drop(live.ledger);
-    println!("{busy:?}");
+    assert_eq!((restored.report.accounts, restored.kept.len()), (0, 2));
+    assert!(restored.kept.iter().all(|kept| kept.exists()));
+    assert_eq!(vault(&here).await.balance(&key(1)).await, Ok(None));
+    // A journal that somebody writes is not replaced, whoever has the database.
+    let (journal, _) = Journal::<Money>::at(&here.journals[0].folder, JOURNAL).unwrap();
+    let elsewhere = Place { path: folder.path().join("b.db"), ..here.clone() };
+    assert!(matches!(restore(&saved, &elsewhere).await, Err(Trouble::InUse(_))));
+    drop(journal);
+    restore(&saved, &elsewhere).await.unwrap();
+    // What was put aside is whole.
+    let was = Place { path: restored.kept[1].clone(), journals: Vec::new() };
+    let limit = vault(&was).await.balance(&key(1)).await.unwrap().unwrap().limit;
+    assert_eq!(limit, Some(Money(7)));
 }
 
 #[tokio::test]

@@ -17,6 +17,5 @@ mod month;
 mod places;
 #[cfg(feature = "postgres")]
 #[path = "../vault/server.rs"]
-#[expect(dead_code, reason = "others stop servers")]
 mod server;
 mod upkeep;

@@ -42,7 +42,10 @@ async fn fill(place: &Place) {
          'done', n % 1000, 0, 0, 0, n % 77, 0, 0, 0, 0, 0, 0, 0, 0, n % 5000, 0, 5 FROM k",
         up_to(CALLS)
     );
+    // Rows that come all at once are sorted into an index faster than they are added to it.
+    place.raw.run("DROP INDEX request_id").await;
     place.raw.run(&rows).await;
+    place.raw.run("CREATE UNIQUE INDEX request_id ON request (id)").await;
     let days = format!(
         "INSERT INTO usage_day (day, subject, calls, errors, input, cache_read, cache_write, \
          cache_write_1h, output, reasoning, audio_in, audio_out, images, pieces, audio_ms, \
