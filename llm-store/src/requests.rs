@@ -113,4 +113,3 @@ impl fmt::Debug for Requests {
 fn money(pieces: i64) -> Money {
     Money(pieces)
 }
-

@@ -160,7 +160,7 @@ impl Requests {
 
     /// A call, if it is in the log.
     pub async fn request(&self, id: CallId) -> Result<Option<Request>, StoreError> {
-        self.database.read(One(id.as_u128().to_be_bytes())).await
+        self.database.report(One(id.as_u128().to_be_bytes())).await
     }
 }
 
@@ -269,7 +269,9 @@ fn stretches(days: &[i64]) -> Vec<(i64, i64)> {
         let part = |by: i64, of: i64| i8::try_from(day / by % of).unwrap_or_default();
         let year = i16::try_from(day / 10_000).unwrap_or_default();
         let Ok(date) = jiff::civil::Date::new(year, part(100, 100), part(1, 100)) else { continue };
-        let Ok(midnight) = jiff::tz::Offset::UTC.to_timestamp(date.at(0, 0, 0, 0)) else { continue };
+        let Ok(midnight) = jiff::tz::Offset::UTC.to_timestamp(date.at(0, 0, 0, 0)) else {
+            continue;
+        };
         let begin = midnight.as_microsecond();
         let (from, to) = (begin - DAY, begin + 2 * DAY);
         match stretches.last_mut() {
@@ -289,7 +291,8 @@ impl Task for Look<'_> {
             text.of(&self.search.of);
             text.with(" LIMIT ", SUBJECTS_MAX + 1);
             let found = session.all(text.text, &text.args).await?;
-            let subjects: Vec<i64> = found.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
+            let subjects: Vec<i64> =
+                found.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
             if subjects.is_empty() {
                 return Ok(Vec::new());
             }

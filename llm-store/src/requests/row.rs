@@ -97,9 +97,9 @@ impl Row {
         let usage = &record.usage;
         let pieces = [u64::from(usage.images), u64::from(usage.calls), usage.audio_ms];
         let tokens = TokenKind::ALL.into_iter().map(|kind| usage.tokens(kind));
-        let counted = tokens.chain(pieces).map(|count| {
-            i64::try_from(count.min(COUNT_MAX)).unwrap_or(i64::MAX)
-        });
+        let counted = tokens
+            .chain(pieces)
+            .map(|count| i64::try_from(count.min(COUNT_MAX)).unwrap_or(i64::MAX));
         let paid = [record.charged, record.loss].map(|paid| paid.0.clamp(-AMOUNT_MAX, AMOUNT_MAX));
         let mut counts = [0; COUNTS];
         counts.iter_mut().zip(counted.chain(paid)).for_each(|(to, from)| *to = from);

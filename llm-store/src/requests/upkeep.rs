@@ -3,7 +3,7 @@
 //! Both go in batches, between which others write. Days keep their sums in either case: a row that
 //! goes has been added up, and somebody who is forgotten goes on as a pseudonym.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 use llm_core::principal::{KeyId, TenantId, UserId};
@@ -25,8 +25,7 @@ const PRUNE: &str = "DELETE FROM request WHERE (at, id) IN \
 
 const OF_KEY: &str = "SELECT id, key FROM request_subject WHERE tenant = $1 AND key = $2";
 const OF_USER: &str = "SELECT id, key FROM request_subject WHERE tenant = $1 AND person = $2";
-const RENAME: &str =
-    "UPDATE request_subject SET key = $1, person = $2, erased = 1 WHERE id = $3";
+const RENAME: &str = "UPDATE request_subject SET key = $1, person = $2, erased = 1 WHERE id = $3";
 const ERASED: &str = "UPDATE request_state SET erasures = erasures + 1 WHERE id = 1";
 
 const UNWASHED: &str = "SELECT id FROM request_subject WHERE erased = 1 ORDER BY id";
@@ -81,17 +80,36 @@ impl Requests {
         let renamed = self.database.write(Rename { who: who.clone(), seed }).await?;
         let mut forgotten = Forgotten { subjects: renamed.new, requests: 0 };
         let mut after = Place { at: i64::MIN, id: Vec::new() };
+        // Ids of rows of the last moment: they may lie behind where the walk is, as new ones.
+        let mut done: HashSet<Vec<u8>> = HashSet::new();
         loop {
-            let rows = self.database.report(Unwashed(after)).await?;
-            let Some(last) = rows.last().cloned() else { break };
+            let found = self.database.report(Unwashed(after.clone())).await?;
+            let Some(last) = found.last().cloned() else { break };
+            let mut rows = Vec::with_capacity(found.len());
+            for row in found {
+                if !done.contains(&row.id) {
+                    rows.push((renamed_id(&row.id, random(entropy))?, row));
+                }
+            }
+            if last.at != after.at {
+                done.clear();
+            }
+            let late = rows.iter().filter(|(_, row)| row.at == last.at);
+            done.extend(late.map(|(id, _)| id.to_vec()));
             forgotten.requests += rows.len() as u64;
-            let rows = rows.into_iter().map(|row| (row, random(entropy))).collect();
             self.database.write(Wash(rows)).await?;
             after = last;
         }
         self.database.write(Washed(renamed.all)).await?;
         Ok(forgotten)
     }
+}
+
+/// Another id of the same time, which the row says anyway.
+fn renamed_id(id: &[u8], random: u128) -> Result<[u8; 16], StoreError> {
+    let was = <[u8; 16]>::try_from(id).map_err(|_| odd("id"))?;
+    let low = (1 << 80) - 1;
+    Ok((u128::from_be_bytes(was) & !low | random & low).to_be_bytes())
 }
 
 fn random(entropy: &dyn Entropy) -> u128 {
@@ -170,18 +188,14 @@ impl Task for Unwashed {
     }
 }
 
-/// Takes from rows what only they have. Each comes with entropy for its new id.
-struct Wash(Vec<(Place, u128)>);
+/// Takes from rows what only they have. Each comes behind its new id.
+struct Wash(Vec<([u8; 16], Place)>);
 
 impl Task for Wash {
     type Out = ();
 
     async fn run(&self, session: &mut Session<'_>) -> Result<(), Failure> {
-        for (Place { at, id }, random) in &self.0 {
-            let was = <[u8; 16]>::try_from(&id[..]).map_err(|_| odd("id"))?;
-            // The time stays, which the row says anyway.
-            let low = (1 << 80) - 1;
-            let new = (u128::from_be_bytes(was) & !low | random & low).to_be_bytes();
+        for (new, Place { at, id }) in &self.0 {
             session.run(WASH, &[(&new[..]).into(), (*at).into(), (&id[..]).into()]).await?;
         }
         Ok(())

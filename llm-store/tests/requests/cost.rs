@@ -21,7 +21,7 @@ fn spent() -> Duration {
 
 #[tokio::test]
 async fn of_a_record_in_a_file() {
-    let place = places::sqlite().await;
+    let (place, _) = places::sqlite().await;
     let log = place.log();
     let batch = |n: u128| -> Vec<_> {
         let numbers = n * BATCH_MAX as u128..(n + 1) * BATCH_MAX as u128;

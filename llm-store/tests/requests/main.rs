@@ -19,3 +19,4 @@ mod places;
 #[path = "../vault/server.rs"]
 mod server;
 mod upkeep;
+mod verified;

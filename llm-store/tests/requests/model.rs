@@ -4,15 +4,15 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use llm_core::Str;
-use llm_core::store::{CallLog, CallRecord, Outcome};
 use llm_core::error::Kind;
+use llm_core::store::{CallRecord, Outcome};
 use llm_core::usage::TokenKind;
 use llm_store::requests::{By, Cursor, Ended, Of, Request, Requests, Search, Sums, Usage};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use crate::calls::{call, calls, day, micros};
-use crate::places::{self, Place};
+use crate::places::{self, Place, TURN, logged};
 
 /// A question, out of small numbers as well.
 #[derive(Clone, Debug)]
@@ -158,7 +158,7 @@ async fn pages(log: &Requests, list: &mut Vec<CallRecord>, asked: &Asked) {
         // What comes meanwhile is newer, and moves nothing.
         let number = list.len();
         let newer = call(number as u128, crate::calls::NOVEMBER * 2 + number as i64, asked.seed);
-        log.append(std::slice::from_ref(&newer)).await.unwrap();
+        logged(log, std::slice::from_ref(&newer)).await;
         list.push(newer);
         match page.next {
             Some(next) => after = Some(next.to_string().parse().unwrap()),
@@ -222,12 +222,13 @@ async fn run(place: &Place, list: Vec<CallRecord>, cut: usize, asked: Vec<Asked>
     // In pieces, some of which are told again, also by somebody who remembers nothing.
     let again = place.log();
     for (number, some) in list.chunks(cut).enumerate() {
-        log.append(some).await.unwrap();
+        logged(&log, some).await;
         if number % 3 == 0 {
-            again.append(&list[..((number + 1) * cut / 2).min(list.len())]).await.unwrap();
+            let some = &list[..((number + 1) * cut / 2).min(list.len())];
+            logged(&again, some).await;
         }
         if number % 5 == 0 {
-            log.append(&[some, some].concat()).await.unwrap();
+            logged(&log, &[some, some].concat()).await;
         }
     }
     let mut list = list;
@@ -257,14 +258,15 @@ fn checked(cases: u32, place: impl AsyncFn() -> Place) {
 
 #[test]
 fn a_file_answers_as_a_list() {
-    checked(48, places::sqlite);
+    checked(48, async || places::sqlite().await.0);
 }
 
 #[cfg(feature = "postgres")]
 #[test]
 fn postgres_answers_as_a_list() {
     let Some(server) = crate::server::Server::shared() else { return };
-    checked(24, async || places::postgres(&server).await);
+    let _turn = TURN.blocking_lock();
+    checked(24, async || places::postgres(&server).await.0);
 }
 
 #[test]

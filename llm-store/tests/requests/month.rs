@@ -78,7 +78,9 @@ async fn per_user_and_day(place: &Place) {
     let naive = if place.raw.is_file() {
         naive
     } else {
-        naive.replace("substr('0' || CAST(1", "right('0' || CAST(1").replace("TEXT), -2)", "TEXT), 2)")
+        naive
+            .replace("substr('0' || CAST(1", "right('0' || CAST(1")
+            .replace("TEXT), -2)", "TEXT), 2)")
     };
     let (mut rows, slow) = place.raw.ask(&naive).await;
     rows.sort();
@@ -122,12 +124,14 @@ async fn per_user_and_day(place: &Place) {
 
 #[tokio::test]
 async fn in_a_file() {
-    per_user_and_day(&places::sqlite().await).await;
+    let _turn = places::TURN.lock().await;
+    per_user_and_day(&places::sqlite().await.0).await;
 }
 
 #[cfg(feature = "postgres")]
 #[tokio::test]
 async fn in_postgres() {
     let Some(server) = crate::server::Server::shared() else { return };
-    per_user_and_day(&places::postgres(&server).await).await;
+    let _turn = places::TURN.lock().await;
+    per_user_and_day(&places::postgres(&server).await.0).await;
 }

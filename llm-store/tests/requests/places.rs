@@ -7,9 +7,12 @@ use std::time::{Duration, Instant, SystemTime};
 use llm_core::money::Money;
 use llm_core::quota::Zone;
 use llm_core::seam::{BoxFuture, Clock};
+use llm_core::store::{CallLog, CallRecord, StoreError};
 use llm_store::journal::Durability;
 use llm_store::requests::Requests;
 use llm_store::sql::Database;
+#[cfg(feature = "postgres")]
+use llm_store::sql::postgres::PostgresVault;
 use llm_store::sql::sqlite::{Settings, SqliteVault};
 use sqlx::{AssertSqlSafe, Connection};
 use tempfile::TempDir;
@@ -41,6 +44,20 @@ impl Clock for Real {
     }
 }
 
+/// Whoever gives the machine much to do, and whoever has a server's short deadlines, take turns.
+pub(crate) static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// Logs a batch, again when nobody knows whether it was: that changes nothing.
+pub(crate) async fn logged(log: &Requests, batch: &[CallRecord]) {
+    for _ in 0..20 {
+        match log.append(batch).await {
+            Err(StoreError::Unavailable(_)) => {}
+            done => return done.unwrap(),
+        }
+    }
+    panic!("the log is not available");
+}
+
 /// An empty database.
 pub(crate) struct Place {
     pub(crate) database: Database,
@@ -58,20 +75,20 @@ pub(crate) fn quick(path: impl Into<PathBuf>) -> Settings {
     Settings { durability: Durability::Process, ..Settings::new(path) }
 }
 
-pub(crate) async fn sqlite() -> Place {
+pub(crate) async fn sqlite() -> (Place, SqliteVault) {
     let folder = tempfile::tempdir().unwrap();
     let settings = quick(folder.path().join("a.db"));
     let vault = SqliteVault::<Money>::open(&settings, Real::new()).await.unwrap();
-    Place { database: vault.into(), raw: Raw::Sqlite(folder) }
+    (Place { database: vault.clone().into(), raw: Raw::Sqlite(folder) }, vault)
 }
 
 #[cfg(feature = "postgres")]
-pub(crate) async fn postgres(server: &Server) -> Place {
-    use llm_store::sql::postgres::{PostgresVault, Settings};
+pub(crate) async fn postgres(server: &Server) -> (Place, PostgresVault) {
+    use llm_store::sql::postgres::Settings;
     let url = server.database().await;
     let settings = Settings::new(url.clone());
     let vault = PostgresVault::<Money>::open(&settings, Real::new()).await.unwrap();
-    Place { database: vault.into(), raw: Raw::Postgres(url) }
+    (Place { database: vault.clone().into(), raw: Raw::Postgres(url) }, vault)
 }
 
 impl Place {

@@ -2,11 +2,11 @@
 
 use llm_core::principal::{KeyId, TenantId, UserId};
 use llm_core::seam::Entropy;
-use llm_core::store::{CallLog, CallRecord};
+use llm_core::store::CallRecord;
 use llm_store::requests::{By, Forget, Of, Search, Usage};
 
 use crate::calls::{HOUR, NOVEMBER, call};
-use crate::places::{self, Place};
+use crate::places::{self, Place, logged};
 
 /// Numbers that nobody has seen before.
 #[derive(Debug, Default)]
@@ -24,15 +24,15 @@ fn list() -> Vec<CallRecord> {
     (0..1_200).map(call).collect()
 }
 
-async fn logged(place: &Place, list: &[CallRecord]) {
+async fn all_logged(place: &Place, list: &[CallRecord]) {
     for some in list.chunks(512) {
-        place.log().append(some).await.unwrap();
+        logged(&place.log(), some).await;
     }
 }
 
 async fn old_rows_go(place: &Place) {
     let (log, list) = (place.log(), list());
-    logged(place, &list).await;
+    all_logged(place, &list).await;
     let all = Usage { by: vec![By::User, By::Day], ..Usage::default() };
     let before = log.usage(&all).await.unwrap();
     let bound = list[1_100].at;
@@ -49,10 +49,10 @@ async fn old_rows_go(place: &Place) {
 
 async fn somebody_is_forgotten(place: &Place) {
     let (log, list) = (place.log(), list());
-    logged(place, &list).await;
+    all_logged(place, &list).await;
     // One that remembers names, and is not told.
     let stale = place.log();
-    stale.append(&[call(9_000, NOVEMBER, 2)]).await.unwrap();
+    logged(&stale, &[call(9_000, NOVEMBER, 2)]).await;
     let by = |by| Usage { by: vec![by], ..Usage::default() };
     let sums = async || log.usage(&by(By::Model)).await.unwrap();
     let (users, models) = (log.usage(&by(By::User)).await.unwrap(), sums().await);
@@ -80,7 +80,7 @@ async fn somebody_is_forgotten(place: &Place) {
     assert_eq!(page.requests.len(), ids.len() + 1);
     assert!(page.requests.iter().all(|request| request.tags.is_empty()));
     // Whoever comes again is somebody new, also to those who remember them.
-    stale.append(&[call(9_001, NOVEMBER, 2)]).await.unwrap();
+    logged(&stale, &[call(9_001, NOVEMBER, 2)]).await;
     let of = Of { user: Some("user2".into()), ..Of::default() };
     let page = log.page(&Search { of, ..Search::default() }, None, 500).await.unwrap();
     assert_eq!(page.requests.len(), 1);
@@ -92,14 +92,15 @@ async fn somebody_is_forgotten(place: &Place) {
 
 #[tokio::test]
 async fn in_a_file() {
-    old_rows_go(&places::sqlite().await).await;
-    somebody_is_forgotten(&places::sqlite().await).await;
+    old_rows_go(&places::sqlite().await.0).await;
+    somebody_is_forgotten(&places::sqlite().await.0).await;
 }
 
 #[cfg(feature = "postgres")]
 #[tokio::test]
 async fn in_postgres() {
     let Some(server) = crate::server::Server::shared() else { return };
-    old_rows_go(&places::postgres(&server).await).await;
-    somebody_is_forgotten(&places::postgres(&server).await).await;
+    let _turn = places::TURN.lock().await;
+    old_rows_go(&places::postgres(&server).await.0).await;
+    somebody_is_forgotten(&places::postgres(&server).await.0).await;
 }
