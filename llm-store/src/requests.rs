@@ -18,6 +18,7 @@ mod days;
 mod page;
 mod row;
 mod subject;
+mod texts;
 mod upkeep;
 mod usage;
 

@@ -10,36 +10,25 @@ use std::sync::{Arc, LazyLock};
 use llm_core::store::StoreError;
 
 use super::row::{COLUMNS, COUNTED, COUNTS, Row, WIDTH};
-use super::subject::Subject;
+use super::subject::{self, Subject};
+use super::texts::Texts;
 use crate::sql::database::{Arg, Session, Task};
 use crate::sql::fault::Failure;
 use crate::sql::row::odd;
 
-/// Rows in one statement: many, some, one.
-const LENGTHS: [usize; 3] = [64, 8, 1];
 /// Columns of a day: which, whose, calls, errors, and what is added up.
 const DAY_WIDTH: usize = 4 + COUNTS;
 
 const ERASURES: &str = "SELECT erasures FROM request_state WHERE id = 1";
-
-/// Statements of each length, with arguments that have numbers and with such that have none.
-struct Texts {
-    numbered: [String; LENGTHS.len()],
-    bare: [String; LENGTHS.len()],
-}
 
 static ROWS: LazyLock<Texts> = LazyLock::new(|| {
     let head = format!("INSERT INTO request ({}) VALUES ", COLUMNS.join(", "));
     Texts::new(&head, WIDTH, " ON CONFLICT DO NOTHING")
 });
 
-/// Which of these are there: as few questions as can be, since each goes to the server and back.
-static THERE: LazyLock<[String; LENGTHS.len()]> = LazyLock::new(|| {
-    LENGTHS.map(|length| {
-        let marks: Vec<String> = (1..=length).map(|at| format!("${at}")).collect();
-        format!("SELECT id FROM request WHERE id IN ({})", marks.join(", "))
-    })
-});
+/// Which of these are there.
+static THERE: LazyLock<Texts> =
+    LazyLock::new(|| Texts::new("SELECT id FROM request WHERE (id) IN (VALUES ", 1, ")"));
 
 static DAYS: LazyLock<Texts> = LazyLock::new(|| {
     let sums: Vec<&str> = ["calls", "errors"].into_iter().chain(COUNTED).collect();
@@ -49,48 +38,6 @@ static DAYS: LazyLock<Texts> = LazyLock::new(|| {
     let tail = format!(" ON CONFLICT (day, subject) DO UPDATE SET {}", added.join(", "));
     Texts::new(&head, DAY_WIDTH, &tail)
 });
-
-impl Texts {
-    fn new(head: &str, width: usize, tail: &str) -> Self {
-        let text = |length: usize, numbered: bool| {
-            let rows: Vec<String> = (0..length)
-                .map(|row| {
-                    let marks = (1..=width).map(|at| match numbered {
-                        true => format!("${}", row * width + at),
-                        false => "?".to_owned(),
-                    });
-                    format!("({})", marks.collect::<Vec<_>>().join(", "))
-                })
-                .collect();
-            format!("{head}{}{tail}", rows.join(", "))
-        };
-        Self {
-            numbered: LENGTHS.map(|length| text(length, true)),
-            bare: LENGTHS.map(|length| text(length, false)),
-        }
-    }
-
-    /// Writes lines of so many arguments each, and says how many were new or changed.
-    async fn run(
-        &'static self,
-        session: &mut Session<'_>,
-        width: usize,
-        args: &[Arg<'_>],
-    ) -> Result<u64, Failure> {
-        let texts = if session.numbered() { &self.numbered } else { &self.bare };
-        let (mut rest, mut written) = (args, 0);
-        for (length, text) in LENGTHS.iter().zip(texts) {
-            while let Some((some, left)) = rest.split_at_checked(length * width) {
-                if some.is_empty() {
-                    break;
-                }
-                written += session.run(text.as_str(), some).await?;
-                rest = left;
-            }
-        }
-        Ok(written)
-    }
-}
 
 /// The task.
 pub(super) struct Append {
@@ -110,13 +57,8 @@ impl Task for Append {
     /// [`StoreError::Conflict`] says that some of the rows are there.
     async fn run(&self, session: &mut Session<'_>) -> Result<Self::Out, Failure> {
         let erasures = session.one(ERASURES, &[]).await?.ok_or_else(|| odd("erasures"))?.int(0)?;
-        let mut numbers = Vec::with_capacity(self.subjects.len());
-        for (subject, known) in self.subjects.iter().zip(&self.known) {
-            numbers.push(match known.filter(|_| erasures == self.erasures) {
-                Some(known) => known,
-                None => subject.number(session).await?,
-            });
-        }
+        let known = if erasures == self.erasures { &self.known[..] } else { &[] };
+        let numbers = subject::numbers(session, &self.subjects, known).await?;
         let mut seen = if self.careful { self.there(session).await? } else { HashSet::new() };
         let mut rows = Vec::with_capacity(self.rows.len());
         for row in &*self.rows {
@@ -126,12 +68,12 @@ impl Task for Append {
         }
         let mut args = Vec::with_capacity(rows.len() * WIDTH);
         rows.iter().for_each(|(row, subject)| row.put(*subject, &mut args));
-        let written = ROWS.run(session, WIDTH, &args).await?;
+        let written = ROWS.run(session, &args).await?;
         if written != rows.len() as u64 {
             return Err(StoreError::Conflict("some of these calls are logged".into()).into());
         }
         let days = days(&rows);
-        DAYS.run(session, DAY_WIDTH, &days).await?;
+        DAYS.run(session, &days).await?;
         Ok((numbers, erasures))
     }
 }
@@ -140,16 +82,8 @@ impl Append {
     /// The ids that are there already.
     async fn there(&self, session: &mut Session<'_>) -> Result<HashSet<Vec<u8>>, Failure> {
         let args: Vec<Arg<'_>> = self.rows.iter().map(|row| Arg::Bytes(Some(&row.id))).collect();
-        let (mut rest, mut there) = (&args[..], HashSet::new());
-        for (length, text) in LENGTHS.iter().zip(&*THERE) {
-            while let Some((some, left)) = rest.split_at_checked(*length) {
-                for row in session.all(text.as_str(), some).await? {
-                    there.insert(row.bytes(0)?);
-                }
-                rest = left;
-            }
-        }
-        Ok(there)
+        let found = THERE.all(session, &args).await?;
+        found.iter().map(|row| row.bytes(0)).collect()
     }
 }
 

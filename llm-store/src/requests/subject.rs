@@ -1,11 +1,13 @@
 //! What calls have in common: who asked for what of whom.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use llm_core::Str;
 use llm_core::error::Kind;
 use llm_core::store::{CallRecord, Outcome};
 
+use super::texts::Texts;
 use crate::sql::database::{Arg, Record, Session};
 use crate::sql::fault::Failure;
 use crate::sql::row::odd;
@@ -20,13 +22,20 @@ const NAME_BYTES_MAX: usize = 256;
 pub(super) const COLUMNS: &str = "s.tenant, s.key, s.person, s.team, s.feature, s.operation, \
      s.model, s.provider, s.target, s.cached";
 
-const FIND: &str = "SELECT id FROM request_subject WHERE tenant = $1 AND key = $2 AND person = $3 \
-     AND team = $4 AND feature = $5 AND operation = $6 AND model = $7 AND target = $8 \
-     AND cached = $9";
-const MAKE: &str = "INSERT INTO request_subject (tenant, key, person, team, feature, operation, \
-     model, target, cached, provider) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
-     ON CONFLICT (tenant, key, person, team, feature, operation, model, target, cached) \
-     DO NOTHING";
+static FIND: LazyLock<Texts> = LazyLock::new(|| {
+    let head = format!(
+        "SELECT {COLUMNS}, s.id FROM request_subject s WHERE (s.tenant, s.key, s.person, s.team, \
+         s.feature, s.operation, s.model, s.target, s.cached, s.provider) IN (VALUES "
+    );
+    Texts::new(&head, ARGS, ")")
+});
+static MAKE: LazyLock<Texts> = LazyLock::new(|| {
+    let head = "INSERT INTO request_subject (tenant, key, person, team, feature, operation, \
+         model, target, cached, provider) VALUES ";
+    Texts::new(head, ARGS, " ON CONFLICT DO NOTHING")
+});
+/// Columns that name a subject.
+const ARGS: usize = 10;
 
 /// Who asked for what of whom. An empty name is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -147,7 +156,7 @@ impl Subject {
         }
     }
 
-    fn args(&self) -> [Arg<'_>; 10] {
+    fn args(&self) -> [Arg<'_>; ARGS] {
         [
             Arg::Text(Some(&self.tenant)),
             Arg::Text(Some(&self.key)),
@@ -160,18 +169,6 @@ impl Subject {
             Arg::Int(Some(i64::from(self.cached))),
             Arg::Text(Some(&self.provider)),
         ]
-    }
-
-    /// Its number, made if need be.
-    pub(super) async fn number(&self, session: &mut Session<'_>) -> Result<i64, Failure> {
-        let args = self.args();
-        let names = args.get(..9).unwrap_or_default();
-        if let Some(found) = session.one(FIND, names).await? {
-            return found.int(0);
-        }
-        session.run(MAKE, &args).await?;
-        let found = session.one(FIND, names).await?;
-        found.ok_or_else(|| odd("subject"))?.int(0)
     }
 
     /// From [`COLUMNS`], the first of which is at a place.
@@ -190,6 +187,41 @@ impl Subject {
             cached: row.int(at + 9)? != 0,
         })
     }
+}
+
+/// Their numbers, made if need be. All that are not known are asked for together: a server is far
+/// away, and the first batch of a process knows none.
+pub(super) async fn numbers(
+    session: &mut Session<'_>,
+    subjects: &[Subject],
+    known: &[Option<i64>],
+) -> Result<Vec<i64>, Failure> {
+    let known = |at: usize| known.get(at).copied().flatten();
+    let unknown = subjects.iter().enumerate().filter(|(at, _)| known(*at).is_none());
+    // In one order for all who write: two that make the same must not wait for each other.
+    let mut unknown: Vec<&Subject> = unknown.map(|(_, subject)| subject).collect();
+    unknown.sort_unstable();
+    let args: Vec<Arg<'_>> = unknown.iter().flat_map(|subject| subject.args()).collect();
+    let mut found = found(session, &args).await?;
+    let missing = unknown.iter().filter(|subject| !found.contains_key(**subject));
+    let missing: Vec<Arg<'_>> = missing.flat_map(|subject| subject.args()).collect();
+    if !missing.is_empty() {
+        MAKE.run(session, &missing).await?;
+        found.extend(self::found(session, &missing).await?);
+    }
+    let number = |(at, subject)| {
+        let number = known(at).or_else(|| found.get(subject).copied());
+        Ok(number.ok_or_else(|| odd("subject"))?)
+    };
+    subjects.iter().enumerate().map(number).collect()
+}
+
+async fn found(
+    session: &mut Session<'_>,
+    args: &[Arg<'_>],
+) -> Result<HashMap<Subject, i64>, Failure> {
+    let found = FIND.all(session, args).await?;
+    found.iter().map(|row| Ok((Subject::read(row, 0)?, row.int(ARGS)?))).collect()
 }
 
 /// Whether the model is one of ours. Names of others are the caller's invention: they stay on the
