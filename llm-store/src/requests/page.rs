@@ -160,7 +160,7 @@ impl Requests {
 
     /// A call, if it is in the log.
     pub async fn request(&self, id: CallId) -> Result<Option<Request>, StoreError> {
-        self.database.report(One(id.as_u128().to_be_bytes())).await
+        self.database.read(One(id.as_u128().to_be_bytes())).await
     }
 }
 

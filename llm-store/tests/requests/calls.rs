@@ -63,7 +63,7 @@ pub(crate) fn call(number: u128, micros: i64, seed: u64) -> CallRecord {
         images: count(3) as u32,
         calls: count(4) as u32,
         audio_ms: count(900),
-        unknown: Unknown { input: seed % 31 == 0, output: seed % 29 == 0 },
+        unknown: Unknown { input: seed.is_multiple_of(31), output: seed.is_multiple_of(29) },
         source: [UsageSource::Reported, UsageSource::Counted, UsageSource::Estimated]
             [pick(192, 3) as usize],
     };
@@ -77,13 +77,13 @@ pub(crate) fn call(number: u128, micros: i64, seed: u64) -> CallRecord {
         model: Str::from(["m1", "m2", "odd\0name"][pick(2_304, 3) as usize]),
         target: target.map(|target| TargetId(Str::from(*target))),
         attempts: (seed % 4) as u8,
-        stream: seed % 3 == 0,
+        stream: seed.is_multiple_of(3),
         cached: pick(6_912, 3) == 0,
         usage,
         charged: Money(count(10_000) as i64),
         loss: Money(count(13) as i64),
         outcome,
-        first_byte: (seed % 5 > 0).then(|| Duration::from_micros(count(1_000_000))),
+        first_byte: (!seed.is_multiple_of(5)).then(|| Duration::from_micros(count(1_000_000))),
         total: Duration::from_micros(count(9_000_000)),
         tags: labels.iter().take((seed % 5) as usize).map(|label| Str::from(*label)).collect(),
     }
