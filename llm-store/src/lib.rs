@@ -5,6 +5,8 @@
 //! two databases), which journals are folded into; `redis` is what replicas share and may lose.
 
 #[cfg(feature = "sql")]
+pub mod backup;
+#[cfg(feature = "sql")]
 pub mod directory;
 mod grant;
 pub mod idempotency;
@@ -16,9 +18,13 @@ pub mod lease;
 pub mod memory;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(feature = "sql")]
+pub mod requests;
 pub mod seal;
 #[cfg(feature = "sql")]
 pub mod sql;
+#[cfg(feature = "sql")]
+pub mod verify;
 #[cfg(feature = "sql")]
 pub mod wallets;
 #[cfg(feature = "sql")]

@@ -16,7 +16,9 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use llm_core::store::StoreError;
+use llm_core::money::Unit;
+use llm_core::store::vault::Vault;
+use llm_core::store::{Audit, StoreError};
 
 use super::fault::Failure;
 #[cfg(feature = "postgres")]
@@ -76,6 +78,16 @@ impl Database {
     /// The same for reports, that may take longer than what a call would wait for.
     pub(crate) async fn report<T: Task>(&self, task: T) -> Result<T::Out, StoreError> {
         self.read_within(task, REPORT_DEADLINE).await
+    }
+
+    /// What its accounts of a unit say, recomputed.
+    pub(crate) async fn audit<U: Unit>(&self) -> Result<Audit, StoreError> {
+        match &self.0 {
+            #[cfg(feature = "sqlite")]
+            Kind::Sqlite(vault) => vault.of::<U>().verify().await,
+            #[cfg(feature = "postgres")]
+            Kind::Postgres(vault) => vault.of::<U>().verify().await,
+        }
     }
 
     async fn read_within<T: Task>(&self, task: T, within: Duration) -> Result<T::Out, StoreError> {

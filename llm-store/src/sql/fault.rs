@@ -50,7 +50,7 @@ pub(super) fn unavailable(why: &'static str) -> StoreError {
     StoreError::Unavailable(Str::from_static(why))
 }
 
-pub(super) fn understand(error: &Error) -> StoreError {
+pub(crate) fn understand(error: &Error) -> StoreError {
     match error {
         Error::Database(error) => of_database(&**error),
         Error::PoolTimedOut => unavailable("no connection in time"),

@@ -8,6 +8,7 @@
 //! Deliberately absent: a cache of balances, and retries; an error of the disk is the caller's to
 //! know, and the connection that saw it is closed and opened anew.
 
+pub(crate) mod copy;
 mod place;
 mod reads;
 mod steps;

@@ -138,6 +138,17 @@ impl<'c> Session<'c> {
         }
     }
 
+    /// Whether arguments are written `$1` where there are hundreds of them. In a file each is then
+    /// looked up by its name, past all before it: a bare `?` is not, and means the next one.
+    pub(crate) fn numbered(&self) -> bool {
+        match self.link {
+            #[cfg(feature = "sqlite")]
+            Link::Sqlite(_) => false,
+            #[cfg(feature = "postgres")]
+            Link::Postgres(_) => true,
+        }
+    }
+
     /// Carries a statement out, and says how many rows it changed.
     pub(crate) async fn run(
         &mut self,

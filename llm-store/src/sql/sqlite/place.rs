@@ -16,7 +16,7 @@ use crate::journal::Durability;
 use crate::sql::NotOpened;
 use crate::sql::fault::{not_migrated, unavailable, understand};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// Readers are for people and audits; what is asked for calls is asked of the writer.
 const READERS_MAX: u32 = 4;
@@ -96,7 +96,7 @@ impl Place {
 }
 
 /// For its owner only, before anything is in it: what SQLite puts beside it is made the same way.
-fn keep_private(path: &Path) -> Result<(), StoreError> {
+pub(super) fn keep_private(path: &Path) -> Result<(), StoreError> {
     let mut options = std::fs::OpenOptions::new();
     options.read(true).append(true).create(true);
     #[cfg(unix)]

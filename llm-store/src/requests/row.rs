@@ -1,0 +1,241 @@
+//! A record as columns, and back.
+
+use std::time::Duration;
+
+use llm_core::Str;
+use llm_core::call::CallId;
+use llm_core::store::{CallRecord, Outcome};
+use llm_core::usage::{TokenKind, Unknown, Usage, UsageSource};
+
+use super::days::stamp;
+use super::page::Request;
+use super::subject::{Subject, clean, is_ours};
+use super::{money, subject};
+use crate::sql::database::{Arg, Record};
+use crate::sql::fault::Failure;
+use crate::sql::row::odd;
+
+/// More tokens (or pieces) than any model reads in one call. What a provider claims beyond is not
+/// believed: sums of a day are to stay within their range.
+const COUNT_MAX: u64 = 1 << 40;
+/// A million dollars: the same for money. The ledger has what was really charged.
+const AMOUNT_MAX: i64 = 1 << 50;
+/// Labels of a call.
+const TAGS_MAX: usize = 16;
+/// What is between them. No label has it.
+pub(super) const BETWEEN: char = '\n';
+
+/// The columns of a row, in their order.
+pub(super) const COLUMNS: [&str; WIDTH] = [
+    "at",
+    "id",
+    "subject",
+    "asked",
+    "attempts",
+    "stream",
+    "outcome",
+    "input",
+    "cache_read",
+    "cache_write",
+    "cache_write_1h",
+    "output",
+    "reasoning",
+    "audio_in",
+    "audio_out",
+    "images",
+    "pieces",
+    "audio_ms",
+    "unknown",
+    "source",
+    "charged",
+    "loss",
+    "first_byte",
+    "total",
+    "tags",
+];
+pub(super) const WIDTH: usize = 25;
+/// Columns that are added up: tokens, pieces, money; in the order of [`Row::counts`].
+pub(super) const COUNTED: [&str; COUNTS] = [
+    "input",
+    "cache_read",
+    "cache_write",
+    "cache_write_1h",
+    "output",
+    "reasoning",
+    "audio_in",
+    "audio_out",
+    "images",
+    "pieces",
+    "audio_ms",
+    "charged",
+    "loss",
+];
+pub(super) const COUNTS: usize = 13;
+
+/// A record, ready to be written.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) at: i64,
+    pub(super) id: [u8; 16],
+    /// Its place among the subjects of its batch.
+    pub(super) subject: usize,
+    pub(super) day: i64,
+    asked: Option<Str>,
+    attempts: i64,
+    stream: i64,
+    pub(super) outcome: &'static str,
+    pub(super) counts: [i64; COUNTS],
+    unknown: i64,
+    source: i64,
+    first_byte: Option<i64>,
+    total: i64,
+    tags: Option<String>,
+}
+
+impl Row {
+    pub(super) fn new(record: &CallRecord, subject: usize, day: i64) -> Self {
+        let usage = &record.usage;
+        let pieces = [u64::from(usage.images), u64::from(usage.calls), usage.audio_ms];
+        let tokens = TokenKind::ALL.into_iter().map(|kind| usage.tokens(kind));
+        let counted = tokens
+            .chain(pieces)
+            .map(|count| i64::try_from(count.min(COUNT_MAX)).unwrap_or(i64::MAX));
+        let paid = [record.charged, record.loss].map(|paid| paid.0.clamp(-AMOUNT_MAX, AMOUNT_MAX));
+        let mut counts = [0; COUNTS];
+        counts.iter_mut().zip(counted.chain(paid)).for_each(|(to, from)| *to = from);
+        let source = match usage.source {
+            UsageSource::Reported => 0,
+            UsageSource::Counted => 1,
+            UsageSource::Estimated => 2,
+        };
+        Self {
+            at: stamp(record.at).as_microsecond(),
+            id: record.id.as_u128().to_be_bytes(),
+            subject,
+            day,
+            asked: (!is_ours(record)).then(|| clean(&record.model)),
+            attempts: i64::from(record.attempts),
+            stream: i64::from(record.stream),
+            outcome: match record.outcome {
+                Outcome::Done => DONE,
+                Outcome::Left => LEFT,
+                Outcome::Failed(kind) => kind.name(),
+            },
+            counts,
+            unknown: i64::from(usage.unknown.input) + 2 * i64::from(usage.unknown.output),
+            source,
+            first_byte: record.first_byte.map(micros),
+            total: micros(record.total),
+            tags: tags(&record.tags),
+        }
+    }
+
+    /// Whether it ended with an error.
+    pub(super) fn failed(&self) -> bool {
+        self.outcome != DONE && self.outcome != LEFT
+    }
+
+    pub(super) fn put<'a>(&'a self, subject: i64, args: &mut Vec<Arg<'a>>) {
+        args.extend([Arg::from(self.at), Arg::Bytes(Some(&self.id)), subject.into()]);
+        args.push(self.asked.as_deref().into());
+        args.extend([Arg::from(self.attempts), self.stream.into(), self.outcome.into()]);
+        let (counts, paid) = self.counts.split_at(COUNTS - 2);
+        args.extend(counts.iter().map(|count| Arg::from(*count)));
+        args.extend([Arg::from(self.unknown), self.source.into()]);
+        args.extend(paid.iter().map(|amount| Arg::from(*amount)));
+        args.extend([Arg::from(self.first_byte), self.total.into(), self.tags.as_deref().into()]);
+    }
+}
+
+pub(super) const DONE: &str = "done";
+pub(super) const LEFT: &str = "left";
+
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// All labels in one text, each between two line ends, so that one of them can be looked for.
+fn tags(tags: &[Str]) -> Option<String> {
+    let (first, _) = tags.split_first()?;
+    let mut text = String::with_capacity(2 + first.len());
+    text.push(BETWEEN);
+    for tag in tags.iter().take(TAGS_MAX) {
+        text.push_str(&label(tag));
+        text.push(BETWEEN);
+    }
+    Some(text)
+}
+
+/// A label without what is between labels.
+pub(super) fn label(tag: &Str) -> Str {
+    let tag = clean(tag);
+    if tag.contains(BETWEEN) { Str::from(tag.replace(BETWEEN, " ")) } else { tag }
+}
+
+/// Reads a row: [`COLUMNS`], then those of its subject.
+pub(super) fn read(row: &Record) -> Result<Request, Failure> {
+    let count = |at: usize| -> Result<u64, Failure> {
+        Ok(u64::try_from(row.int(at)?).map_err(|_| odd("count"))?)
+    };
+    let small = |at: usize| -> Result<u32, Failure> {
+        Ok(u32::try_from(row.int(at)?).map_err(|_| odd("count"))?)
+    };
+    let id: [u8; 16] = row.bytes(1)?.try_into().map_err(|_| odd("id"))?;
+    let unknown = row.int(18)?;
+    let usage = Usage {
+        input: count(7)?,
+        cache_read: count(8)?,
+        cache_write: count(9)?,
+        cache_write_1h: count(10)?,
+        output: count(11)?,
+        reasoning: count(12)?,
+        audio_in: count(13)?,
+        audio_out: count(14)?,
+        // More than fits was no count to begin with.
+        images: u32::try_from(count(15)?).unwrap_or(u32::MAX),
+        calls: u32::try_from(count(16)?).unwrap_or(u32::MAX),
+        audio_ms: count(17)?,
+        unknown: Unknown { input: unknown & 1 != 0, output: unknown & 2 != 0 },
+        source: match row.int(19)? {
+            0 => UsageSource::Reported,
+            1 => UsageSource::Counted,
+            2 => UsageSource::Estimated,
+            _ => return Err(odd("source").into()),
+        },
+    };
+    let tags = row.maybe_text(24)?.unwrap_or_default();
+    let mut subject = Subject::read(row, WIDTH)?;
+    if let Some(asked) = row.maybe_text(3)? {
+        subject.model = Str::from(asked);
+    }
+    let first_byte = row.maybe_int(22)?.map(span).transpose()?;
+    Ok(Request {
+        id: call(u128::from_be_bytes(id)),
+        at: jiff::Timestamp::from_microsecond(row.int(0)?).map_err(|_| odd("at"))?,
+        subject,
+        attempts: small(4)?,
+        stream: row.int(5)? != 0,
+        outcome: Str::from(row.text(6)?),
+        usage,
+        charged: money(row.int(20)?),
+        loss: money(row.int(21)?),
+        first_byte,
+        total: span(row.int(23)?)?,
+        tags: tags.split_terminator(BETWEEN).skip(1).map(Str::from).collect(),
+    })
+}
+
+fn span(micros: i64) -> Result<Duration, Failure> {
+    Ok(Duration::from_micros(u64::try_from(micros).map_err(|_| odd("duration"))?))
+}
+
+fn call(id: u128) -> CallId {
+    // The time is what lies above the 80 bits of entropy.
+    CallId::new(u64::try_from(id >> 80).unwrap_or_default(), id)
+}
+
+/// The columns of a row and of its subject, for a question.
+pub(super) fn columns() -> String {
+    let own: Vec<String> = COLUMNS.iter().map(|column| format!("r.{column}")).collect();
+    format!("{}, {}", own.join(", "), subject::COLUMNS)
+}
