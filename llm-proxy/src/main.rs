@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 mod cli;
+mod config;
 mod simulate;
 
 use cli::{Cli, Command};
