@@ -8,7 +8,10 @@
 //! Pure but for [`reference::Surroundings`], through which files and variables are read.
 //! Deliberately absent: sockets, stores, and anything that changes while calls run.
 
+pub(crate) mod diff;
+pub(crate) mod explain;
 mod file;
+pub(crate) mod lint;
 pub(crate) mod litellm;
 mod nearest;
 pub(crate) mod problem;

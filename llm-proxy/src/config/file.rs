@@ -22,12 +22,11 @@ use super::reading::{At, Literals, Reading};
 use super::tree::Node;
 use super::{FixedKey, Priced, Provider};
 
-pub(super) use providers::{is_kind, kinds, with_keys};
-pub(super) use server::{ServerFile, StoreFile, listen, store_place};
+pub(super) use server::{ServerFile, StoreFile, store_place};
 
 /// The words for values, for whoever writes a file.
 pub(super) mod words {
-    pub(in super::super) use super::models::{LINES, balance_word as balance, scope_word as scope};
+    pub(in super::super) use super::models::{balance_word as balance, scope_word as scope};
     pub(in super::super) use super::rules::find_word as find;
 }
 

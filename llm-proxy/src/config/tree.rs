@@ -12,7 +12,7 @@ mod yaml;
 use super::problem::Problem;
 
 pub(crate) use find::find;
-pub(crate) use write::{toml, yaml};
+pub(crate) use write::{line, toml, yaml};
 
 /// Bytes of a file, its end not included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -198,6 +198,25 @@ impl Table {
             Some(entry) => entry.node = node,
             None => self.0.push(Entry { name: name.to_owned(), at: node.span, node }),
         }
+    }
+
+    /// Forgets tables and lists in which nothing is.
+    pub(crate) fn drop_empty(&mut self) {
+        self.0.retain(|entry| match &entry.node.value {
+            Value::Table(table) => !table.is_empty(),
+            Value::List(list) => !list.is_empty(),
+            Value::Null | Value::Flag(_) | Value::Number(_) | Value::Text(_) => true,
+        });
+    }
+
+    /// The tables among its values.
+    pub(crate) fn tables_mut(&mut self) -> impl Iterator<Item = &mut Self> {
+        self.0.iter_mut().filter_map(|entry| match &mut entry.node.value {
+            Value::Table(table) => Some(table),
+            Value::Null | Value::Flag(_) | Value::Number(_) | Value::Text(_) | Value::List(_) => {
+                None
+            }
+        })
     }
 
     /// The table under a name, made if there is none.

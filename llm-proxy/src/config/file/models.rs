@@ -167,7 +167,7 @@ fn amount(node: &super::super::tree::Node) -> Result<Money, String> {
 }
 
 /// The lines of a price.
-pub(in super::super) const LINES: [&str; 11] = [
+const LINES: [&str; 11] = [
     "input",
     "output",
     "cache_read",

@@ -76,7 +76,7 @@ fn provider(called: &str, at: &At<'_>, reading: &mut Reading<'_>) -> Option<Prov
 }
 
 /// The same with the keys that its references stand for.
-pub(in super::super) fn with_keys(settings: ProviderSettings, keys: &[Hidden]) -> ProviderSettings {
+fn with_keys(settings: ProviderSettings, keys: &[Hidden]) -> ProviderSettings {
     keys.iter().fold(settings, |settings, key| settings.key(key.secret.expose().clone()))
 }
 
@@ -138,12 +138,12 @@ fn capacity(at: &At<'_>, reading: &mut Reading<'_>) -> Option<Capacity> {
 }
 
 /// The words for kinds of providers.
-pub(in super::super) fn kinds() -> impl Iterator<Item = &'static str> {
+fn kinds() -> impl Iterator<Item = &'static str> {
     let own = ["openai", "anthropic", "gemini", "cohere", "ollama", SIMULATED];
     own.into_iter().chain(COMPATIBLE.iter().map(|host| host.kind))
 }
 
 /// Whether a word is one of them.
-pub(in super::super) fn is_kind(word: &str) -> bool {
+fn is_kind(word: &str) -> bool {
     Kind::parse(word).is_some() || kinds().any(|kind| kind == word)
 }

@@ -140,7 +140,7 @@ pub(in super::super) fn store_place(url: Hidden) -> Result<StorePlace, String> {
 }
 
 /// An address to listen at: `127.0.0.1:4000`, `localhost:4000`, `:4000` and `4000` for all of them.
-pub(in super::super) fn listen(text: &str) -> Result<SocketAddr, String> {
+fn listen(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }

@@ -21,7 +21,7 @@ fn toml_table(out: &mut String, path: &str, table: &Table) {
         let _ = writeln!(out, "{gap}[{path}]");
     }
     for entry in lines.iter().filter(|e| !e.node.is_null()) {
-        let _ = writeln!(out, "{} = {}", toml_name(&entry.name), inline(&entry.node));
+        let _ = writeln!(out, "{} = {}", toml_name(&entry.name), line(&entry.node));
     }
     for entry in tables {
         let name = toml_name(&entry.name);
@@ -32,7 +32,7 @@ fn toml_table(out: &mut String, path: &str, table: &Table) {
                     let gap = if out.is_empty() { "" } else { "\n" };
                     let _ = writeln!(out, "{gap}[[{path}]]");
                     for entry in table.entries().iter().filter(|e| !e.node.is_null()) {
-                        let value = inline(&entry.node);
+                        let value = line(&entry.node);
                         let _ = writeln!(out, "{} = {value}", toml_name(&entry.name));
                     }
                 }
@@ -54,19 +54,20 @@ fn is_section(path: &str, node: &Node) -> bool {
     }
 }
 
-fn inline(node: &Node) -> String {
+/// A value on one line.
+pub(crate) fn line(node: &Node) -> String {
     match &node.value {
         Value::Null => "\"\"".to_owned(),
         Value::Flag(flag) => flag.to_string(),
         Value::Number(number) => number.clone(),
         Value::Text(text) => quoted(text),
         Value::List(list) => {
-            let items: Vec<_> = list.iter().map(inline).collect();
+            let items: Vec<_> = list.iter().map(line).collect();
             format!("[{}]", items.join(", "))
         }
         Value::Table(table) => {
             let entries = table.entries().iter().filter(|e| !e.node.is_null());
-            let pair = |e: &super::Entry| format!("{} = {}", toml_name(&e.name), inline(&e.node));
+            let pair = |e: &super::Entry| format!("{} = {}", toml_name(&e.name), line(&e.node));
             let items: Vec<_> = entries.map(pair).collect();
             format!("{{ {} }}", items.join(", "))
         }
