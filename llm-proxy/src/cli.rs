@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn no_command_simulates() {
         let cli = Cli::parse_from(["llm-proxy"]);
-        let Command::Simulate(wanted) = cli.command.unwrap_or_default();
+        let Command::Simulate(wanted) = cli.command.unwrap_or_default() else { panic!("another") };
         assert_eq!((wanted.port_base, wanted.host), (18_000, LOOPBACK));
         let cli = Cli::parse_from(["llm-proxy", "simulate", "--port-base", "9", "--host", "::1"]);
         let Some(Command::Simulate(wanted)) = cli.command else { panic!("no command") };

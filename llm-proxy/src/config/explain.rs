@@ -126,7 +126,8 @@ fn price_text(price: &Price) -> String {
     let rate = |kind: TokenKind| price.rates[kind as usize];
     let (input, output) = (rate(TokenKind::Input), rate(TokenKind::Output));
     let cached = rate(TokenKind::CacheRead);
-    let mut text = format!("${input} in, ${cached} in from its cache, ${output} out, a million tokens");
+    let mut text =
+        format!("${input} in, ${cached} in from its cache, ${output} out, a million tokens");
     if !price.tiers.is_empty() {
         let from = price.tiers.iter().map(|t| t.above).min().unwrap_or_default();
         let _ = write!(text, "; more beyond {from} tokens");

@@ -24,7 +24,10 @@ pub(crate) fn lint(config: &Config, tree: &Node) -> Vec<Problem> {
         for (n, pattern) in scope.models.iter().enumerate() {
             if !leads_somewhere(config, pattern) {
                 let hint = hint(pattern, config.models.keys().map(|n| &**n));
-                doubt(format!("{place}.models.{n}"), format!("no model is called {pattern:?}{hint}"));
+                doubt(
+                    format!("{place}.models.{n}"),
+                    format!("no model is called {pattern:?}{hint}"),
+                );
             }
         }
     };
@@ -40,6 +43,7 @@ pub(crate) fn lint(config: &Config, tree: &Node) -> Vec<Problem> {
 /// Whether a pattern of a scope allows anything that there is.
 fn leads_somewhere(config: &Config, pattern: &str) -> bool {
     let own = Scope { models: vec![pattern.into()] };
-    let direct = |name: &str| name.split_once('/').is_some_and(|(p, _)| config.providers.contains_key(p));
+    let direct =
+        |name: &str| name.split_once('/').is_some_and(|(p, _)| config.providers.contains_key(p));
     pattern == "*" || direct(pattern) || config.models.keys().any(|name| own.allows(name))
 }

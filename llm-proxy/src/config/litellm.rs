@@ -116,7 +116,8 @@ pub(crate) fn convert(root: &Node, secrets: Secrets) -> Converted {
     };
     work.hide(root);
     for part in ["server", "store", "providers", "models", "prices", "keys", "limits"] {
-        let value = if part == "keys" { Value::List(Vec::new()) } else { Value::Table(empty.clone()) };
+        let value =
+            if part == "keys" { Value::List(Vec::new()) } else { Value::Table(empty.clone()) };
         work.out.set(part, Node::new(value, Span::default()));
     }
     let mut source = Source::new(table, "");
@@ -247,7 +248,6 @@ impl Work<'_> {
         node.list().unwrap_or_default().iter().for_each(|node| self.hide(node));
     }
 }
-
 
 #[cfg(test)]
 mod tests;

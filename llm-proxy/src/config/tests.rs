@@ -7,7 +7,9 @@ use super::reference::Surroundings;
 use super::resolve::{Asked, Resolved, resolve};
 
 mod first;
+mod look;
 mod problems;
+mod round;
 
 /// Files and variables that a test says.
 #[derive(Clone, Debug, Default)]

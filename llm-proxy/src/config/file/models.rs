@@ -209,12 +209,13 @@ pub(super) fn prices(
                 reading.bad(&at, error.to_string());
             }
         }
-        priced.same_as = fields.at("same_as").and_then(|at| same_as(&at, reading));
+        let other = fields.at("same_as");
+        priced.same_as = other.as_ref().and_then(|at| same_as(at, reading));
         fields.done(reading);
-        if lines == 0 && priced.same_as.is_none() {
+        if lines == 0 && other.is_none() {
             reading.bad(&at, "no price is said: \"0\" for input and output if it is free");
         }
-        if lines > 0 && priced.same_as.is_some() {
+        if lines > 0 && other.is_some() {
             reading.bad(&at, "either it has a price of its own or the same as another");
         }
         if known {

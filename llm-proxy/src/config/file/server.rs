@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use llm_core::Str;
 use llm_core::quota::Zone;
+use llm_core::secret::Secret;
 
 use super::super::reading::{At, Reading, bytes, count, duration, flag, one_of};
 use super::super::reference::{Hidden, Reference};
@@ -99,13 +100,17 @@ pub(super) fn store(at: &At<'_>, reading: &mut Reading<'_>) -> StoreFile {
 
 /// An address that is a secret only where it holds a password.
 fn url(at: &At<'_>, reading: &mut Reading<'_>) -> Option<Hidden> {
-    match at.node.as_text() {
-        Some(text) if Reference::parse(text).is_none() && !has_password(text) => {
-            let secret = llm_core::secret::Secret::new(text.to_owned());
-            Some(Hidden { reference: text.to_owned(), secret })
+    let text = at.node.as_text().unwrap_or_default();
+    let open = |text: &str| !text.is_empty() && !has_password(text);
+    let read = match Reference::parse(text) {
+        None if open(text) => Ok(text.to_owned()),
+        Some(reference @ Reference::Variable(_, Some(otherwise))) if open(otherwise) => {
+            reference.read(reading.around)
         }
-        Some(_) | None => reading.secret(at),
-    }
+        None | Some(Reference::Variable(..) | Reference::File(_)) => return reading.secret(at),
+    };
+    let secret = read.map_err(|said| reading.bad(at, said)).ok()?;
+    Some(Hidden { reference: text.to_owned(), secret: Secret::new(secret) })
 }
 
 /// `scheme://name:password@host`, or a password among what is asked for.

@@ -46,7 +46,13 @@ pub(super) fn convert(list: &Node, work: &mut Work<'_>) {
     }
 }
 
-fn deployment<'t>(span: Span, source: &mut Source<'t>, empty: &'t Table, work: &mut Work<'_>, known: &mut Known) {
+fn deployment<'t>(
+    span: Span,
+    source: &mut Source<'t>,
+    empty: &'t Table,
+    work: &mut Work<'_>,
+    known: &mut Known,
+) {
     let name = source.take("model_name").and_then(Node::word).map(str::to_owned);
     let params_path = source.path("litellm_params");
     let params = source.take("litellm_params").and_then(Node::table).unwrap_or(empty);
@@ -142,6 +148,10 @@ fn provider(
     address(kind, at, &mut table, params, work);
     let variable = key_variable(kind).unwrap_or("PROVIDER_API_KEY");
     let key = match params.take("api_key") {
+        Some(node) if key_variable(kind).is_none() && is_placeholder(node) => {
+            work.find(params.path("api_key"), Grade::Exact, "no key, as the provider wants none");
+            None
+        }
         Some(node) => {
             let path = params.path("api_key");
             work.find(path.clone(), Grade::Exact, "the provider's key");
@@ -189,6 +199,12 @@ fn provider(
 /// The weight of one, in hundredths.
 const WHOLE: u32 = 100;
 
+/// Clients of these APIs want a key even where the server wants none.
+fn is_placeholder(node: &Node) -> bool {
+    let words = ["none", "null", "na", "n/a", "empty", "dummy", "fake", "fake-key", "not-needed"];
+    node.word().is_some_and(|word| words.contains(&&*word.to_ascii_lowercase()))
+}
+
 fn weigh(params: &mut Source<'_>, work: &mut Work<'_>) -> Option<u32> {
     let node = params.take("weight")?;
     let hundredths = node.word().and_then(|w| shifted(w, 2))?;
@@ -197,13 +213,7 @@ fn weigh(params: &mut Source<'_>, work: &mut Work<'_>) -> Option<u32> {
     Some(weight).filter(|w| *w > 0)
 }
 
-fn address(
-    kind: &str,
-    at: Span,
-    table: &mut Table,
-    params: &mut Source<'_>,
-    work: &mut Work<'_>,
-) {
+fn address(kind: &str, at: Span, table: &mut Table, params: &mut Source<'_>, work: &mut Work<'_>) {
     for name in ["api_base", "base_url"] {
         let Some(node) = params.take(name) else { continue };
         let node = work.seen(node).clone();
@@ -250,7 +260,12 @@ fn waits(table: &mut Table, at: Span, params: &mut Source<'_>, work: &mut Work<'
     let mut timeout = Table::default();
     let pairs = [
         ("timeout", "total", Grade::Exact, "timeout.total of the provider"),
-        ("stream_timeout", "first_token", Grade::Approximate, "how long a stream may take to begin"),
+        (
+            "stream_timeout",
+            "first_token",
+            Grade::Approximate,
+            "how long a stream may take to begin",
+        ),
     ];
     for (theirs, ours, grade, said) in pairs {
         let Some(node) = params.take(theirs) else { continue };

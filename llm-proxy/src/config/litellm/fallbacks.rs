@@ -66,9 +66,8 @@ fn add(name: &str, then: &[String], path: &str, filtered: bool, work: &mut Work<
 /// Whether a name leads to a provider by itself.
 fn is_direct(name: &str, work: &Work<'_>) -> bool {
     let providers = work.out.get("providers").and_then(Node::table);
-    name.split_once('/').is_some_and(|(p, m)| {
-        !m.is_empty() && providers.is_some_and(|all| all.entry(p).is_some())
-    })
+    name.split_once('/')
+        .is_some_and(|(p, m)| !m.is_empty() && providers.is_some_and(|all| all.entry(p).is_some()))
 }
 
 /// Another name for a group.

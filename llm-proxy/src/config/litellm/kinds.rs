@@ -33,9 +33,24 @@ const KINDS: [(&str, &str); 24] = [
 
 /// Prefixes of vendors that have a wire format or a way to sign of their own.
 const FOREIGN: [&str; 18] = [
-    "bedrock", "vertex_ai", "sagemaker", "azure_ai", "huggingface", "replicate", "databricks",
-    "watsonx", "cloudflare", "nlp_cloud", "petals", "palm", "ai21", "oci", "snowflake", "github",
-    "voyage", "jina_ai",
+    "bedrock",
+    "vertex_ai",
+    "sagemaker",
+    "azure_ai",
+    "huggingface",
+    "replicate",
+    "databricks",
+    "watsonx",
+    "cloudflare",
+    "nlp_cloud",
+    "petals",
+    "palm",
+    "ai21",
+    "oci",
+    "snowflake",
+    "github",
+    "voyage",
+    "jina_ai",
 ];
 
 /// What a model's name means.

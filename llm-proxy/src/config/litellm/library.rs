@@ -43,7 +43,8 @@ pub(super) fn waits(source: &mut Source<'_>, work: &mut Work<'_>) {
                 }
             }
         }
-        let said = "retries of every provider; a call has attempts = 4 in all unless its model says";
+        let said =
+            "retries of every provider; a call has attempts = 4 in all unless its model says";
         work.find(source.path("num_retries"), Grade::Approximate, said);
     }
     for name in ["request_timeout", "timeout"] {
@@ -127,7 +128,8 @@ fn cache(source: &mut Source<'_>, work: &mut Work<'_>) {
         cache.set("scope", Node::text("global", span));
         fallbacks::for_all("cache", &Node::new(Value::Table(cache), span), work);
     }
-    let said = "cache of every model, scope = \"global\" as with LiteLLM; \"key\" keeps callers apart";
+    let said =
+        "cache of every model, scope = \"global\" as with LiteLLM; \"key\" keeps callers apart";
     work.find(source.path("cache"), Grade::Exact, said);
 }
 

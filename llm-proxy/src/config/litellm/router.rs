@@ -21,7 +21,8 @@ pub(super) fn convert(source: &mut Source<'_>, work: &mut Work<'_>) {
     }
     fallbacks::read(source, work);
     strategy(source, work);
-    let health = "a target that fails is left alone by how often it fails, and asked again by probes";
+    let health =
+        "a target that fails is left alone by how often it fails, and asked again by probes";
     for name in ["allowed_fails", "cooldown_time", "allowed_fails_policy", "disable_cooldowns"] {
         source.note(name, work, Grade::Approximate, health);
     }
