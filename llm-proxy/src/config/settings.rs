@@ -106,7 +106,7 @@ impl Config {
                     provider: table.clone(),
                     model: entry.model.clone(),
                     price: entry.price.clone(),
-                    capability: Some(entry.capability.clone()),
+                    capability: Some(entry.capability),
                 }));
             }
             if provider.is_simulated() {

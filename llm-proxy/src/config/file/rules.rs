@@ -52,8 +52,10 @@ pub(super) fn content(at: &At<'_>, reading: &mut Reading<'_>) -> ContentRules {
     ContentRules { chars_max, rules }
 }
 
+type Make = fn() -> Find;
+
 /// What has a word of its own.
-const FINDS: [(&str, fn() -> Find); 5] = [
+const FINDS: [(&str, Make); 5] = [
     ("secrets", || Find::Secrets),
     ("cards", || Find::Cards),
     ("residents", || Find::Residents),

@@ -54,7 +54,7 @@ pub(super) fn seconds(node: &Node) -> Option<String> {
     let thousandths = shifted(word, 3)?;
     let (ms, _rest) = thousandths.split_once('.').unwrap_or((&thousandths, ""));
     let ms: u64 = ms.parse().ok()?;
-    Some(if ms % 1_000 == 0 { format!("{}s", ms / 1_000) } else { format!("{ms}ms") })
+    Some(if ms.is_multiple_of(1_000) { format!("{}s", ms / 1_000) } else { format!("{ms}ms") })
 }
 
 /// A decimal number times ten to some power, exactly: `2.5e-06` six places on is `2.5`.

@@ -259,8 +259,6 @@ name = "a"
 key = "env:APP_API_KEY"
 [[keys]]
 unlimited = true
-[limits.user]
-limits = ["$5/day"]
 "#;
     let shown = r#"error: plans.pro.limits.0: no period: write hour, 15minute, 7d, 1mo
  --> c.toml:2:11
@@ -312,11 +310,20 @@ error: keys.2: the key itself is missing: key = "env:APP_KEY"
    |
 11 | [[keys]]
    | ^^^^^^^^
-error: limits.user.limits.0: money is limited by a plan or a key, and not by this rule
-  --> c.toml:14:11
-   |
-14 | limits = ["$5/day"]
-   |           ^^^^^^^^
+"#;
+    assert_eq!(problems("c.toml", text), shown);
+}
+
+#[test]
+fn money_belongs_to_plans_and_keys() {
+    let text = r#"[limits.user]
+limits = ["$5/day"]
+"#;
+    let shown = r#"error: limits.user.limits.0: money is limited by a plan or a key, and not by this rule
+ --> c.toml:2:11
+  |
+2 | limits = ["$5/day"]
+  |           ^^^^^^^^
 "#;
     assert_eq!(problems("c.toml", text), shown);
 }
