@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -8,6 +9,9 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "llm-proxy", version, about)]
 pub(crate) struct Cli {
+    /// The configuration: TOML, YAML, or LiteLLM's config.yaml.
+    #[arg(long, global = true, value_name = "FILE", env = "LLM_PROXY_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
@@ -21,6 +25,39 @@ pub(crate) enum Command {
     /// deterministically, and do wrong what a script tells them: POST /__sim/script. GET
     /// /__sim/requests shows what came.
     Simulate(Simulate),
+    /// Says everything that is wrong with a configuration.
+    Check,
+    /// Says what a configuration changes.
+    Diff {
+        /// What it changes; unless said, what is served without any file.
+        #[arg(long, value_name = "FILE")]
+        against: Option<PathBuf>,
+    },
+    /// Says what becomes of a call: who is asked, at what price, under which limits.
+    Explain {
+        /// The model that the call names.
+        #[arg(long, value_name = "NAME")]
+        model: String,
+        /// The name of the key that it shows, of those in the configuration.
+        #[arg(long, value_name = "NAME")]
+        key: Option<String>,
+    },
+    /// Turns another gateway's configuration into one of ours.
+    #[command(subcommand)]
+    Import(Import),
+}
+
+/// Whose configuration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Import {
+    /// LiteLLM's config.yaml: ours on standard output, what became of each field on standard error.
+    Litellm {
+        /// The file.
+        file: PathBuf,
+        /// Ends with 1 when there is no such thing here for a field.
+        #[arg(long)]
+        strict: bool,
+    },
 }
 
 impl Default for Command {
@@ -67,7 +104,7 @@ mod tests {
     #[test]
     fn no_command_simulates() {
         let cli = Cli::parse_from(["llm-proxy"]);
-        let Command::Simulate(wanted) = cli.command.unwrap_or_default();
+        let Command::Simulate(wanted) = cli.command.unwrap_or_default() else { panic!("another") };
         assert_eq!((wanted.port_base, wanted.host), (18_000, LOOPBACK));
         let cli = Cli::parse_from(["llm-proxy", "simulate", "--port-base", "9", "--host", "::1"]);
         let Some(Command::Simulate(wanted)) = cli.command else { panic!("no command") };

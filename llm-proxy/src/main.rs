@@ -9,9 +9,11 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 mod cli;
+mod commands;
+mod config;
 mod simulate;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, Import};
 
 /// Wrong usage, or a configuration that cannot be served.
 const EXIT_USAGE: u8 = 2;
@@ -22,11 +24,18 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("cannot start: {error}")),
     };
+    let config = cli.config;
     let done = match cli.command.unwrap_or_default() {
-        Command::Simulate(wanted) => runtime.block_on(simulate::run(wanted)),
+        Command::Simulate(wanted) => {
+            runtime.block_on(simulate::run(wanted)).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Check => commands::check(config),
+        Command::Diff { against } => commands::diff(config, against),
+        Command::Explain { model, key } => commands::explain(config, &model, key.as_deref()),
+        Command::Import(Import::Litellm { file, strict }) => commands::litellm(&file, strict),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(message) => failed(&message),
     }
 }
