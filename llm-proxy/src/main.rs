@@ -9,6 +9,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 mod cli;
+mod secrets;
+mod serve;
 mod simulate;
 
 use cli::{Cli, Command};
