@@ -1,17 +1,18 @@
 //! The gateway as a proxy: one binary that needs no other server.
 //!
 //! `main` reads the command line, starts what it asks for, and turns the result into an exit
-//! code: 0 done, 1 the thing asked about is bad, 2 usage or configuration. Without a command the
-//! simulated providers are served, which is all that can be offered to someone without a key.
+//! code: 0 done, 1 the thing asked about is bad, 2 usage or configuration.
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 mod cli;
+mod config;
 mod secrets;
 mod serve;
 mod simulate;
+mod start;
 
 use cli::{Cli, Command};
 
@@ -24,8 +25,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("cannot start: {error}")),
     };
-    let done = match cli.command.unwrap_or_default() {
-        Command::Simulate(wanted) => runtime.block_on(simulate::run(wanted)),
+    let host = cli.host.unwrap_or(cli::LOOPBACK);
+    let done = match cli.command.clone().unwrap_or_default() {
+        Command::Serve => runtime.block_on(start::serve(&cli)),
+        Command::Simulate(wanted) => runtime.block_on(simulate::run(wanted, host)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

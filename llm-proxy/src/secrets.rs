@@ -24,6 +24,12 @@ pub(crate) fn hex<const N: usize>() -> io::Result<String> {
     Ok(text)
 }
 
+/// So many random bytes, in base64.
+pub(crate) fn base64<const N: usize>() -> io::Result<String> {
+    use base64::Engine as _;
+    Ok(base64::engine::general_purpose::STANDARD.encode(random::<N>()?))
+}
+
 /// Writes a file that is not there yet, for its owner only, whole or not at all: a crash in
 /// between leaves a name that nobody reads.
 pub(crate) fn keep(path: &Path, text: &str) -> io::Result<()> {

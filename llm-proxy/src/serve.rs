@@ -12,7 +12,7 @@ mod body;
 mod call;
 mod controls;
 mod door;
-mod given;
+mod first;
 mod heads;
 mod health;
 mod house;
@@ -28,12 +28,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use llm_store::keys::VirtualKey;
 use tokio::net::TcpListener;
 
-pub(crate) use given::{Given, Place, StoreGiven};
-pub(crate) use house::House;
-pub(crate) use keys::AdminKey;
-pub(crate) use store::NotOpened;
+use house::House;
+use store::NotOpened;
+
+use crate::config::Config;
 
 /// Why the proxy does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -55,16 +56,19 @@ pub(crate) enum NotServed {
 }
 
 /// Serves until a signal says that it is enough, and then until the last call has ended.
-/// `ready` is told where, once calls are answered.
-pub(crate) async fn run(given: Given, ready: impl FnOnce(SocketAddr)) -> Result<(), NotServed> {
-    let address = given.listen;
+/// `ready` is told where, once calls are answered, and the admin key where it was made just now.
+pub(crate) async fn run(
+    config: &Config,
+    ready: impl FnOnce(SocketAddr, Option<&VirtualKey>),
+) -> Result<(), NotServed> {
+    let address = config.server.listen;
     let cannot = |error| NotServed::Listen { address, error };
     // First of all: a second process at the same address must not take the journal of the first.
     let listener = TcpListener::bind(address).await.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
-    let house = Arc::new(House::open(given).await?);
+    let house = Arc::new(House::open(config).await?);
     let stop = signals().map_err(NotServed::Signals)?;
-    ready(address);
+    ready(address, house.made.as_ref());
     if !listen::serve(listener, Arc::clone(&house), stop).await {
         tracing::warn!("calls were cut off that had not ended in time");
     }

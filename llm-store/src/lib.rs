@@ -4,6 +4,7 @@
 //! on a [`journal`], which a process writes before it sends, and on a vault ([`memory`], `sql` and its
 //! two databases), which journals are folded into; `redis` is what replicas share and may lose.
 
+pub mod crash;
 mod grant;
 pub mod idempotency;
 pub mod journal;

@@ -214,6 +214,13 @@ impl ProviderSettings {
         self
     }
 
+    /// How long its kind may usually take; `None` when there is no such kind.
+    pub fn usual_timeouts(&self) -> Option<Timeouts> {
+        let own = Kind::parse(&self.kind).map(|kind| kind.usual().timeouts);
+        let host = COMPATIBLE.iter().find(|h| h.kind == &*self.kind);
+        own.or_else(|| host.map(|h| usual_of(h).timeouts))
+    }
+
     /// Checks everything and builds, with a client of its own. All problems are named.
     pub fn build(self) -> Result<VendorSettings, Problems> {
         let place = format!("providers.{}", self.name);

@@ -16,14 +16,14 @@ use llm_core::store::vault::Vault;
 use llm_core::store::{Audit, Ledger, StoreError};
 use llm_providers::ledger::MemoryLedger;
 use llm_providers::settings::Problems;
-use llm_store::journal::{self, Journal};
+use llm_store::journal::{self, Durability, Journal};
 use llm_store::lease::{self, Ground, Interrupted, LeasedLedger, LedgerState, Started};
 use llm_store::sql::postgres::{self, PostgresVault};
 use llm_store::sql::sqlite::{self, SqliteVault};
 use llm_store::sql::{self};
 use tokio::task::JoinHandle;
 
-use super::given::{Place, StoreGiven};
+use crate::config::{self, StorePlace};
 use crate::secrets;
 
 /// What the worker may take to carry everything away when the process ends. What it does not
@@ -78,23 +78,23 @@ struct Leased {
 }
 
 /// Opens it.
-pub(crate) async fn open(given: &StoreGiven, clock: Arc<dyn Clock>) -> Result<Store, NotOpened> {
+pub(crate) async fn open(given: &config::Store, clock: Arc<dyn Clock>) -> Result<Store, NotOpened> {
     let vault: Arc<dyn Vault> = match &given.place {
-        Place::Memory => {
+        StorePlace::Memory => {
             return Ok(Store { kind: Kind::Memory(Arc::default()), clock });
         }
-        Place::Sqlite(path) => {
+        StorePlace::Sqlite(path) => {
             if let Some(folder) = path.parent() {
                 make(folder)?;
             }
             let mut settings = sqlite::Settings::new(path);
-            settings.durability = given.durability;
+            settings.durability = durability(given);
             let opened = SqliteVault::<Money>::open(&settings, Arc::clone(&clock)).await;
             let place = || path.display().to_string();
             Arc::new(opened.map_err(|why| NotOpened::Store { place: place(), why })?)
         }
-        Place::Postgres(url) => {
-            let settings = postgres::Settings::new(url.expose().clone());
+        StorePlace::Postgres(url) => {
+            let settings = postgres::Settings::new(url.secret.expose().clone());
             let opened = PostgresVault::<Money>::open(&settings, Arc::clone(&clock)).await;
             let place = || "postgres".to_owned();
             Arc::new(opened.map_err(|why| NotOpened::Store { place: place(), why })?)
@@ -105,14 +105,14 @@ pub(crate) async fn open(given: &StoreGiven, clock: Arc<dyn Clock>) -> Result<St
 }
 
 async fn leased(
-    given: &StoreGiven,
+    given: &config::Store,
     vault: Arc<dyn Vault>,
     clock: Arc<dyn Clock>,
 ) -> Result<Leased, NotOpened> {
     make(&given.data)?;
     let replica = replica(&given.data)?;
     let settings =
-        journal::Settings { durability: given.durability, ..journal::Settings::default() };
+        journal::Settings { durability: durability(given), ..journal::Settings::default() };
     let (journal, replay) =
         Journal::at(given.data.join("journal"), settings).map_err(NotOpened::Ledger)?;
     if replay.torn_bytes > 0 {
@@ -201,10 +201,17 @@ fn replica(data: &Path) -> Result<String, NotOpened> {
     Ok(name.trim().to_owned())
 }
 
-fn make(folder: &Path) -> Result<(), NotOpened> {
+fn durability(given: &config::Store) -> Durability {
+    match given.durability {
+        config::Durability::Process => Durability::Process,
+        config::Durability::Power => Durability::Power,
+    }
+}
+
+pub(super) fn make(folder: &Path) -> Result<(), NotOpened> {
     fs::create_dir_all(folder).map_err(|error| at(folder, error))
 }
 
-fn at(path: &Path, error: io::Error) -> NotOpened {
+pub(super) fn at(path: &Path, error: io::Error) -> NotOpened {
     NotOpened::Folder { path: path.to_owned(), error }
 }

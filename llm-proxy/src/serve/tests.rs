@@ -9,20 +9,14 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use llm_core::principal::{Grant, Principal, Scope};
-use llm_core::quota::{Plan, Zone};
-use llm_core::secret::Secret;
-use llm_providers::provider::ProviderSettings;
-use llm_providers::settings::{ModelSettings, Settings};
-use llm_sim::{Options, SimTransport};
-use llm_store::journal::Durability;
-use llm_store::keys::{Pepper, Peppers};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::config::reference::Surroundings;
+use crate::config::resolve::{Asked, resolve};
 
 const KEY: &str = "sk-test-0123456789abcdef0123456789abcdef";
 const ADMIN: &str = "sk-admin-0123456789abcdef0123456789abcde";
@@ -35,46 +29,57 @@ struct Running {
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
-fn given(data: &Path, limits: &[&str]) -> Given {
-    let transport = Arc::new(SimTransport::new(&Options::default()));
-    let vendor = |name: &'static str| {
-        let settings = ProviderSettings::new(name, name).key("sk-0123456789abcdef");
-        settings.build_over(transport.clone()).unwrap()
-    };
-    let vendors = ["openai", "anthropic", "gemini", "cohere"].map(vendor).into();
-    let tiers = vec![vec![("openai/gpt-4o-mini".into(), 1)]];
-    let model = ModelSettings { name: "smart".into(), tiers, ..ModelSettings::default() };
-    let peppers = Peppers::new(Pepper::new(Secret::new([7; 32])));
-    let principal = Principal {
-        key: "app".into(),
-        tenant: "main".into(),
-        user: None,
-        team: None,
-        scope: Scope::all(),
-    };
-    let plan = Arc::new(Plan { models: Scope::all(), ..Plan::default() });
-    let limits = limits.iter().map(|limit| limit.parse().unwrap()).collect();
-    let grant = Arc::new(Grant::new(principal, plan, limits, &Zone::UTC));
-    Given {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        bytes_max: 1 << 20,
-        store: StoreGiven {
-            place: Place::Sqlite(data.join("test.db")),
-            data: data.to_owned(),
-            durability: Durability::Process,
-        },
-        settings: Settings { vendors, models: vec![model], ..Settings::default() },
-        admin: AdminKey::new(peppers.clone(), peppers.print(ADMIN)),
-        keys: vec![(peppers.print(KEY).hash, grant)],
-        peppers,
+fn config(data: &Path, limits: &str) -> Config {
+    let text = format!(
+        r#"
+        [server]
+        listen = "127.0.0.1:0"
+        admin_key = "env:ADMIN"
+        body_max = "1MiB"
+        [store]
+        data = "{}"
+        [providers.simulated]
+        kind = "simulated"
+        [models.smart]
+        tiers = [["simulated/gpt-4o-mini"]]
+        [prices."simulated/gpt-4o-mini"]
+        input = "0.15"
+        output = "0.60"
+        [[keys]]
+        name = "app"
+        key = "env:KEY"
+        {limits}
+        "#,
+        data.display(),
+    );
+    let path = data.join("proxy.toml");
+    std::fs::write(&path, text).unwrap();
+    let asked = Asked { config: Some(path), ..Asked::default() };
+    resolve(&asked, &Environment).unwrap_or_else(|report| panic!("{report}")).config
+}
+
+/// Variables of a test, and files as they are.
+struct Environment;
+
+impl Surroundings for Environment {
+    fn env(&self, name: &str) -> Option<String> {
+        match name {
+            "KEY" => Some(KEY.to_owned()),
+            "ADMIN" => Some(ADMIN.to_owned()),
+            _ => None,
+        }
+    }
+
+    fn file(&self, path: &Path) -> io::Result<String> {
+        std::fs::read_to_string(path)
     }
 }
 
 impl Running {
-    async fn start(given: Given) -> Self {
-        let listener = TcpListener::bind(given.listen).await.unwrap();
+    async fn start(config: Config) -> Self {
+        let listener = TcpListener::bind(config.server.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let house = Arc::new(House::open(given).await.unwrap());
+        let house = Arc::new(House::open(&config).await.unwrap());
         let (stop, stopped) = oneshot::channel();
         let serve = listen::serve(listener, Arc::clone(&house), async {
             let _ = stopped.await;
@@ -129,12 +134,12 @@ fn json(response: &Response<Bytes>) -> Value {
 #[tokio::test]
 async fn every_dialect_is_answered_whole_and_streamed() {
     let data = tempfile::tempdir().unwrap();
-    let proxy = Running::start(given(data.path(), &[])).await;
+    let proxy = Running::start(config(data.path(), "unlimited = true")).await;
     let openai = r#""messages":[{"role":"user","content":"안녕"}]"#;
     let gemini = r#"{"contents":[{"role":"user","parts":[{"text":"안녕"}]}]}"#;
     let asks = [
         ("/v1/chat/completions", format!(r#"{{"model":"smart",{openai}}}"#)),
-        ("/chat/completions", format!(r#"{{"model":"openai/gpt-4o-mini",{openai}}}"#)),
+        ("/chat/completions", format!(r#"{{"model":"simulated/gpt-4o-mini",{openai}}}"#)),
         ("/v1/chat/completions", format!(r#"{{"model":"smart","stream":true,{openai}}}"#)),
         ("/v1/messages", format!(r#"{{"model":"smart","max_tokens":50,{openai}}}"#)),
         ("/v1/messages", format!(r#"{{"model":"smart","max_tokens":50,"stream":true,{openai}}}"#)),
@@ -147,7 +152,7 @@ async fn every_dialect_is_answered_whole_and_streamed() {
         ("/v2/chat", format!(r#"{{"model":"smart","stream":true,{openai}}}"#)),
         (
             "/v1/embeddings",
-            r#"{"model":"openai/text-embedding-3-small","input":"안녕"}"#.to_owned(),
+            r#"{"model":"simulated/text-embedding-3-small","input":"안녕"}"#.to_owned(),
         ),
         (
             "/v2/rerank",
@@ -169,7 +174,7 @@ async fn every_dialect_is_answered_whole_and_streamed() {
 #[tokio::test]
 async fn strangers_and_mistakes_are_told_in_their_own_dialect() {
     let data = tempfile::tempdir().unwrap();
-    let proxy = Running::start(given(data.path(), &[])).await;
+    let proxy = Running::start(config(data.path(), "unlimited = true")).await;
     let none = proxy.send(Method::POST, "/v1/messages", &[], "{}").await;
     assert_eq!(none.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(json(&none)["type"], "error");
@@ -198,7 +203,7 @@ async fn strangers_and_mistakes_are_told_in_their_own_dialect() {
 #[tokio::test]
 async fn models_health_and_metrics_are_there() {
     let data = tempfile::tempdir().unwrap();
-    let proxy = Running::start(given(data.path(), &[])).await;
+    let proxy = Running::start(config(data.path(), "unlimited = true")).await;
     let models = json(&proxy.get("/v1/models", KEY).await);
     assert_eq!(models["data"][0]["id"], "smart");
     assert_eq!(proxy.get("/healthz", "").await.status(), StatusCode::OK);
@@ -216,7 +221,7 @@ async fn models_health_and_metrics_are_there() {
 async fn a_budget_holds_over_a_restart() {
     let data = tempfile::tempdir().unwrap();
     let ask = r#"{"model":"smart","max_tokens":100,"messages":[{"role":"user","content":"hi"}]}"#;
-    let proxy = Running::start(given(data.path(), &["$0.001/month"])).await;
+    let proxy = Running::start(config(data.path(), "limits = [\"$0.001/month\"]")).await;
     let mut spent = 0;
     loop {
         let response = proxy.ask("/v1/chat/completions", ask).await;
@@ -230,7 +235,7 @@ async fn a_budget_holds_over_a_restart() {
     }
     assert!(spent > 0);
     proxy.stop().await;
-    let proxy = Running::start(given(data.path(), &["$0.001/month"])).await;
+    let proxy = Running::start(config(data.path(), "limits = [\"$0.001/month\"]")).await;
     let again = proxy.ask("/v1/chat/completions", ask).await;
     assert_eq!(again.status(), StatusCode::TOO_MANY_REQUESTS, "it is spent for the month");
     let verified = json(&proxy.get("/admin/ledger/verify", ADMIN).await);

@@ -63,8 +63,7 @@ impl Books {
     pub(crate) fn adds_up(&self) {
         let all: i64 = self.holds.values().sum();
         // Each key has one account that counts everything, and one for its limit.
-        let counted: i64 =
-            self.accounts.iter().filter(|a| a.rule.is_empty()).map(|a| a.paid).sum();
+        let counted: i64 = self.accounts.iter().filter(|a| a.rule.is_empty()).map(|a| a.paid).sum();
         let limited: i64 =
             self.accounts.iter().filter(|a| !a.rule.is_empty()).map(|a| a.paid).sum();
         assert_eq!((counted, limited), (all, all), "accounts and holds differ");

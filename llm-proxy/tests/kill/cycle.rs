@@ -22,17 +22,18 @@ use crate::server::Server;
 const CYCLES: u64 = 16;
 /// Where a process may be ended: each is a line that is written, or not, or a step that the store
 /// has taken, or not.
-const POINTS: [&str; 10] = [
+const POINTS: [&str; 11] = [
     "reserve.before",
     "reserve.written",
-    "dispatch.written",
-    "watermark.written",
+    "sent.written",
     "settle.before",
     "settle.written",
+    "lease.before",
     "lease.granted",
     "fold.before",
     "fold.done",
-    "start.interrupted",
+    "start.before",
+    "start.written",
 ];
 /// How long the work goes on, by turns.
 const LIVES: [u64; 5] = [60, 150, 300, 600, 1_000];

@@ -12,6 +12,7 @@ use llm_core::seam::BoxFuture;
 use llm_core::store::{Audit, Ledger, Line, NotReserved, StoreError, Stored};
 use smallvec::SmallVec;
 
+use crate::crash::point;
 use crate::journal::Step;
 
 use super::ends::receipt;
@@ -137,7 +138,9 @@ impl<U: Unit> Desk<U> {
             }
         };
         let accounts: SmallVec<[AccountId; 4]> = path.into_iter().map(|l| l.account).collect();
+        point("reserve.before");
         let written = self.ground.journal.append(Step::Open { proof: &proof, path: &accounts });
+        point("reserve.written");
         self.table.lock().opened(hold, written.is_ok());
         match written {
             Ok(_) => {
@@ -169,6 +172,7 @@ impl<U: Unit> Desk<U> {
 
     fn sent(&self, hold: HoldId, step: Step<'_, U>) -> Result<(), StoreError> {
         self.ground.journal.append(step)?;
+        point("sent.written");
         if let Ok(hold) = self.table.lock().hold(hold) {
             hold.running = true;
         }
@@ -180,7 +184,9 @@ impl<U: Unit> Desk<U> {
             Ending::Ended(receipt) => return Ok(receipt),
             Ending::Write { settlement, amount, mark } => (settlement, amount, mark),
         };
+        point("settle.before");
         let written = self.ground.journal.append(Step::Close(&settlement));
+        point("settle.written");
         let now = self.ground.clock.now();
         let mut table = self.table.lock();
         match written {

@@ -1,0 +1,220 @@
+//! What the proxy is told: files, environment and command line, made into one checked whole.
+//!
+//! A file becomes a [`tree`] that knows where each value stands; a [`reading`] of it collects every
+//! [`problem`] with its line; [`resolve`] adds the environment and the command line, and
+//! [`settings`] makes of the result what the gateway takes. [`litellm`] turns a LiteLLM file into a
+//! tree of ours first. [`diff`] and [`explain`] look at the result.
+//!
+//! Pure but for [`reference::Surroundings`], through which files and variables are read.
+//! Deliberately absent: sockets, stores, and anything that changes while calls run.
+
+mod file;
+pub(crate) mod litellm;
+mod nearest;
+pub(crate) mod problem;
+mod reading;
+pub(crate) mod reference;
+pub(crate) mod resolve;
+pub(crate) mod settings;
+mod show;
+pub(crate) mod tree;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use llm_core::Str;
+use llm_core::money::Listed;
+use llm_core::principal::{Grant, KeyId, Principal, Scope, TeamId, TenantId, UserId};
+use llm_core::quota::{Limit, Plan, Zone};
+use llm_providers::provider::ProviderSettings;
+use llm_providers::settings::ModelSettings;
+use llm_providers::stage::admit::OwnerRules;
+use llm_providers::stage::inspect::ContentRules;
+
+use reference::Hidden;
+
+/// Everything the proxy is told.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// Where and how it listens.
+    pub(crate) server: Server,
+    /// Where it keeps things.
+    pub(crate) store: Store,
+    /// Who can be asked, by name.
+    pub(crate) providers: BTreeMap<Str, Provider>,
+    /// What callers may ask for, by name.
+    pub(crate) models: BTreeMap<Str, ModelSettings>,
+    /// Prices over the built-in table, by `provider/model`.
+    pub(crate) prices: BTreeMap<Str, Priced>,
+    /// What is sold, by name.
+    pub(crate) plans: BTreeMap<Str, Arc<Plan>>,
+    /// Keys that stand in the configuration.
+    pub(crate) keys: Vec<FixedKey>,
+    /// Limits by kind of owner.
+    pub(crate) limits: OwnerRules,
+    /// What may be said to any model.
+    pub(crate) content: ContentRules,
+}
+
+/// Where and how the proxy listens.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    /// For callers.
+    pub(crate) listen: SocketAddr,
+    /// For whoever reads metrics; with the callers unless said.
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    /// The administrator's key; made at the first start unless said.
+    pub(crate) admin_key: Option<Hidden>,
+    /// The zone of calendar windows, and its name.
+    pub(crate) time_zone: (Str, Zone),
+    /// For how long running calls may go on after the word to stop.
+    pub(crate) drain: Duration,
+    /// Bytes of a question, at the most.
+    pub(crate) body_max: u64,
+    /// Calls at once, at the most.
+    pub(crate) calls_max: u32,
+    /// Calls that may wait for a place.
+    pub(crate) waiting_max: usize,
+    /// For how long one may wait.
+    pub(crate) wait_max: Duration,
+    /// Bytes of answers that are kept in memory.
+    pub(crate) cache_max: u64,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 4_000)),
+            metrics_listen: None,
+            admin_key: None,
+            time_zone: (Str::from_static("UTC"), Zone::UTC),
+            drain: Duration::from_secs(30),
+            body_max: 32 << 20,
+            calls_max: 10_000,
+            waiting_max: 10_000,
+            wait_max: Duration::from_secs(30),
+            cache_max: 64 << 20,
+        }
+    }
+}
+
+/// Where the proxy keeps things.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Store {
+    /// Accounts, keys and logs.
+    pub(crate) place: StorePlace,
+    /// What replicas share.
+    pub(crate) redis: Option<Hidden>,
+    /// When a write counts as kept.
+    pub(crate) durability: Durability,
+    /// Where files go that are this process's own: its journal, its seals.
+    pub(crate) data: PathBuf,
+}
+
+/// Which store it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StorePlace {
+    /// None that lasts.
+    Memory,
+    /// A file.
+    Sqlite(PathBuf),
+    /// A database at an address, which may hold a password.
+    Postgres(Hidden),
+}
+
+/// When a write counts as kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// When it outlasts the process.
+    #[default]
+    Process,
+    /// When it outlasts the machine's power.
+    Power,
+}
+
+/// Who can be asked.
+#[derive(Clone)]
+pub(crate) struct Provider {
+    /// The word for what it is, `simulated` included.
+    pub(crate) kind: Str,
+    /// What the gateway is told of it.
+    pub(crate) settings: ProviderSettings,
+    /// Its keys with the words for them, in their order.
+    pub(crate) keys: Vec<Hidden>,
+    /// Those of its headers that are secrets.
+    pub(crate) headers: BTreeMap<Str, Hidden>,
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the settings: their headers may hold keys.
+        let mut shown = f.debug_struct("Provider");
+        shown.field("kind", &self.kind).field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+/// The kind of provider that is built in and answers without a key.
+pub(crate) const SIMULATED: &str = "simulated";
+
+impl Provider {
+    /// Whether it is built in, and reached without a socket.
+    pub(crate) fn is_simulated(&self) -> bool {
+        self.kind == SIMULATED
+    }
+}
+
+/// A price over the built-in table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Priced {
+    /// The rates that were written.
+    pub(crate) listed: Listed,
+    /// Whose price it is, `kind/model` of the built-in table, where none were.
+    pub(crate) same_as: Option<Str>,
+}
+
+/// A key that stands in the configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct FixedKey {
+    /// Its name, and its public id.
+    pub(crate) name: Str,
+    /// The key.
+    pub(crate) key: Hidden,
+    /// What it was sold.
+    pub(crate) plan: Option<Arc<Plan>>,
+    /// Limits of its own beside the plan's.
+    pub(crate) limits: Vec<Limit>,
+    /// Which of the plan's models it may use.
+    pub(crate) models: Scope,
+    /// Whose it is.
+    pub(crate) user: Option<Str>,
+    /// The team it belongs to.
+    pub(crate) team: Option<Str>,
+    /// Whether it was said that nothing limits it.
+    pub(crate) unlimited: bool,
+}
+
+/// All keys of a configuration belong to one tenant.
+const TENANT: TenantId = TenantId(Str::from_static("default"));
+
+impl FixedKey {
+    /// What it gives whoever shows it.
+    pub(crate) fn grant(&self, zone: &Zone) -> Grant {
+        let principal = Principal {
+            key: KeyId(self.name.clone()),
+            tenant: TENANT,
+            user: self.user.clone().map(UserId),
+            team: self.team.clone().map(TeamId),
+            scope: self.models.clone(),
+        };
+        let whole = || Arc::new(Plan { models: Scope::all(), ..Plan::default() });
+        let plan = self.plan.clone().unwrap_or_else(whole);
+        Grant::new(principal, plan, self.limits.clone(), zone)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+//! File, environment and command line as one configuration.
+//!
+//! The command line wins over the file, and the file over the environment. Without a file, the
+//! providers are those whose keys the environment has; without any, a local Ollama that answered,
+//! else the built-in provider.
+
+mod first;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use llm_core::secret::Secret;
+
+use super::file::{self, File, ServerFile, StoreFile};
+use super::litellm::{self, Finding};
+use super::problem::{Problem, Report};
+use super::reading::{Literals, Reading};
+use super::reference::{Hidden, Surroundings};
+use super::tree::{self, Language, Node};
+use super::{Config, Server, Store, StorePlace};
+
+/// What the command line says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    /// The file.
+    pub(crate) config: Option<PathBuf>,
+    /// The address to listen at.
+    pub(crate) host: Option<IpAddr>,
+    /// The port to listen at.
+    pub(crate) port: Option<u16>,
+    /// Where files go.
+    pub(crate) data: Option<PathBuf>,
+    /// Where an Ollama answered, if anybody has looked.
+    pub(crate) ollama: Option<String>,
+}
+
+/// A configuration, and how it came about.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    /// The configuration.
+    pub(crate) config: Config,
+    /// What may not be meant, with the file.
+    pub(crate) report: Report,
+    /// The file's tree, in our own form.
+    pub(crate) tree: Node,
+    /// What a LiteLLM file's fields became.
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// Reads everything. A bad configuration is told with all that is wrong with it.
+pub(crate) fn resolve(asked: &Asked, around: &dyn Surroundings) -> Result<Resolved, Report> {
+    let (Some(path), problems) = (&asked.config, Vec::new()) else {
+        return Ok(without_file(asked, around));
+    };
+    let mut report = Report { file: path.display().to_string(), problems, ..Report::default() };
+    match around.file(path) {
+        Ok(text) => report.text = text,
+        Err(error) => {
+            report.problems.push(Problem::bad("", None, format!("{}: {error}", path.display())));
+            return Err(report);
+        }
+    }
+    from_text(asked, path, report, around)
+}
+
+fn from_text(
+    asked: &Asked,
+    path: &Path,
+    mut report: Report,
+    around: &dyn Surroundings,
+) -> Result<Resolved, Report> {
+    let mut tree = tree::parse(&report.text, Language::of(path), &mut report.problems);
+    let broken = report.is_bad();
+    let (mut findings, mut literals) = (Vec::new(), Literals::Refuse);
+    if litellm::is_litellm(&tree) {
+        let converted = litellm::convert(&tree, litellm::Secrets::Keep);
+        (tree, findings, literals) = (converted.tree, converted.findings, Literals::Warn);
+        report.hidden.extend(converted.hidden);
+    }
+    let mut reading = Reading::new(around, literals);
+    let file = file::read(&tree, &mut reading);
+    // Of a file that ends in the middle, only what it has can be wrong, not what it lacks.
+    let lacks = |p: &Problem| broken && p.text.contains(" missing");
+    report.problems.extend(reading.problems.into_iter().filter(|p| !lacks(p)));
+    report.hidden.extend(reading.hidden);
+    let config = whole(file, asked, around, &mut report.problems);
+    report.sort();
+    if report.is_bad() {
+        return Err(report);
+    }
+    Ok(Resolved { config, report, tree, findings })
+}
+
+fn without_file(asked: &Asked, around: &dyn Surroundings) -> Resolved {
+    let mut report = Report::default();
+    let file = first::file(asked.ollama.as_deref(), around);
+    let config = whole(file, asked, around, &mut report.problems);
+    let tree = config.show().tree;
+    Resolved { config, report, tree, findings: Vec::new() }
+}
+
+fn whole(
+    file: File,
+    asked: &Asked,
+    around: &dyn Surroundings,
+    problems: &mut Vec<Problem>,
+) -> Config {
+    let File { server, store, providers, models, prices, plans, keys, limits, content } = file;
+    let server = whole_server(server, asked, around, problems);
+    let store = whole_store(store, asked, around, problems);
+    Config { server, store, providers, models, prices, plans, keys, limits, content }
+}
+
+fn whole_server(
+    file: ServerFile,
+    asked: &Asked,
+    around: &dyn Surroundings,
+    problems: &mut Vec<Problem>,
+) -> Server {
+    let usual = Server::default();
+    let mut listen = file.listen.unwrap_or_else(|| {
+        let mut address = usual.listen;
+        address.set_port(variable("PORT", around, problems).unwrap_or(address.port()));
+        address.set_ip(variable("HOST", around, problems).unwrap_or(address.ip()));
+        address
+    });
+    if let Some(host) = asked.host {
+        listen = SocketAddr::new(host, listen.port());
+    }
+    if let Some(port) = asked.port {
+        listen.set_port(port);
+    }
+    let admin = ["LLM_PROXY_ADMIN_KEY", "LITELLM_MASTER_KEY"];
+    let admin = || admin.iter().find_map(|name| from_variable(name, around));
+    Server {
+        listen,
+        metrics_listen: file.metrics_listen,
+        admin_key: file.admin_key.or_else(admin),
+        time_zone: file.time_zone.unwrap_or(usual.time_zone),
+        drain: file.drain.unwrap_or(usual.drain),
+        body_max: file.body_max.unwrap_or(usual.body_max),
+        calls_max: file.calls_max.unwrap_or(usual.calls_max),
+        waiting_max: file.waiting_max.unwrap_or(usual.waiting_max),
+        wait_max: file.wait_max.unwrap_or(usual.wait_max),
+        cache_max: file.cache_max.unwrap_or(usual.cache_max),
+    }
+}
+
+/// A variable that many programs set for reasons of their own: what is no such value is passed
+/// over, and said.
+fn variable<T: std::str::FromStr>(
+    name: &str,
+    around: &dyn Surroundings,
+    problems: &mut Vec<Problem>,
+) -> Option<T> {
+    let value = around.env(name).filter(|v| !v.is_empty())?;
+    let read = value.trim().parse().ok();
+    if read.is_none() {
+        let text = format!("{name} in the environment says nothing to listen at: passed over");
+        problems.push(Problem::doubtful("server.listen", None, text));
+    }
+    read
+}
+
+fn from_variable(name: &str, around: &dyn Surroundings) -> Option<Hidden> {
+    let secret = around.env(name).filter(|v| !v.is_empty())?;
+    Some(Hidden { reference: format!("env:{name}"), secret: Secret::new(secret) })
+}
+
+/// Where files go unless it is said.
+const DATA: &str = "data";
+/// The database in it.
+const DATABASE: &str = "llm-proxy.db";
+
+fn whole_store(
+    file: StoreFile,
+    asked: &Asked,
+    around: &dyn Surroundings,
+    problems: &mut Vec<Problem>,
+) -> Store {
+    let data = asked.data.clone().or(file.data).unwrap_or_else(|| PathBuf::from(DATA));
+    let place = file.place.or_else(|| {
+        let url = from_variable("DATABASE_URL", around)?;
+        let place = file::store_place(url);
+        place
+            .map_err(|text| {
+                let text = format!("DATABASE_URL in the environment is passed over: {text}");
+                problems.push(Problem::doubtful("store.url", None, text));
+            })
+            .ok()
+    });
+    let place = match place {
+        None => StorePlace::Sqlite(data.join(DATABASE)),
+        // A file goes where the command line says that files go.
+        Some(StorePlace::Sqlite(path)) if asked.data.is_some() => {
+            StorePlace::Sqlite(data.join(path.file_name().unwrap_or(path.as_os_str())))
+        }
+        Some(place @ (StorePlace::Memory | StorePlace::Sqlite(_) | StorePlace::Postgres(_))) => {
+            place
+        }
+    };
+    let redis = file.redis.or_else(|| redis(around));
+    Store { place, redis, durability: file.durability.unwrap_or_default(), data }
+}
+
+/// A Redis as the environment names it: by its address, or in parts.
+fn redis(around: &dyn Surroundings) -> Option<Hidden> {
+    if let Some(url) = from_variable("REDIS_URL", around) {
+        return Some(url);
+    }
+    let said = |name| around.env(name).filter(|v| !v.is_empty());
+    let host = said("REDIS_HOST")?;
+    let port = said("REDIS_PORT").unwrap_or_else(|| "6379".to_owned());
+    let password = said("REDIS_PASSWORD");
+    let account = password.map(|p| format!(":{}@", escaped(&p))).unwrap_or_default();
+    let secret = Secret::new(format!("redis://{account}{host}:{port}"));
+    Some(Hidden { reference: "env:REDIS_HOST".to_owned(), secret })
+}
+
+/// A password as an address takes it.
+fn escaped(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
