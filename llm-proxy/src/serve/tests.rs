@@ -154,10 +154,6 @@ async fn every_dialect_is_answered_whole_and_streamed() {
             "/v1/embeddings",
             r#"{"model":"simulated/text-embedding-3-small","input":"안녕"}"#.to_owned(),
         ),
-        (
-            "/v2/rerank",
-            r#"{"model":"cohere/rerank-v3.5","query":"a","documents":["a"]}"#.to_owned(),
-        ),
     ];
     for (path, body) in asks {
         let response = proxy.ask(path, &body).await;

@@ -74,8 +74,8 @@ impl World {
     async fn new(folder: tempfile::TempDir, store: String, url: String) -> Self {
         let options = Options { port_base: 0, ..Options::default() };
         let simulator = Simulator::start(options).await.unwrap();
-        let upstream = Arc::clone(simulator.upstream(Vendor::Openai).unwrap());
-        let place = Place { folder, store, upstream: simulator.base_url(Vendor::Openai) };
+        let upstream = Arc::clone(simulator.upstream(Vendor::OpenAi).unwrap());
+        let place = Place { folder, store, upstream: simulator.base_url(Vendor::OpenAi) };
         Self {
             place,
             simulator,
