@@ -93,6 +93,12 @@ pub trait Provider: Send + Sync + fmt::Debug + 'static {
     /// Changes words that the vendor is known to refuse.
     fn adjust(&self, _prompt: &mut Prompt, _losses: &mut Losses) {}
 
+    /// Whether it bills an answer to its end although nobody reads it. A stream that its caller
+    /// leaves is then read on, so that what is posted is what was bought.
+    fn bills_unread(&self) -> bool {
+        false
+    }
+
     /// Reads rate-limit headers.
     fn limits(&self, _headers: &http::HeaderMap) -> Option<LimitHint> {
         None

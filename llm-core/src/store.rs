@@ -112,8 +112,10 @@ pub trait Ledger<U: Unit = Money>: Send + Sync + fmt::Debug + 'static {
         amount: U,
     ) -> BoxFuture<'a, Result<HoldProof<U>, NotReserved<U>>>;
 
-    /// A call of this hold is about to be sent. Returns before anything is.
-    fn dispatch(&self, hold: HoldId) -> Result<(), StoreError>;
+    /// A call of this hold is about to be sent, and from then on the hold owes so much for all that
+    /// was sent: earlier attempts, and what this one reads. Returns before anything is sent. What a
+    /// crash makes of it is the store's policy.
+    fn dispatch(&self, hold: HoldId, cost: U) -> Result<(), StoreError>;
 
     /// What has come so far costs this much, prompt included.
     fn watermark(&self, hold: HoldId, cost: U) -> Result<(), StoreError>;

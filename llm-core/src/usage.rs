@@ -1,5 +1,7 @@
 //! What a call used.
 
+pub mod count;
+
 /// Disjoint counts of one call: no token stands in two of them, so that their sum is the total.
 ///
 /// Each dialect converts from its own convention (cached tokens inside the input or beside it,

@@ -24,6 +24,7 @@ pub mod openai_chat;
 pub mod openai_completions;
 pub mod openai_error;
 pub mod openai_responses;
+mod said;
 pub mod schema;
 pub mod sequential;
 pub mod state;

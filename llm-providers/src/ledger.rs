@@ -201,7 +201,8 @@ impl Ledger for MemoryLedger {
         Box::pin(std::future::ready(reserved))
     }
 
-    fn dispatch(&self, hold: HoldId) -> Result<(), StoreError> {
+    fn dispatch(&self, hold: HoldId, _: Money) -> Result<(), StoreError> {
+        // What a crash would make of the cost is nothing: the hold is gone with it.
         let known = self.0.lock().holds.contains_key(&hold);
         if known { Ok(()) } else { Err(Violation::UnknownHold.into()) }
     }

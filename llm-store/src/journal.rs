@@ -116,8 +116,8 @@ pub enum Step<'a, U: Unit = Money> {
         /// The accounts it was made on.
         path: &'a [AccountId],
     },
-    /// A call of it is about to be sent.
-    Dispatch(HoldId),
+    /// A call of it is about to be sent, and so much is owed before anything comes.
+    Dispatch(HoldId, U),
     /// What has come so far costs this much.
     Watermark(HoldId, U),
     /// It has ended.
@@ -136,8 +136,8 @@ pub enum Written<U: Unit = Money> {
         /// The accounts it was made on.
         path: Vec<AccountId>,
     },
-    /// A call of it is about to be sent.
-    Dispatch(HoldId),
+    /// A call of it is about to be sent, and so much is owed before anything comes.
+    Dispatch(HoldId, U),
     /// What has come so far costs this much.
     Watermark(HoldId, U),
     /// It has ended.
@@ -151,8 +151,8 @@ pub enum Written<U: Unit = Money> {
         amount: U,
         /// The accounts it was made on.
         path: Vec<AccountId>,
-        /// Whether something was sent.
-        running: bool,
+        /// What was owed for what was sent, before anything came; `None` when nothing was sent.
+        sent: Option<U>,
         /// The highest watermark.
         watermark: Option<U>,
     },
@@ -256,7 +256,7 @@ fn line<U: Unit>(step: Step<'_, U>) -> Line<'_> {
             amount: proof.amount().pieces(),
             path: Path::Accounts(path),
         },
-        Step::Dispatch(hold) => Line::Dispatch { hold },
+        Step::Dispatch(hold, cost) => Line::Dispatch { hold, cost: cost.pieces() },
         Step::Watermark(hold, cost) => Line::Watermark { hold, cost: cost.pieces() },
         Step::Close(&Settlement { hold, tenant, operator, source }) => {
             let (tenant, operator) = (tenant.pieces(), operator.pieces());
@@ -270,17 +270,17 @@ fn read<U: Unit>(line: Line<'_>) -> Option<Written<U>> {
         Line::Open { hold, amount, path } => {
             Written::Open { hold, amount: U::from_pieces(amount), path: path.accounts()? }
         }
-        Line::Dispatch { hold } => Written::Dispatch(hold),
+        Line::Dispatch { hold, cost } => Written::Dispatch(hold, U::from_pieces(cost)),
         Line::Watermark { hold, cost } => Written::Watermark(hold, U::from_pieces(cost)),
         Line::Close { hold, tenant, operator, source } => {
             let (tenant, operator) = (U::from_pieces(tenant), U::from_pieces(operator));
             Written::Close(Settlement { hold, tenant, operator, source })
         }
-        Line::Carry { hold, amount, running, watermark, path } => Written::Carried {
+        Line::Carry { hold, amount, sent, watermark, path } => Written::Carried {
             hold,
             amount: U::from_pieces(amount),
             path: path.accounts()?,
-            running,
+            sent: sent.map(U::from_pieces),
             watermark: watermark.map(U::from_pieces),
         },
         Line::Folded { up_to } => Written::Folded(up_to),

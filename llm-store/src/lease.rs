@@ -123,8 +123,8 @@ pub struct Interrupted<U: Unit = Money> {
     pub amount: U,
     /// The accounts that pay.
     pub path: Vec<AccountId>,
-    /// Whether anything was sent.
-    pub sent: bool,
+    /// What was owed for what was sent, before anything came; `None` when nothing was sent.
+    pub sent: Option<U>,
     /// What had come by the last that is known.
     pub watermark: Option<U>,
 }

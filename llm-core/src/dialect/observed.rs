@@ -16,10 +16,10 @@ pub struct Observed {
     pub failure: Option<Error>,
     /// Frames that carried something to read.
     pub deltas: u32,
-    /// Bytes of the frames that carried something to read.
-    pub delta_bytes: u64,
-    /// Bytes of the smallest of them: about what a frame weighs that says nothing.
-    pub delta_bytes_min: u64,
+    /// Tokens that they carried, by our own count.
+    pub written: u64,
+    /// Whether any of them carried more than one, so that the count is a guess.
+    pub guessed: bool,
     /// Uses of a provider's own tools that it bills by the piece and does not count in its usage.
     pub searches: u32,
     /// Whether the answer is complete. Some dialects say more after it (usage, `[DONE]`).
@@ -29,13 +29,11 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// A frame of so many bytes carried something to read.
-    pub fn delta(&mut self, bytes: usize) {
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        self.delta_bytes_min =
-            if self.deltas == 0 { bytes } else { self.delta_bytes_min.min(bytes) };
+    /// A frame carried something to read, of so many tokens.
+    pub fn delta(&mut self, tokens: u64) {
         self.deltas = self.deltas.saturating_add(1);
-        self.delta_bytes = self.delta_bytes.saturating_add(bytes);
+        self.written = self.written.saturating_add(tokens);
+        self.guessed |= tokens > 1;
     }
 
     /// A candidate has finished. Of several the worst word stands: an answer is as good as the part

@@ -42,8 +42,13 @@ pub struct Hold<U: Unit = Money> {
 pub enum HoldState<U: Unit = Money> {
     /// Set aside; nothing was sent.
     Held,
-    /// Something was sent; the last watermark, once there is one.
-    Running(Option<U>),
+    /// Something was sent.
+    Running {
+        /// What was owed for it before anything came.
+        sent: U,
+        /// The last watermark, once there is one.
+        watermark: Option<U>,
+    },
     /// Resolved: paid, wholly or in part or by nobody.
     Closed(Receipt<U>),
 }
@@ -96,7 +101,7 @@ impl<U: Unit> Book<U> {
             let same = hold.proof.amount() == amount && hold.path.iter().eq(path);
             return match hold.state {
                 _ if !same => Err(Violation::OtherTerms.into()),
-                HoldState::Held | HoldState::Running(_) => Ok(hold.proof.clone()),
+                HoldState::Held | HoldState::Running { .. } => Ok(hold.proof.clone()),
                 HoldState::Closed(_) => Err(Violation::State.into()),
             };
         }
@@ -121,12 +126,23 @@ impl<U: Unit> Book<U> {
         Ok(proof)
     }
 
-    /// Notes that something was sent, and later how much has come. A watermark never goes back.
-    pub fn dispatch(&mut self, id: HoldId, watermark: Option<U>) -> Result<(), Violation> {
+    /// Notes that something was sent, and what is owed for it. Never goes back.
+    pub fn dispatch(&mut self, id: HoldId, cost: U) -> Result<(), Violation> {
+        self.run(id, cost, None)
+    }
+
+    /// Notes how much has come. Never goes back.
+    pub fn watermark(&mut self, id: HoldId, cost: U) -> Result<(), Violation> {
+        self.run(id, U::ZERO, Some(cost))
+    }
+
+    fn run(&mut self, id: HoldId, cost: U, mark: Option<U>) -> Result<(), Violation> {
         let hold = self.holds.get_mut(&id).ok_or(Violation::UnknownHold)?;
         hold.state = match hold.state {
-            HoldState::Held => HoldState::Running(watermark),
-            HoldState::Running(before) => HoldState::Running(before.max(watermark)),
+            HoldState::Held => HoldState::Running { sent: cost, watermark: mark },
+            HoldState::Running { sent, watermark } => {
+                HoldState::Running { sent: sent.max(cost), watermark: watermark.max(mark) }
+            }
             HoldState::Closed(_) => return Err(Violation::State),
         };
         Ok(())

@@ -66,6 +66,8 @@ pub struct Evidence<U: Unit> {
     pub prompt: U,
     /// What prompt and received text cost, by our own count.
     pub counted: U,
+    /// Whether that count is a guess.
+    pub estimated: bool,
     /// What the last durable watermark covers, prompt included.
     pub watermark: Option<U>,
 }
@@ -141,7 +143,8 @@ pub fn charge<U: Unit>(
 /// What the call cost, and how we know.
 fn due<U: Unit>(ending: Ending<U>, evidence: &Evidence<U>, held: U) -> (U, UsageSource) {
     let reported = evidence.reported.map(|cost| (cost, UsageSource::Reported));
-    let counted = (evidence.counted.max(evidence.prompt), UsageSource::Counted);
+    let known = if evidence.estimated { UsageSource::Estimated } else { UsageSource::Counted };
+    let counted = (evidence.counted.max(evidence.prompt), known);
     let nothing = (U::ZERO, UsageSource::Reported);
     match ending {
         Ending::NotSent => nothing,

@@ -130,9 +130,13 @@ fn every_step_may_be_repeated_and_ends_are_final() {
     assert_eq!(other, Err(ReserveError::Violation(Violation::OtherTerms)));
     assert_eq!(book.account(&key).unwrap().held, Money(70));
 
-    book.dispatch(HoldId(1), Some(Money(9))).unwrap();
-    book.dispatch(HoldId(1), Some(Money(5))).unwrap();
-    assert_eq!(book.hold(HoldId(1)).unwrap().state, HoldState::Running(Some(Money(9))));
+    book.dispatch(HoldId(1), Money(4)).unwrap();
+    book.watermark(HoldId(1), Money(9)).unwrap();
+    book.watermark(HoldId(1), Money(5)).unwrap();
+    assert_eq!(
+        book.hold(HoldId(1)).unwrap().state,
+        HoldState::Running { sent: Money(4), watermark: Some(Money(9)) }
+    );
 
     let evidence = Evidence { sent: true, reported: Some(Money(90)), ..Evidence::default() };
     let settlement = charge(Ending::Complete, &evidence, &proof).settle(&proof);
@@ -142,7 +146,7 @@ fn every_step_may_be_repeated_and_ends_are_final() {
     let late = book.reserve(HoldId(1), &path, Money(70));
     assert_eq!(late, Err(ReserveError::Violation(Violation::State)), "an ended hold is no proof");
     assert_eq!(book.settle(Settlement { tenant: Money(1), ..settlement }), Ok(receipt));
-    assert_eq!(book.dispatch(HoldId(1), None), Err(Violation::State));
+    assert_eq!(book.dispatch(HoldId(1), Money(0)), Err(Violation::State));
     assert_eq!(book.account(&AccountId::loss()).unwrap().settled, Money(20));
     assert_eq!(book.journal().len(), 3);
     assert_eq!((book.open().count(), book.verify()), (0, Ok(())));
@@ -280,7 +284,7 @@ fn step(book: &mut Book, model: &mut Model, op: &Op) {
         }
         Op::Dispatch { id, watermark } => {
             let open = model.holds.get(&id).is_some_and(|h| h.2.is_none());
-            assert_eq!(book.dispatch(hold(id), Some(Money(watermark))).is_ok(), open);
+            assert_eq!(book.watermark(hold(id), Money(watermark)).is_ok(), open);
         }
         Op::Settle { id, tenant, operator } => {
             let settlement = Settlement {

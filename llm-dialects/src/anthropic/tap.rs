@@ -14,11 +14,16 @@ use memchr::memmem::Finder;
 use super::usage::Counts;
 use super::{error, reply};
 use crate::json::Field;
+use crate::said;
 
 /// With their quotes on, these are never found in the middle of prose, where quotes are escaped.
 static DELTA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"content_block_delta\""));
 static FACTS: LazyLock<[Finder<'static>; 2]> =
     LazyLock::new(|| [Finder::new("\"message_"), Finder::new("\"error\"")]);
+
+/// Behind which text stands. A signature is none.
+static SAID: LazyLock<[Finder<'static>; 3]> =
+    LazyLock::new(|| ["\"text\"", "\"thinking\"", "\"partial_json\""].map(Finder::new));
 
 /// What a frame is good for.
 enum Weight {
@@ -55,7 +60,7 @@ impl Tap for Passing {
         }
         match weight(frame) {
             Weight::Delta => {
-                self.observed.delta(frame.data.len());
+                self.observed.delta(said::tokens(&frame.data, &*SAID));
             }
             // What cannot be read is not ours to judge: the bytes pass as they are.
             Weight::Facts => _ = self.read(frame),

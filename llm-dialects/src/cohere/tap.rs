@@ -7,10 +7,16 @@ use llm_core::event::Event;
 use memchr::memmem::Finder;
 
 use super::stream::Decoder;
+use crate::said;
 
 static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"message-end\""));
 static DELTA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("-delta\""));
 static TYPE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"type\""));
+
+/// Behind which text or a call stands.
+static SAID: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| {
+    ["\"text\"", "\"thinking\"", "\"arguments\"", "\"tool_plan\""].map(Finder::new)
+});
 
 /// Watches one stream.
 #[derive(Debug, Default)]
@@ -25,7 +31,7 @@ impl Tap for Watch {
         }
         let data = &frame.data;
         if DELTA.find(data).is_some() {
-            self.observed.delta(data.len());
+            self.observed.delta(said::tokens(data, &*SAID).max(1));
         } else if END.find(data).is_some() || TYPE.find(data).is_none() {
             self.read(frame);
         }

@@ -20,6 +20,7 @@ use super::reply::decode::block_word;
 use super::wire::{Chunk, Counts, Word};
 use super::{error, finish, usage};
 use crate::json::{Field, object};
+use crate::said;
 
 /// Keys with their quotes on: inside text quotes are escaped.
 struct Marks {
@@ -30,6 +31,8 @@ struct Marks {
     error: Finder<'static>,
     search: Finder<'static>,
     usage: FinderRev<'static>,
+    /// Behind which text or a call stands. A signature is neither.
+    said: [Finder<'static>; 4],
 }
 
 static MARKS: LazyLock<Marks> = LazyLock::new(|| Marks {
@@ -40,6 +43,7 @@ static MARKS: LazyLock<Marks> = LazyLock::new(|| Marks {
     error: Finder::new("\"error\""),
     search: Finder::new("\"webSearchQueries\""),
     usage: FinderRev::new("\"usageMetadata\""),
+    said: ["\"text\"", "\"args\"", "\"name\"", "\"code\""].map(Finder::new),
 });
 
 /// Watches a stream.
@@ -73,7 +77,7 @@ impl Tap for Watch {
         }
         let marks = &*MARKS;
         let telling = if marks.parts.find(data).is_some() {
-            self.observed.delta(data.len());
+            self.observed.delta(said::tokens(data, &marks.said).max(1));
             self.called = self.called || marks.call.find(data).is_some();
             let finish = marks.finish.find(data).is_some();
             // Of several, another may go on behind the finish of one; of one, nothing counts there.

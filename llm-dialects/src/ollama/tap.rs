@@ -8,11 +8,17 @@ use llm_core::event::Event;
 use memchr::memmem::Finder;
 
 use super::stream::Decoder;
+use crate::said;
 use llm_core::dialect::StreamDecoder;
 
 static DONE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"done\""));
 static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"error\""));
 static CALLS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"tool_calls\""));
+
+/// Behind which text or a call stands.
+static SAID: LazyLock<[Finder<'static>; 5]> = LazyLock::new(|| {
+    ["\"content\"", "\"thinking\"", "\"response\"", "\"arguments\"", "\"name\""].map(Finder::new)
+});
 
 /// Watches one stream.
 #[derive(Debug, Default)]
@@ -52,7 +58,7 @@ fn is_done(data: &[u8]) -> bool {
 
 impl Watch {
     fn count(&mut self, frame: &Frame) {
-        self.observed.delta(frame.data.len());
+        self.observed.delta(said::tokens(&frame.data, &*SAID));
     }
 
     /// A line that may matter is read as the decoder reads it.

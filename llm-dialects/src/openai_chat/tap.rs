@@ -18,6 +18,7 @@ use super::reply::finish_reason;
 use super::wire::{Chunk, Delta};
 use super::{error, stream, usage};
 use crate::json::{Field, Object};
+use crate::said;
 
 /// What to look for. Built once: each finder holds tables.
 struct Finders {
@@ -29,6 +30,10 @@ struct Finders {
     refusal: Finder<'static>,
     citation: Finder<'static>,
     reasoning: Finder<'static>,
+    /// Behind which text stands.
+    texts: [Finder<'static>; 4],
+    /// Behind which a call stands.
+    calls: [Finder<'static>; 2],
 }
 
 static FIND: LazyLock<Finders> = LazyLock::new(|| Finders {
@@ -40,6 +45,9 @@ static FIND: LazyLock<Finders> = LazyLock::new(|| Finders {
     refusal: Finder::new("\"refusal\""),
     citation: Finder::new("\"url_citation\""),
     reasoning: Finder::new("\"reasoning"),
+    texts: ["\"content\"", "\"refusal\"", "\"reasoning\"", "\"reasoning_content\""]
+        .map(Finder::new),
+    calls: ["\"arguments\"", "\"name\""].map(Finder::new),
 });
 
 /// Looks at chunks.
@@ -78,6 +86,7 @@ impl ChunkTap {
             counted = true;
             self.seen.usage = Some(report.usage);
         }
+        let mut speaks = false;
         let empty = chunk.choices.as_ref().is_some_and(|c| c.is_empty());
         for choice in chunk.choices.into_iter().flatten() {
             let delta = choice.delta.unwrap_or_default();
@@ -88,7 +97,7 @@ impl ChunkTap {
             if says_something(&delta) {
                 self.begun |= number;
                 self.seen.ended = false;
-                self.count(frame);
+                speaks = true;
             }
             if let Some(word) =
                 choice.finish_reason.and_then(|raw| stream::string(raw.get(), &root))
@@ -104,11 +113,19 @@ impl ChunkTap {
                 self.seen.ended = self.begun & !self.finished == 0;
             }
         }
+        if speaks {
+            self.count(frame);
+        }
         if counted && empty && self.cx.hide_usage { Keep::Hide } else { Keep::Forward }
     }
 
     fn count(&mut self, frame: &Frame) {
-        self.seen.delta(frame.data.len());
+        let find = &*FIND;
+        let mut tokens = said::tokens(&frame.data, &find.texts);
+        if self.calls {
+            tokens += said::tokens(&frame.data, &find.calls);
+        }
+        self.seen.delta(tokens.max(1));
     }
 }
 

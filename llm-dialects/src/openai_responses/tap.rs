@@ -12,10 +12,13 @@ use super::error;
 use super::reply::outline;
 use super::wire;
 use crate::json::{Field, Object};
+use crate::said;
 
 /// The four events that end a response have this in their data, and so has the error. Deltas have
 /// neither, unless their text quotes it, and quotes are escaped there.
 static RESPONSE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"response\":"));
+/// Behind which the text of a delta stands.
+static SAID: LazyLock<[Finder<'static>; 1]> = LazyLock::new(|| [Finder::new("\"delta\"")]);
 /// What every delta has.
 static DELTA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b".delta\""));
 
@@ -44,7 +47,7 @@ impl Watch {
         let head = frame.data.get(..HEAD_BYTES).unwrap_or(&frame.data);
         let named = frame.event.as_deref();
         if named.is_some_and(|n| n.ends_with(b".delta")) || DELTA.find(head).is_some() {
-            self.seen.delta(frame.data.len());
+            self.seen.delta(said::tokens(&frame.data, &*SAID).max(1));
             return;
         }
         let ends = named.is_none_or(|n| ENDS.contains(&n));

@@ -54,6 +54,7 @@ pub struct Described {
     pub(super) catalog: Catalog,
     /// What all its models lack, whatever the table says.
     pub(super) narrows: fn(&mut Capability),
+    pub(super) bills_unread: bool,
     /// Keys as header values, made once for each key.
     pub(super) signed: RwLock<Vec<(Str, HeaderValue)>>,
 }
@@ -135,6 +136,10 @@ impl Provider for Described {
             parts.headers.insert(name, self.value(key)?);
         }
         Ok(())
+    }
+
+    fn bills_unread(&self) -> bool {
+        self.bills_unread
     }
 
     fn limits(&self, headers: &http::HeaderMap) -> Option<LimitHint> {

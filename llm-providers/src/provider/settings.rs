@@ -42,6 +42,8 @@ pub struct ProviderSettings {
     pub api_version: Option<Str>,
     /// Show keys over an unencrypted connection to another host.
     pub insecure: bool,
+    /// It bills an answer to its end although nobody reads it: what a caller leaves is read on.
+    pub bills_unread: bool,
     /// How connections are kept.
     pub connections: Connections,
     /// How much each of its targets can take.
@@ -195,6 +197,7 @@ impl ProviderSettings {
             headers: Vec::new(),
             api_version: None,
             insecure: false,
+            bills_unread: false,
             connections: Connections::default(),
             capacity: Capacity::default(),
         }
@@ -276,6 +279,7 @@ impl ProviderSettings {
             headers,
             catalog: Catalog::builtin().clone(),
             narrows: usual.narrows,
+            bills_unread: self.bills_unread,
             signed: RwLock::default(),
         };
         Ok(VendorSettings {

@@ -112,8 +112,14 @@ impl Funded {
     /// must show what this gives.
     pub fn dispatch(&self, target: &Arc<Target>, number: u8) -> Result<Metered, Error> {
         debug_assert!(self.covers(target), "a target dearer than the hold is not eligible");
-        self.shared.ledger.dispatch(self.shared.proof.id()).map_err(|e| unavailable(&e))?;
-        Ok(Metered::new(self.clone(), Arc::clone(target), number))
+        let (metered, owed) = Metered::open(self.clone(), Arc::clone(target), number);
+        match self.shared.ledger.dispatch(self.shared.proof.id(), owed) {
+            Ok(()) => Ok(metered),
+            Err(error) => {
+                metered.unsent();
+                Err(unavailable(&error))
+            }
+        }
     }
 
     /// Another share in the obligation to settle, for work that may outlast its caller: the hold
@@ -136,10 +142,10 @@ impl Funded {
         relayed && !call.peek.wants_usage_frame && !self.shared.usage_shown.load(Ordering::Relaxed)
     }
 
-    fn watermark(&self, cost: Money) {
+    fn watermark(&self, owed: Money) {
         // A watermark that cannot be written costs the operator a worse estimate after a crash,
         // and the caller nothing.
-        if let Err(error) = self.shared.ledger.watermark(self.shared.proof.id(), cost) {
+        if let Err(error) = self.shared.ledger.watermark(self.shared.proof.id(), owed) {
             tracing::warn!(%error, hold = %self.shared.proof.id(), "no watermark");
         }
     }

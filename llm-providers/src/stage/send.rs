@@ -5,6 +5,7 @@
 //! another target can still be asked. Deliberately absent: retries (that is `route`), waiting for a
 //! slot (that is `gate`), and any reading of what a provider's words mean (that is its dialect).
 
+mod drain;
 mod exchange;
 mod passing;
 mod request;
@@ -26,12 +27,13 @@ use crate::reply::Reply;
 #[derive(Clone, Debug)]
 pub struct Upstream {
     clock: Arc<dyn Clock>,
+    drains: drain::Drains,
 }
 
 impl Upstream {
     /// Over a clock; the way to a provider belongs to its vendor.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock }
+        Self { clock, drains: drain::Drains::default() }
     }
 }
 
@@ -39,7 +41,7 @@ impl Next<Armed> for Upstream {
     async fn run(&self, armed: Armed) -> Result<Reply, Error> {
         let id = armed.attempt.target.id.clone();
         let built = request::build(&armed, self.clock.wall()).map_err(|e| e.at(id.clone()))?;
-        exchange::exchange(&self.clock, armed, built).await.map_err(|e| e.at(id))
+        exchange::exchange(self, armed, built).await.map_err(|e| e.at(id))
     }
 }
 

@@ -15,12 +15,33 @@ use crate::upstream::Vendor;
 pub struct Described {
     id: ProviderId,
     vendor: Vendor,
+    speaks: DialectId,
+    bills_unread: bool,
 }
 
 impl Described {
     /// Describes one.
     pub fn new(vendor: Vendor) -> Self {
-        Self { id: ProviderId(vendor.name().into()), vendor }
+        let speaks = match vendor {
+            Vendor::OpenAi => DialectId::OpenaiChat,
+            Vendor::Anthropic => DialectId::Anthropic,
+            Vendor::Gemini => DialectId::Gemini,
+            Vendor::Cohere => DialectId::Cohere,
+            Vendor::Ollama => DialectId::Ollama,
+        };
+        Self { id: ProviderId(vendor.name().into()), vendor, speaks, bills_unread: false }
+    }
+
+    /// One that is asked in another of its dialects.
+    #[must_use]
+    pub fn speaking(self, speaks: DialectId) -> Self {
+        Self { speaks, ..self }
+    }
+
+    /// One that bills what nobody reads.
+    #[must_use]
+    pub fn billing_unread(self) -> Self {
+        Self { bills_unread: true, ..self }
     }
 
     /// A model of it whose price is known.
@@ -41,15 +62,12 @@ impl Provider for Described {
     }
 
     fn dialect(&self, operation: Operation, model: &str) -> Option<&'static dyn UpstreamDialect> {
-        let id = match self.vendor {
-            Vendor::OpenAi => DialectId::OpenaiChat,
-            Vendor::Anthropic => DialectId::Anthropic,
-            Vendor::Gemini => DialectId::Gemini,
-            Vendor::Cohere => DialectId::Cohere,
-            Vendor::Ollama => DialectId::Ollama,
-        };
-        let dialect = llm_dialects::upstream(id)?;
+        let dialect = llm_dialects::upstream(self.speaks)?;
         dialect.endpoint(operation, model, false).map(|_| dialect)
+    }
+
+    fn bills_unread(&self) -> bool {
+        self.bills_unread
     }
 
     fn capability(&self, _: &str) -> Capability {

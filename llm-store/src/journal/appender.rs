@@ -109,8 +109,8 @@ impl Appender {
             // comes after this line.
             let held = tail.tally.holds.get(&hold).filter(|held| held.home == home);
             let Some(held) = held.copied() else { return Ok(()) };
-            let (amount, running, watermark) = (held.amount, held.running, held.watermark);
-            let line = Line::Carry { hold, amount, running, watermark, path };
+            let (amount, sent, watermark) = (held.amount, held.sent, held.watermark);
+            let line = Line::Carry { hold, amount, sent, watermark, path };
             match tail.put(&self.place, &line)? {
                 Some(_) => return Ok(()),
                 None => self.turn.wait(&mut tail),

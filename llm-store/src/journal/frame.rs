@@ -30,10 +30,10 @@ pub(super) const CLOSE_BYTES: u64 = (HEAD + 1 + 16 + 8 + 8 + 1) as u64;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Line<'a> {
     Open { hold: HoldId, amount: i64, path: Path<'a> },
-    Dispatch { hold: HoldId },
+    Dispatch { hold: HoldId, cost: i64 },
     Watermark { hold: HoldId, cost: i64 },
     Close { hold: HoldId, tenant: i64, operator: i64, source: UsageSource },
-    Carry { hold: HoldId, amount: i64, running: bool, watermark: Option<i64>, path: Path<'a> },
+    Carry { hold: HoldId, amount: i64, sent: Option<i64>, watermark: Option<i64>, path: Path<'a> },
     Folded { up_to: Position },
 }
 
@@ -63,7 +63,10 @@ pub(super) fn encode(line: &Line<'_>, out: &mut Vec<u8>) -> Option<u32> {
             out.extend_from_slice(&amount.to_le_bytes());
             terms = path.write(out)?;
         }
-        Line::Dispatch { hold } => kind(out, DISPATCH, hold),
+        Line::Dispatch { hold, cost } => {
+            kind(out, DISPATCH, hold);
+            out.extend_from_slice(&cost.to_le_bytes());
+        }
         Line::Watermark { hold, cost } => {
             kind(out, WATERMARK, hold);
             out.extend_from_slice(&cost.to_le_bytes());
@@ -75,10 +78,11 @@ pub(super) fn encode(line: &Line<'_>, out: &mut Vec<u8>) -> Option<u32> {
             out.push(source_code(source));
             debug_assert_eq!(out.len() as u64, CLOSE_BYTES);
         }
-        Line::Carry { hold, amount, running, watermark, path } => {
+        Line::Carry { hold, amount, sent, watermark, path } => {
             kind(out, CARRY, hold);
             out.extend_from_slice(&amount.to_le_bytes());
-            out.extend_from_slice(&[u8::from(running), u8::from(watermark.is_some())]);
+            out.extend_from_slice(&[u8::from(sent.is_some()), u8::from(watermark.is_some())]);
+            out.extend_from_slice(&sent.unwrap_or_default().to_le_bytes());
             out.extend_from_slice(&watermark.unwrap_or_default().to_le_bytes());
             terms = path.write(out)?;
         }
@@ -126,7 +130,7 @@ pub(super) fn decode(body: &[u8]) -> Option<Line<'_>> {
     let hold = HoldId(u128::from_le_bytes(from.take()?));
     let line = match kind {
         OPEN => Line::Open { hold, amount: from.i64()?, path: from.rest() },
-        DISPATCH => Line::Dispatch { hold },
+        DISPATCH => Line::Dispatch { hold, cost: from.i64()? },
         WATERMARK => Line::Watermark { hold, cost: from.i64()? },
         CLOSE => {
             let (tenant, operator) = (from.i64()?, from.i64()?);
@@ -134,8 +138,9 @@ pub(super) fn decode(body: &[u8]) -> Option<Line<'_>> {
         }
         CARRY => {
             let (amount, running, marked) = (from.i64()?, from.flag()?, from.flag()?);
+            let sent = Some(from.i64()?).filter(|_| running);
             let watermark = Some(from.i64()?).filter(|_| marked);
-            Line::Carry { hold, amount, running, watermark, path: from.rest() }
+            Line::Carry { hold, amount, sent, watermark, path: from.rest() }
         }
         _ => return None,
     };

@@ -53,7 +53,8 @@ pub(super) struct Held {
     pub(super) home: u64,
     /// The bytes of that line.
     bytes: u64,
-    pub(super) running: bool,
+    /// What was owed for what was sent, before anything came.
+    pub(super) sent: Option<i64>,
     pub(super) watermark: Option<i64>,
 }
 
@@ -67,7 +68,9 @@ impl Tally {
                 Some(_) => Err(Violation::OtherTerms),
                 None => Ok(true),
             },
-            Line::Dispatch { hold } | Line::Watermark { hold, .. } | Line::Close { hold, .. } => {
+            Line::Dispatch { hold, .. }
+            | Line::Watermark { hold, .. }
+            | Line::Close { hold, .. } => {
                 self.holds.contains_key(&hold).then_some(true).ok_or(Violation::UnknownHold)
             }
             // It may have ended, or been carried already, since somebody looked.
@@ -83,15 +86,15 @@ impl Tally {
         let home = at.segment;
         match *line {
             Line::Open { hold, amount, .. } => {
-                let (running, watermark) = (false, None);
-                self.settle_in(hold, Held { amount, terms, home, bytes, running, watermark });
+                let (sent, watermark) = (None, None);
+                self.settle_in(hold, Held { amount, terms, home, bytes, sent, watermark });
             }
-            Line::Dispatch { hold } => {
-                self.holds.entry(hold).and_modify(|held| held.running = true);
+            Line::Dispatch { hold, cost } => {
+                self.holds.entry(hold).and_modify(|held| held.sent = held.sent.max(Some(cost)));
             }
             Line::Watermark { hold, cost } => {
                 self.holds.entry(hold).and_modify(|held| {
-                    held.running = true;
+                    held.sent.get_or_insert(0);
                     held.watermark = held.watermark.max(Some(cost));
                 });
             }
@@ -103,8 +106,8 @@ impl Tally {
                 }
                 self.move_out(held);
             }
-            Line::Carry { hold, amount, running, watermark, .. } => {
-                self.settle_in(hold, Held { amount, terms, home, bytes, running, watermark });
+            Line::Carry { hold, amount, sent, watermark, .. } => {
+                self.settle_in(hold, Held { amount, terms, home, bytes, sent, watermark });
             }
             Line::Folded { up_to } => {
                 self.folded = self.folded.max(up_to);

@@ -58,7 +58,7 @@ fn write(journal: &Journal, line: &Written) -> Result<Position, StoreError> {
         Written::Open { hold, amount, path } => {
             journal.append(Step::Open { proof: &proof(hold.0, amount.0), path })
         }
-        Written::Dispatch(hold) => journal.append(Step::Dispatch(*hold)),
+        Written::Dispatch(hold, cost) => journal.append(Step::Dispatch(*hold, *cost)),
         Written::Watermark(hold, cost) => journal.append(Step::Watermark(*hold, *cost)),
         Written::Close(settlement) => journal.append(Step::Close(settlement)),
         Written::Carried { .. } | Written::Folded(_) => panic!("nobody writes these"),
@@ -80,8 +80,8 @@ fn is_callers(line: &Written) -> bool {
     !matches!(line, Written::Carried { .. } | Written::Folded(_))
 }
 
-/// A hold that has not ended: amount, path, whether it runs, its watermark.
-type Open = (Money, Vec<AccountId>, bool, Option<Money>);
+/// A hold that has not ended: amount, path, what was owed when it was sent, its watermark.
+type Open = (Money, Vec<AccountId>, Option<Money>, Option<Money>);
 
 /// What lines amount to, computed in the plainest way.
 fn open_holds<'a>(lines: impl IntoIterator<Item = &'a Written>) -> BTreeMap<HoldId, Open> {
@@ -89,18 +89,20 @@ fn open_holds<'a>(lines: impl IntoIterator<Item = &'a Written>) -> BTreeMap<Hold
     for line in lines {
         match line.clone() {
             Written::Open { hold, amount, path } => {
-                open.insert(hold, (amount, path, false, None));
+                open.insert(hold, (amount, path, None, None));
             }
-            Written::Dispatch(hold) => {
-                open.entry(hold).and_modify(|open| open.2 = true);
+            Written::Dispatch(hold, cost) => {
+                open.entry(hold).and_modify(|open| open.2 = open.2.max(Some(cost)));
             }
             Written::Watermark(hold, cost) => {
-                open.entry(hold)
-                    .and_modify(|open| (open.2, open.3) = (true, open.3.max(Some(cost))));
+                open.entry(hold).and_modify(|open| {
+                    open.2.get_or_insert(Money(0));
+                    open.3 = open.3.max(Some(cost));
+                });
             }
             Written::Close(settlement) => drop(open.remove(&settlement.hold)),
-            Written::Carried { hold, amount, path, running, watermark } => {
-                open.insert(hold, (amount, path, running, watermark));
+            Written::Carried { hold, amount, path, sent, watermark } => {
+                open.insert(hold, (amount, path, sent, watermark));
             }
             Written::Folded(_) => {}
         }
@@ -205,7 +207,7 @@ fn the_law_of_steps() {
     let (journal, replay) = Journal::<Money>::at(dir.path(), SMALL).unwrap();
     assert_eq!((replay.lines, replay.holds_open, replay.segments), (0, 0, 1));
     let unknown = StoreError::Violation(rules::Violation::UnknownHold);
-    assert_eq!(write(&journal, &Written::Dispatch(HoldId(1))), Err(unknown.clone()));
+    assert_eq!(write(&journal, &Written::Dispatch(HoldId(1), Money(2))), Err(unknown.clone()));
     let log: &dyn HoldLog = &journal;
     log.open(&proof(1, 5), &path(1)).unwrap();
     let bytes = journal.bytes();
@@ -234,7 +236,7 @@ fn an_append_allocates_nothing() {
     let calls = |proofs: &[HoldProof]| {
         for proof in proofs {
             journal.open(proof, &path).unwrap();
-            journal.append(Step::Dispatch(proof.id())).unwrap();
+            journal.append(Step::Dispatch(proof.id(), Money(1))).unwrap();
             journal.watermark(proof.id(), Money(1)).unwrap();
             journal.close(&Settlement::void(proof.id())).unwrap();
         }

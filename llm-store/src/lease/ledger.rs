@@ -42,19 +42,24 @@ impl<U: Unit> Ledger<U> for LeasedLedger<U> {
         Box::pin(self.desk.reserve(hold, path, amount))
     }
 
-    fn dispatch(&self, hold: HoldId) -> Result<(), StoreError> {
+    fn dispatch(&self, hold: HoldId, cost: U) -> Result<(), StoreError> {
         let desk = &*self.desk;
-        // Said once: what matters is that anything was sent, not how often.
-        if desk.table.lock().hold(hold)?.running {
+        // Said once for what it costs: what matters is what is owed, not how often was asked.
+        if desk.table.lock().hold(hold)?.sent >= Some(cost) {
             return Ok(());
         }
-        desk.sent(hold, Step::Dispatch(hold))
+        desk.ground.journal.append(Step::Dispatch(hold, cost))?;
+        point("sent.written");
+        if let Ok(hold) = desk.table.lock().hold(hold) {
+            hold.sent = hold.sent.max(Some(cost));
+        }
+        Ok(())
     }
 
     fn watermark(&self, hold: HoldId, cost: U) -> Result<(), StoreError> {
         let desk = &*self.desk;
         desk.table.lock().hold(hold)?;
-        desk.sent(hold, Step::Watermark(hold, cost))
+        desk.ground.journal.append(Step::Watermark(hold, cost)).map(drop)
     }
 
     fn settle(&self, settlement: &Settlement<U>) -> Result<Receipt<U>, StoreError> {
@@ -168,15 +173,6 @@ impl<U: Unit> Desk<U> {
         let now = self.ground.clock.now();
         // From here to the journal nothing waits, so that nobody can leave in between.
         self.table.lock().seat(ticket, path, now)
-    }
-
-    fn sent(&self, hold: HoldId, step: Step<'_, U>) -> Result<(), StoreError> {
-        self.ground.journal.append(step)?;
-        point("sent.written");
-        if let Ok(hold) = self.table.lock().hold(hold) {
-            hold.running = true;
-        }
-        Ok(())
     }
 
     pub(super) fn settle(&self, settlement: &Settlement<U>) -> Result<Receipt<U>, StoreError> {

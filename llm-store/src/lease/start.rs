@@ -37,7 +37,7 @@ const SURE: usize = 2048;
 struct Told<U: Unit> {
     amount: U,
     path: Vec<AccountId>,
-    sent: bool,
+    sent: Option<U>,
     watermark: Option<U>,
 }
 
@@ -91,18 +91,18 @@ fn read<U: Unit>(journal: &Journal<U>) -> Result<Tale<U>, StoreError> {
     journal.replay(Position::default(), |at, line| {
         match line {
             Written::Open { hold, amount, path } => {
-                let told = Told { amount, path, sent: false, watermark: None };
+                let told = Told { amount, path, sent: None, watermark: None };
                 tale.open.insert(hold, told);
             }
-            Written::Carried { hold, amount, path, running, watermark } => {
-                tale.open.insert(hold, Told { amount, path, sent: running, watermark });
+            Written::Carried { hold, amount, path, sent, watermark } => {
+                tale.open.insert(hold, Told { amount, path, sent, watermark });
             }
-            Written::Dispatch(hold) => {
-                tale.open.entry(hold).and_modify(|told| told.sent = true);
+            Written::Dispatch(hold, cost) => {
+                tale.open.entry(hold).and_modify(|told| told.sent = told.sent.max(Some(cost)));
             }
             Written::Watermark(hold, cost) => {
                 tale.open.entry(hold).and_modify(|told| {
-                    told.sent = true;
+                    told.sent.get_or_insert(U::ZERO);
                     told.watermark = told.watermark.max(Some(cost));
                 });
             }
@@ -196,7 +196,8 @@ fn interrupt<U: Unit>(
         let proof = rules::reserve(&mut [&mut scratch], hold, told.amount);
         let proof = proof.map_err(|_| StoreError::Corrupt("a hold of less than nothing".into()))?;
         let Told { sent, watermark, .. } = told;
-        let evidence = Evidence { sent, watermark, ..Evidence::default() };
+        let prompt = sent.unwrap_or_default();
+        let evidence = Evidence { sent: sent.is_some(), prompt, watermark, ..Evidence::default() };
         let charged = charge(Ending::Crashed(settings.unknown), &evidence, &proof);
         Ok((charged.settle(&proof), told))
     });

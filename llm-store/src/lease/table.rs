@@ -61,8 +61,8 @@ pub(super) struct Hold<U: Unit> {
     pub(super) slots: Slots,
     /// Whether its line is in the journal.
     pub(super) opened: bool,
-    /// Whether the journal knows that something was sent.
-    pub(super) running: bool,
+    /// What the journal knows to be owed for what was sent, if anything was.
+    pub(super) sent: Option<U>,
     /// How it ends, from when that is being written: the first word holds.
     pub(super) ending: Option<Settlement<U>>,
 }
@@ -228,8 +228,8 @@ impl<U: Unit> Table<U> {
     /// Notes a hold that was taken.
     pub(super) fn insert(&mut self, proof: HoldProof<U>, slots: Slots) {
         self.name(&slots);
-        let (id, opened, running, ending) = (proof.id(), false, false, None);
-        let hold = Hold { proof, slots, opened, running, ending };
+        let (id, opened, sent, ending) = (proof.id(), false, None, None);
+        let hold = Hold { proof, slots, opened, sent, ending };
         let before = self.holds.insert(id, hold);
         debug_assert!(before.is_none(), "a hold was made twice");
     }

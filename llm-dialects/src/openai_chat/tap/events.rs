@@ -1,11 +1,17 @@
 //! Looks at the streams of other operations than chat: transcripts, pictures, speech. Each event
 //! names its type, and the last one is `….done` or `….completed`.
 
+use std::sync::LazyLock;
+
 use llm_core::Str;
 use llm_core::dialect::{Frame, FrameKind, Keep, Observed, Tap};
+use memchr::memmem::Finder;
 
 use super::super::{error, reply::take_str, usage};
 use crate::json::Object;
+use crate::said;
+
+static SAID: LazyLock<[Finder<'static>; 1]> = LazyLock::new(|| [Finder::new("\"delta\"")]);
 
 /// Looks at events.
 #[derive(Default)]
@@ -28,7 +34,7 @@ impl EventTap {
         // Pictures come as one event each: the stream goes on until its bytes end, and each may be
         // the last.
         self.seen.ended = [".done", ".completed"].iter().any(|end| word.ends_with(end));
-        self.seen.delta(frame.data.len());
+        self.seen.delta(said::tokens(&frame.data, &*SAID).max(1));
     }
 }
 

@@ -56,6 +56,39 @@ impl Bill {
         self.items.lock().push(Item { charge, usage, seen: true });
     }
 
+    /// An attempt is about to be sent, and owes so much before anything comes. Gives its line, and
+    /// what all attempts together owe.
+    fn open(&self, number: u8, cost: Money) -> (usize, Money) {
+        let charge = self.guess(number, cost);
+        let mut items = self.items.lock();
+        items.push(Item { charge, usage: Usage::default(), seen: false });
+        (items.len() - 1, owed(&items))
+    }
+
+    /// An attempt owes so much by now. Gives what all together owe.
+    fn mark(&self, line: usize, number: u8, cost: Money) -> Money {
+        let charge = self.guess(number, cost);
+        let mut items = self.items.lock();
+        if let Some(item) = items.get_mut(line) {
+            item.charge = charge;
+        }
+        owed(&items)
+    }
+
+    /// An attempt has ended.
+    fn close(&self, line: usize, item: Item) {
+        if let Some(open) = self.items.lock().get_mut(line) {
+            *open = item;
+        }
+    }
+
+    /// What an attempt that goes on owes, as far as anyone knows.
+    fn guess(&self, number: u8, cost: Money) -> Charge<Money> {
+        let operators = self.is_lost(number) && self.payer == Payer::Operator;
+        let (tenant, operator) = if operators { (Money::ZERO, cost) } else { (cost, Money::ZERO) };
+        Charge { tenant, operator, source: UsageSource::Estimated, alarm: None }
+    }
+
     fn is_lost(&self, number: u8) -> bool {
         self.unseen.load(Ordering::Relaxed) & (1 << (number % 32)) != 0
     }
@@ -73,9 +106,8 @@ impl Bill {
         let items = self.items.lock();
         let mut alarms: SmallVec<[Alarm; 2]> =
             items.iter().filter_map(|i| i.charge.alarm).collect();
-        let all = items.iter().fold(Money::ZERO, |sum, i| sum.saturating_add(i.charge.tenant));
         // Each may be within the hold, and all of them together beyond it.
-        if all > hold.amount() && !alarms.contains(&Alarm::Overrun) {
+        if owed(&items) > hold.amount() && !alarms.contains(&Alarm::Overrun) {
             alarms.push(Alarm::Overrun);
         }
         alarms
@@ -98,6 +130,11 @@ impl Bill {
         debug_assert!(!all.operator.is_negative());
         all
     }
+}
+
+/// What the accounts of the hold owe for all of them.
+fn owed(items: &[Item]) -> Money {
+    items.iter().fold(Money::ZERO, |sum, i| sum.saturating_add(i.charge.tenant))
 }
 
 /// The less certain of two ways to know.
@@ -138,17 +175,42 @@ pub struct Metered {
     funded: Funded,
     target: Arc<Target>,
     number: u8,
-    marked: u32,
+    /// Its place on the bill.
+    line: usize,
+    marked: u64,
     over: bool,
+    /// How much it may write.
+    written_max: u64,
 }
 
-/// A watermark is written at the latest after so many frames: what a crash makes us guess is never
+/// A watermark is written at the latest after so many tokens: what a crash makes us guess is never
 /// more than that.
-const WATERMARK_DELTAS: u32 = 512;
+const WATERMARK_TOKENS: u64 = 512;
+/// How far a stream may go beyond the cap that the call was reserved with.
+const SPARE_TOKENS: u64 = 16;
 
 impl Metered {
-    pub(super) fn new(funded: Funded, target: Arc<Target>, number: u8) -> Self {
-        Self { funded, target, number, marked: 0, over: false }
+    /// Opens a line on the bill. Also gives what all attempts together owe from now on: what a
+    /// crash between here and the first watermark would leave of them.
+    pub(super) fn open(funded: Funded, target: Arc<Target>, number: u8) -> (Self, Money) {
+        let most = funded.bound_at(&target).written_max();
+        let written_max = most.saturating_add((most / 20).max(SPARE_TOKENS));
+        let mut metered =
+            Self { funded, target, number, line: 0, marked: 0, over: false, written_max };
+        // The peek's estimate: a count would read the words, which a relay never does. The bytes
+        // of a recording are no words.
+        let hears = metered.funded.shared.bound.audio_ms_max > 0;
+        let tokens = metered.funded.opened().call.peek.input_tokens_estimate;
+        let tokens = if hears { 0 } else { tokens };
+        let cost = metered.priced(&metered.asked(u64::from(tokens)));
+        let (line, owed) = metered.funded.bill().open(number, cost);
+        metered.line = line;
+        (metered, owed)
+    }
+
+    /// It was not sent after all.
+    pub(super) fn unsent(mut self) {
+        self.end(charge::Ending::NotSent, &Observed::default(), false);
     }
 
     /// The call that pays.
@@ -163,12 +225,33 @@ impl Metered {
 
     /// A stream goes on: what has come is made durable now and then.
     pub fn progress(&mut self, seen: &Observed) {
-        if seen.deltas.saturating_sub(self.marked) < WATERMARK_DELTAS {
+        if seen.written.saturating_sub(self.marked) < WATERMARK_TOKENS {
             return;
         }
-        self.marked = seen.deltas;
-        if let Some(price) = &self.target.price {
-            self.funded.watermark(cost(&self.counted(seen), price));
+        self.marked = seen.written;
+        let cost = self.priced(&self.counted(seen));
+        self.funded.watermark(self.funded.bill().mark(self.line, self.number, cost));
+    }
+
+    /// What a usage costs here. Who may be asked without a price is asked for free.
+    fn priced(&self, usage: &Usage) -> Money {
+        let price = self.target.price.as_ref().filter(|_| !self.funded.is_free());
+        price.map_or(Money::ZERO, |price| cost(usage, price))
+    }
+
+    /// What the call uses by being asked, if it reads so many tokens.
+    fn asked(&self, tokens: u64) -> Usage {
+        let call = &self.funded.opened().call;
+        let bound = self.funded.bound_at(&self.target);
+        // What is billed by the piece nobody counts but the provider; so it is what was held.
+        let apiece = call.operation != Operation::Chat;
+        Usage {
+            input: tokens.min(bound.input_tokens_max),
+            calls: if apiece { bound.calls_max } else { 0 },
+            images: bound.images_max,
+            audio_ms: bound.audio_ms_max,
+            source: UsageSource::Estimated,
+            ..Usage::default()
         }
     }
 
@@ -214,14 +297,17 @@ impl Metered {
         let ending = if lost { charge::Ending::Unseen(bill.payer) } else { ending };
         let (charge, usage) = match ending {
             // Nothing to count, and counting a prompt is not free.
-            charge::Ending::Refused if seen.usage.is_none() => {
+            charge::Ending::NotSent | charge::Ending::Refused if seen.usage.is_none() => {
                 let none = Evidence::<Money> { sent, ..Evidence::default() };
                 (charge(ending, &none, self.funded.proof()), Usage::default())
             }
             _ => self.charge(ending, seen, sent),
         };
-        let unseen = matches!(ending, charge::Ending::Unseen(_) | charge::Ending::Refused);
-        bill.items.lock().push(Item { charge, usage, seen: !unseen });
+        let unseen = matches!(
+            ending,
+            charge::Ending::Unseen(_) | charge::Ending::Refused | charge::Ending::NotSent
+        );
+        bill.close(self.line, Item { charge, usage, seen: !unseen });
     }
 
     fn charge(
@@ -256,6 +342,7 @@ impl Metered {
             reported: None,
             prompt: cost(&prompt, price),
             counted: cost(&usage, price),
+            estimated: usage.source == UsageSource::Estimated,
             watermark: None,
         };
         (charge(ending, &evidence, self.funded.proof()), usage)
@@ -267,22 +354,37 @@ impl Metered {
         usage.source = UsageSource::Counted;
         if usage.read_total() == 0 {
             let call = &self.funded.opened().call;
-            let bound = self.funded.bound_at(&self.target);
             // Who cannot be read has sent something all the same.
             let estimate = u64::from(call.peek.input_tokens_estimate);
-            let prompt = send::words(call).map_or(estimate, count::prompt);
-            usage.input = prompt.min(bound.input_tokens_max);
-            // What is billed by the piece nobody counts but the provider; so it is what was held.
-            let apiece = call.operation != Operation::Chat;
-            usage.calls = usage.calls.max(if apiece { bound.calls_max } else { 0 });
-            usage.images = usage.images.max(bound.images_max);
-            usage.audio_ms = usage.audio_ms.max(bound.audio_ms_max);
+            let asked = self.asked(send::words(call).map_or(estimate, count::prompt));
+            usage.input = asked.input;
+            usage.calls = usage.calls.max(asked.calls);
+            usage.images = usage.images.max(asked.images);
+            usage.audio_ms = usage.audio_ms.max(asked.audio_ms);
         }
         usage.calls = usage.calls.max(seen.searches);
-        let written = count::written(seen);
+        let mut written = seen.written;
+        if seen.guessed {
+            // No provider writes more than it was allowed because we guess so.
+            let most = self.funded.bound_at(&self.target).written_max();
+            written = written.min(most.max(u64::from(seen.deltas)));
+            usage.source = UsageSource::Estimated;
+        }
         usage.output = usage.output.max(written.saturating_sub(usage.reasoning));
         usage.unknown = Unknown::default();
         usage
+    }
+
+    /// Whether a stream has run past what is set aside for it: past the tokens that it was bound
+    /// to, give or take a few, by what its provider says or by our own count. A guess may err by
+    /// half, and nobody's answer is cut for that.
+    pub fn runs_over(&self, seen: &Observed) -> bool {
+        let most = self.written_max;
+        let counted = if seen.guessed { seen.written / 2 } else { seen.written };
+        let counted = counted.max(u64::from(seen.deltas));
+        // Whoever says nothing believable is counted.
+        let told = || seen.usage.filter(|u| u.written_total() > most && self.believes(u));
+        counted > most || told().is_some()
     }
 
     /// Whether an answer says what it used, and can be believed.

@@ -1,42 +1,13 @@
-//! Our own count of tokens, for answers whose provider did not say what they used.
-//!
-//! No vocabulary: a run of up to six letters or digits is a token, and so is any other character.
-//! That is near to what vocabularies do with prose, and charges a syllable of Korean as one. Where
-//! a provider says what was used, none of this is asked.
+//! Our own count of a prompt and of a whole answer, for providers that do not say what they used.
 
 use llm_core::answer::Answer;
-use llm_core::dialect::Observed;
 use llm_core::prompt::{EmbedInput, Part, PartKind, Prompt, Request};
+use llm_core::usage::count::text;
 
 /// What a chat template puts around a message.
 const MESSAGE_TOKENS: u64 = 3;
 /// A picture, a sound, a film or a document of unknown size.
 const MEDIA_TOKENS: u64 = 256;
-/// At most so many letters make one token.
-const RUN_MAX: usize = 6;
-/// Frames that say more text than this carry several tokens each.
-const TOKEN_BYTES_MAX: u64 = 12;
-/// Bytes of a token of prose.
-const TOKEN_BYTES: u64 = 4;
-
-/// Tokens of a text.
-pub(super) fn text(text: &str) -> u64 {
-    let (mut tokens, mut run) = (0, 0);
-    for c in text.chars() {
-        if c.is_ascii_alphanumeric() {
-            if run == 0 {
-                tokens += 1;
-            }
-            run = (run + 1) % RUN_MAX;
-            continue;
-        }
-        run = 0;
-        if !c.is_whitespace() {
-            tokens += 1;
-        }
-    }
-    tokens
-}
 
 /// Tokens that a prompt has.
 pub(super) fn prompt(prompt: &Prompt) -> u64 {
@@ -89,18 +60,5 @@ pub(crate) fn written_in(answer: &Answer) -> u64 {
         }
         Answer::Transcribe(transcript) => text(&transcript.text),
         _ => 0,
-    }
-}
-
-/// Tokens that passed in a stream. Most providers write one to a frame; where a frame says more
-/// than a token can hold, its bytes are counted, less what the smallest frame weighs anyway.
-pub(super) fn written(seen: &Observed) -> u64 {
-    let deltas = u64::from(seen.deltas);
-    let empty = seen.delta_bytes_min.saturating_sub(1);
-    let said = seen.delta_bytes.saturating_sub(deltas.saturating_mul(empty));
-    if said <= deltas.saturating_mul(TOKEN_BYTES_MAX) {
-        deltas
-    } else {
-        deltas.max(said / TOKEN_BYTES)
     }
 }

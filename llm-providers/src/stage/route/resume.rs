@@ -139,7 +139,7 @@ impl<N: Next<Attempt>> Resuming<N> {
         let mut attempt = self.journey.attempt(at)?;
         self.at = at;
         self.resumed += 1;
-        let written = u64::from(self.body.observed().deltas);
+        let written = self.body.observed().written;
         attempt.prefix = Some(Arc::new(Prefix { text: self.weave.text().to_owned(), written }));
         let next = self.next.clone();
         Some(Box::pin(async move { next.run(attempt).await }))
@@ -164,7 +164,8 @@ impl<N: Next<Attempt>> Resuming<N> {
                 (a, b) => a.or(b),
             },
             deltas: before.deltas.saturating_add(now.deltas),
-            delta_bytes: before.delta_bytes.saturating_add(now.delta_bytes),
+            written: before.written.saturating_add(now.written),
+            guessed: before.guessed || now.guessed,
             ..now.clone()
         };
     }

@@ -11,6 +11,7 @@ use llm_core::error::{Error, Kind};
 use llm_core::fault::Fault;
 use llm_core::seam::{Clock, TransportError, TransportPhase, WireBody};
 
+use super::Upstream;
 use super::passing::Passing;
 use super::request::Built;
 use super::whole;
@@ -80,11 +81,12 @@ impl Patience {
 
 /// Sends, and returns once the answer is committed.
 pub(super) async fn exchange(
-    clock: &Arc<dyn Clock>,
+    upstream: &Upstream,
     armed: Armed,
     built: Built,
 ) -> Result<Reply, Error> {
     let Built { request, dialect, losses } = built;
+    let clock = &upstream.clock;
     let attempt = &armed.attempt;
     let (funded, target) = (&attempt.funded, &attempt.target);
     let (now, timeouts) = (clock.now(), &target.vendor.timeouts);
@@ -142,7 +144,7 @@ pub(super) async fn exchange(
             // Who has said that a stream will come may think for long, if thinking is what it does.
             let thinks = target.capability.reasoning;
             let limit = patience.limit(if thinks { timeouts.total } else { timeouts.first_token });
-            Passing::commit(clock, body, metered, framing, limit, dialect).await?
+            Passing::commit(upstream, body, metered, framing, limit, dialect).await?
         }
     };
     Ok(Reply { head, body: ReplyBody::new(body), receipt: ReceiptCell::default() })

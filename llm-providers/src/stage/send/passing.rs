@@ -5,31 +5,34 @@
 //! an end. An error inside the stream is not passed on as it came: it becomes an error of ours,
 //! which the edge writes in the caller's dialect.
 
-use std::pin::Pin;
+mod pieces;
+mod timer;
+
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use llm_core::completion::FinishReason;
 use llm_core::dialect::{Frame, FrameKind, Framing, Keep, Observed, Tap, TapCx, UpstreamDialect};
 use llm_core::error::{Error, Kind};
 use llm_core::fault::{Fault, FaultClass};
-use llm_core::seam::{BoxFuture, Clock, TransportError, WireBody};
+use llm_core::seam::{TransportError, WireBody};
 use llm_dialects::frame::Splitter;
-use smallvec::SmallVec;
 
+use super::Upstream;
+use super::drain::Drains;
 use super::exchange::Limit;
 use crate::reply::{Ending, Source, Step};
 use crate::stage::reserve::Metered;
+
+use pieces::Pieces;
+use timer::Timer;
 
 /// What may pass before the first thing worth reading. A stream that says this much without saying
 /// anything is given on as it is.
 const UNREAD_BYTES_MAX: usize = 2 << 20;
 /// What is held behind a stream's end. Whoever goes on and on behind it is not listened to.
 const HELD_BYTES_MAX: usize = 1 << 20;
-/// How far a stream may go beyond the cap that the call was reserved with, in frames.
-const SPARE_DELTAS: u64 = 16;
 
 /// A stream on its way.
 pub(super) struct Passing {
@@ -44,7 +47,6 @@ pub(super) struct Passing {
     /// What waits for the end.
     held: Pieces,
     metered: Option<Metered>,
-    deltas_max: u64,
     timer: Timer,
     stopped: bool,
     /// Whether a filter's refusal may be asked elsewhere.
@@ -52,12 +54,14 @@ pub(super) struct Passing {
     /// Whether the network has given all.
     over: bool,
     sse: bool,
+    /// Who reads on when nobody else does; `None` for who does so already.
+    drains: Option<Drains>,
 }
 
 impl Passing {
     /// Reads until the answer is committed: until something worth reading has come.
     pub(super) async fn commit(
-        clock: &Arc<dyn Clock>,
+        upstream: &Upstream,
         wire: WireBody,
         metered: Metered,
         framing: Framing,
@@ -68,12 +72,11 @@ impl Passing {
         let call = &funded.opened().call;
         let refiltered = funded.opened().model.policy.refiltered;
         let hide_usage = funded.hides_usage(dialect.id());
-        let most = funded.bound_at(target).written_max();
         let timer = Timer::new(
-            Arc::clone(clock),
+            Arc::clone(&upstream.clock),
             limit,
             target.vendor.timeouts.idle,
-            Limit::new(clock.now() + target.vendor.timeouts.total, call.deadline.0),
+            Limit::new(upstream.clock.now() + target.vendor.timeouts.total, call.deadline.0),
         );
         let mut this = Box::new(Self {
             wire,
@@ -87,13 +90,13 @@ impl Passing {
             pending: 0,
             ready: Pieces::default(),
             held: Pieces::default(),
-            deltas_max: most.saturating_add((most / 20).max(SPARE_DELTAS)),
             metered: Some(metered),
             timer,
             stopped: false,
             refiltered,
             over: false,
             sse: framing == Framing::Sse,
+            drains: Some(upstream.drains.clone()),
         });
         let first = std::future::poll_fn(|cx| this.poll_first(cx)).await;
         match first {
@@ -109,7 +112,8 @@ impl Passing {
                         (Some(_), _) => metered.refused_saying(seen),
                         // It has read the question, and says what that was.
                         (None, true) => metered.withheld(seen),
-                        (None, false) => metered.failed(),
+                        // What it has said of its prompt is known all the same.
+                        (None, false) => metered.withheld(seen),
                     }
                 }
                 Err(error)
@@ -171,7 +175,7 @@ impl Passing {
         }
         self.look(Some(&chunk));
         let seen = self.tap.observed();
-        if u64::from(seen.deltas) > self.deltas_max {
+        if self.metered.as_ref().is_some_and(|m| m.runs_over(seen)) {
             self.stopped = true;
             let text = "the provider wrote more than the call may cost";
             return Arrived::Broke(Error::new(Kind::UpstreamFailed, text));
@@ -243,6 +247,30 @@ impl Passing {
         }
     }
 
+    /// Leaves the rest to be read by nobody, where it is billed all the same.
+    fn is_drained(&mut self) -> bool {
+        let bills = |m: &Metered| m.target().vendor.provider.bills_unread();
+        let drains = self.drains.take().filter(|_| self.metered.as_ref().is_some_and(bills));
+        let Some((seat, share)) = drains.and_then(|d| d.seat(self.metered.as_ref()?)) else {
+            return false;
+        };
+        let seen = Box::new(Left(self.tap.observed().clone()));
+        let rest = Self {
+            wire: std::mem::replace(&mut self.wire, Box::pin(futures_util::stream::empty())),
+            splitter: std::mem::replace(&mut self.splitter, Splitter::new(Framing::Ndjson)),
+            tap: std::mem::replace(&mut self.tap, seen),
+            frames: std::mem::take(&mut self.frames),
+            ready: Pieces::default(),
+            held: std::mem::take(&mut self.held),
+            metered: self.metered.take(),
+            timer: self.timer.again(),
+            drains: None,
+            ..*self
+        };
+        seat.read(Box::new(rest), share);
+        true
+    }
+
     fn last(&mut self) -> Step {
         self.end(&Ending::Complete);
         self.ready.append(&mut self.held);
@@ -259,6 +287,19 @@ impl Passing {
     }
 }
 
+/// What was seen of a stream that is read on elsewhere.
+struct Left(Observed);
+
+impl Tap for Left {
+    fn see(&mut self, _: &Frame) -> Keep {
+        Keep::Forward
+    }
+
+    fn observed(&self) -> &Observed {
+        &self.0
+    }
+}
+
 /// Whether a filter stepped in before anything was said.
 fn is_filtered(seen: &Observed) -> bool {
     seen.deltas == 0 && seen.ended && seen.finish == Some(FinishReason::ContentFilter)
@@ -266,58 +307,6 @@ fn is_filtered(seen: &Observed) -> bool {
 
 pub(super) fn filtered() -> Error {
     Error::new(Kind::ContentFiltered, "the provider's filter refuses the question")
-}
-
-/// Bytes to be given on, joined only when there are several.
-#[derive(Default)]
-struct Pieces {
-    pieces: SmallVec<[Bytes; 2]>,
-    /// Those before it were given on.
-    next: usize,
-    bytes: usize,
-}
-
-impl Pieces {
-    fn push(&mut self, piece: Bytes) {
-        self.bytes += piece.len();
-        self.pieces.push(piece);
-    }
-
-    fn append(&mut self, other: &mut Self) {
-        debug_assert_eq!(other.next, 0, "what is held is given on all at once");
-        self.bytes += std::mem::take(&mut other.bytes);
-        self.pieces.extend(other.pieces.drain(..));
-    }
-
-    fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
-    }
-
-    /// The first piece.
-    fn next(&mut self) -> Bytes {
-        let piece = self.pieces.get_mut(self.next).map(std::mem::take).unwrap_or_default();
-        self.bytes -= piece.len();
-        self.next += 1;
-        if self.next >= self.pieces.len() {
-            self.pieces.clear();
-            self.next = 0;
-        }
-        piece
-    }
-
-    /// All pieces in one.
-    fn take(&mut self) -> Bytes {
-        let bytes = std::mem::take(&mut self.bytes);
-        let from = std::mem::take(&mut self.next);
-        if self.pieces.len() == from + 1 {
-            let last = self.pieces.pop().unwrap_or_default();
-            self.pieces.clear();
-            return last;
-        }
-        let mut joined = BytesMut::with_capacity(bytes);
-        self.pieces.drain(..).skip(from).for_each(|p| joined.extend_from_slice(&p));
-        joined.freeze()
-    }
 }
 
 /// What came of looking at the network.
@@ -367,9 +356,14 @@ impl Source for Passing {
     }
 
     fn leave(&mut self) -> Ending {
-        let ending = if self.tap.observed().ended { Ending::Complete } else { Ending::CallerLeft };
-        self.end(&ending);
-        ending
+        if self.tap.observed().ended {
+            self.end(&Ending::Complete);
+            return Ending::Complete;
+        }
+        if !self.is_drained() {
+            self.end(&Ending::CallerLeft);
+        }
+        Ending::CallerLeft
     }
 }
 
@@ -401,60 +395,3 @@ fn is_alive(frame: &Frame) -> bool {
 }
 
 const PING_BYTES_MAX: usize = 64;
-
-/// One timer for all waits of a stream: the moment is moved with each sign of life, and a sleep that
-/// wakes too early goes to sleep again. So a frame costs a look at the clock and no allocation.
-struct Timer {
-    clock: Arc<dyn Clock>,
-    idle: Duration,
-    total: Limit,
-    until: Limit,
-    what: &'static str,
-    sleep: Option<BoxFuture<'static, ()>>,
-    waking: Option<Instant>,
-    committed: bool,
-}
-
-impl Timer {
-    fn new(clock: Arc<dyn Clock>, first: Limit, idle: Duration, total: Limit) -> Self {
-        let what = "the provider did not begin its answer in time";
-        Self { clock, idle, total, until: first, what, sleep: None, waking: None, committed: false }
-    }
-
-    /// The first event is there: from now on silence counts.
-    fn committed(&mut self) {
-        self.committed = true;
-        self.what = "the provider fell silent in the middle of its answer";
-        self.alive();
-    }
-
-    fn alive(&mut self) {
-        if self.committed {
-            let idle = self.clock.now() + self.idle;
-            self.until =
-                if idle < self.total.at { Limit { at: idle, callers: false } } else { self.total };
-        }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
-        loop {
-            // A moment that has come nearer needs a new sleep; one that moved away does not.
-            if self.waking.is_none_or(|w| self.until.at < w) {
-                self.sleep = None;
-            }
-            let now = self.clock.now();
-            if now >= self.until.at {
-                return Poll::Ready(self.until.error(self.what));
-            }
-            let until = self.until.at;
-            let clock = &self.clock;
-            let sleep = self.sleep.get_or_insert_with(|| {
-                self.waking = Some(until);
-                clock.sleep(until.saturating_duration_since(now))
-            });
-            ready!(Pin::as_mut(sleep).poll(cx));
-            self.sleep = None;
-            self.waking = None;
-        }
-    }
-}

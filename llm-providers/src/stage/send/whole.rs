@@ -55,7 +55,7 @@ pub(super) async fn read(
         }
         Ok(mut seen) => {
             if !metered.is_told(&seen) {
-                seen.deltas = counted(dialect, head, &bytes);
+                seen.written = counted(dialect, head, &bytes);
             }
             Ok(Box::new(Told { bytes: Some(bytes), seen, metered: Some(metered) }))
         }
@@ -82,10 +82,10 @@ fn is_empty(dialect: &'static dyn UpstreamDialect, head: &ReplyHead, bytes: &Byt
 }
 
 /// Our own count of what an answer says that does not tell what it used.
-fn counted(dialect: &'static dyn UpstreamDialect, head: &ReplyHead, bytes: &Bytes) -> u32 {
+fn counted(dialect: &'static dyn UpstreamDialect, head: &ReplyHead, bytes: &Bytes) -> u64 {
     let body = Body { bytes, content_type: Some(&head.content_type) };
     let answer = dialect.decode_answer(head.operation, body);
-    u32::try_from(answer.map_or(0, |answer| written_in(&answer))).unwrap_or(u32::MAX)
+    answer.map_or(0, |answer| written_in(&answer))
 }
 
 async fn all(mut body: WireBody) -> Result<Bytes, Error> {

@@ -57,9 +57,9 @@ impl Ledger for Watched {
         })
     }
 
-    fn dispatch(&self, hold: HoldId) -> Result<(), StoreError> {
+    fn dispatch(&self, hold: HoldId, cost: Money) -> Result<(), StoreError> {
         self.audit.dispatched(hold);
-        self.inner.dispatch(hold)
+        self.inner.dispatch(hold, cost)
     }
 
     fn watermark(&self, hold: HoldId, cost: Money) -> Result<(), StoreError> {

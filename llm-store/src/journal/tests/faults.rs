@@ -21,7 +21,7 @@ fn on(
 fn live(journal: &Journal) -> (Model, Option<(Written, StoreError)>) {
     let mut model = Model::default();
     for hold in 0..12 {
-        let mut steps = vec![opened(hold, 9), Written::Dispatch(HoldId(hold))];
+        let mut steps = vec![opened(hold, 9), Written::Dispatch(HoldId(hold), Money(3))];
         if hold % 3 > 0 {
             steps.push(Written::Watermark(HoldId(hold), Money(4)));
             steps.push(Written::Close(settlement(hold, 5)));

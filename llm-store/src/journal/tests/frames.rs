@@ -34,22 +34,27 @@ fn written() -> impl Strategy<Value = Written> {
             amount,
             path
         }),
-        hold.clone().prop_map(Written::Dispatch),
+        (hold.clone(), money.clone()).prop_map(|(hold, cost)| Written::Dispatch(hold, cost)),
         (hold.clone(), money.clone()).prop_map(|(hold, cost)| Written::Watermark(hold, cost)),
         (hold.clone(), money.clone(), money.clone(), source).prop_map(
             |(hold, tenant, operator, source)| {
                 Written::Close(Settlement { hold, tenant, operator, source })
             }
         ),
-        (hold, money.clone(), accounts(), any::<bool>(), proptest::option::of(money)).prop_map(
-            |(hold, amount, path, running, watermark)| Written::Carried {
+        (
+            hold,
+            money.clone(),
+            accounts(),
+            proptest::option::of(money.clone()),
+            proptest::option::of(money)
+        )
+            .prop_map(|(hold, amount, path, sent, watermark)| Written::Carried {
                 hold,
                 amount,
                 path,
-                running,
+                sent,
                 watermark
-            }
-        ),
+            }),
         (any::<u64>(), any::<u64>())
             .prop_map(|(segment, offset)| Written::Folded(Position { segment, offset })),
     ]
@@ -60,15 +65,15 @@ fn line(written: &Written) -> Line<'_> {
         Written::Open { hold, amount, path } => {
             Line::Open { hold: *hold, amount: amount.0, path: Path::Accounts(path) }
         }
-        Written::Dispatch(hold) => Line::Dispatch { hold: *hold },
+        Written::Dispatch(hold, cost) => Line::Dispatch { hold: *hold, cost: cost.0 },
         Written::Watermark(hold, cost) => Line::Watermark { hold: *hold, cost: cost.0 },
         Written::Close(Settlement { hold, tenant, operator, source }) => {
             Line::Close { hold: *hold, tenant: tenant.0, operator: operator.0, source: *source }
         }
-        Written::Carried { hold, amount, path, running, watermark } => Line::Carry {
+        Written::Carried { hold, amount, path, sent, watermark } => Line::Carry {
             hold: *hold,
             amount: amount.0,
-            running: *running,
+            sent: sent.map(|c| c.0),
             watermark: watermark.map(|w| w.0),
             path: Path::Accounts(path),
         },

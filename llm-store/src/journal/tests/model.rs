@@ -8,7 +8,7 @@ use crate::journal::segment::HEADER;
 #[derive(Clone, Debug)]
 enum Op {
     Open(u128, i64),
-    Dispatch(usize),
+    Dispatch(usize, i64),
     Watermark(usize, i64),
     Close(usize, i64),
     /// Folds the first so many percent of what is not folded.
@@ -19,7 +19,7 @@ enum Op {
 fn ops(max: usize) -> impl Strategy<Value = Vec<Op>> {
     let op = prop_oneof![
         4 => (any::<u16>(), 0..1000i64).prop_map(|(id, amount)| Op::Open(id.into(), amount)),
-        2 => any::<usize>().prop_map(Op::Dispatch),
+        2 => (any::<usize>(), 0..1000i64).prop_map(|(which, cost)| Op::Dispatch(which, cost)),
         2 => (any::<usize>(), 0..1000i64).prop_map(|(which, cost)| Op::Watermark(which, cost)),
         3 => (any::<usize>(), 0..1000i64).prop_map(|(which, cost)| Op::Close(which, cost)),
         2 => (0..=100usize).prop_map(Op::Fold),
@@ -34,7 +34,7 @@ fn line(op: &Op, model: &Model) -> Option<Written> {
     let pick = |which: usize| open.keys().nth(which.checked_rem(open.len())?).copied();
     match *op {
         Op::Open(hold, amount) => (!open.contains_key(&HoldId(hold))).then(|| opened(hold, amount)),
-        Op::Dispatch(which) => pick(which).map(Written::Dispatch),
+        Op::Dispatch(which, cost) => pick(which).map(|hold| Written::Dispatch(hold, Money(cost))),
         Op::Watermark(which, cost) => pick(which).map(|hold| Written::Watermark(hold, Money(cost))),
         Op::Close(which, cost) => pick(which).map(|hold| Written::Close(settlement(hold.0, cost))),
         Op::Fold(_) | Op::Reopen => None,
@@ -65,7 +65,7 @@ fn run(dir: &File, ops: &[Op], settings: Settings) -> (Journal, Model) {
                 assert_eq!(replay.holds_open, model.open().len());
                 journal = again;
             }
-            Op::Open(..) | Op::Dispatch(_) | Op::Watermark(..) | Op::Close(..) => {}
+            Op::Open(..) | Op::Dispatch(..) | Op::Watermark(..) | Op::Close(..) => {}
         }
         model.check(&journal, None);
     }

@@ -10,7 +10,7 @@ fn fill(journal: &Journal) -> Model {
         let mut steps = vec![opened(hold, 9)];
         match hold % 10 {
             3 => {}
-            6 => steps.push(Written::Dispatch(HoldId(hold))),
+            6 => steps.push(Written::Dispatch(HoldId(hold), Money(3))),
             9 => {
                 steps.push(Written::Watermark(HoldId(hold), Money(7)));
                 steps.push(Written::Watermark(HoldId(hold), Money(5)));

@@ -38,7 +38,7 @@ fn call(journal: &Journal, thread: u128, calls: u128) -> Vec<(Position, Written)
     let mut told = Vec::new();
     for call in 0..calls {
         let hold = thread * 1_000_000 + call;
-        let mut steps = vec![opened(hold, 9), Written::Dispatch(HoldId(hold))];
+        let mut steps = vec![opened(hold, 9), Written::Dispatch(HoldId(hold), Money(3))];
         if call % 3 > 0 {
             steps.push(Written::Close(settlement(hold, 5)));
         }

@@ -30,7 +30,7 @@ async fn crowd(processes: usize) {
             if made.is_err() {
                 return 0;
             }
-            ledger.dispatch(HoldId(hold)).unwrap();
+            ledger.dispatch(HoldId(hold), Money(1)).unwrap();
             tokio::task::yield_now().await;
             ledger.settle(&pays(hold, COST)).unwrap();
             1
@@ -152,7 +152,7 @@ async fn threads_and_a_death() {
                 for call in 0..300 {
                     let hold = life * 1_000_000 + task * 10_000 + call;
                     ledger.reserve(HoldId(hold), &path, Money(10)).await.unwrap();
-                    ledger.dispatch(HoldId(hold)).unwrap();
+                    ledger.dispatch(HoldId(hold), Money(1)).unwrap();
                     let twin = (call % 3 == 0).then(|| {
                         let ledger = ledger.clone();
                         tokio::spawn(async move { ledger.settle(&pays(hold, 4)).unwrap() })

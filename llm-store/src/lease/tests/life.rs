@@ -18,7 +18,7 @@ async fn a_call_pays_and_gives_back() {
     let other = ledger.reserve(HoldId(1), &path, Money(61)).await;
     assert_eq!(other, Err(StoreError::from(Violation::OtherTerms).into()));
     assert!(is_exhausted(&ledger.reserve(HoldId(2), &path, Money(60)).await));
-    ledger.dispatch(HoldId(1)).unwrap();
+    ledger.dispatch(HoldId(1), Money(2)).unwrap();
     ledger.watermark(HoldId(1), Money(10)).unwrap();
     assert_eq!(ledger.state().holds_open, 1);
     let receipt = ledger.settle(&pays(1, 25)).unwrap();
@@ -45,7 +45,7 @@ async fn laws() {
     let (dir, vault) = (folder(), StrictVault::new());
     let ledger = running(&dir, &vault).await;
     let unknown = StoreError::Violation(Violation::UnknownHold);
-    assert_eq!(ledger.dispatch(HoldId(1)), Err(unknown.clone()));
+    assert_eq!(ledger.dispatch(HoldId(1), Money(2)), Err(unknown.clone()));
     assert_eq!(ledger.watermark(HoldId(1), Money(1)), Err(unknown.clone()));
     assert_eq!(ledger.settle(&pays(1, 0)), Err(unknown));
     assert!(is_exhausted(&ledger.reserve(HoldId(1), &[], Money(1)).await));

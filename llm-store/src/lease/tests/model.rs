@@ -104,15 +104,27 @@ struct Call {
 struct Known {
     path: Vec<Line>,
     amount: i64,
-    running: bool,
+    sent: Option<i64>,
     watermark: Option<i64>,
+}
+
+impl Known {
+    fn dispatch(&mut self, cost: i64) {
+        self.sent = self.sent.max(Some(cost));
+    }
+
+    fn watermark(&mut self, cost: i64) {
+        self.sent.get_or_insert(0);
+        self.watermark = self.watermark.max(Some(cost));
+    }
 }
 
 /// A step that a crash hides from whoever asked for it.
 enum Hidden {
     Nothing,
     Made(u128, Vec<Line>, i64),
-    Running(u128, Option<i64>),
+    Sent(u128, i64),
+    Marked(u128, i64),
     Ended(Settlement),
 }
 
@@ -228,11 +240,12 @@ impl World {
     }
 
     fn send(&mut self, p: usize) {
-        let Some((hold, _)) = self.pick(p) else { return };
-        match self.ledger(p).dispatch(HoldId(hold)) {
+        let Some((hold, known)) = self.pick(p) else { return };
+        let cost = self.roll(known.amount as u64 + 5) as i64;
+        match self.ledger(p).dispatch(HoldId(hold), Money(cost)) {
             Ok(()) => {
-                self.book.dispatch(HoldId(hold), None).unwrap();
-                self.processes[p].open.get_mut(&hold).unwrap().running = true;
+                self.book.dispatch(HoldId(hold), Money(cost)).unwrap();
+                self.processes[p].open.get_mut(&hold).unwrap().dispatch(cost);
             }
             Err(error) => self.full(&error),
         }
@@ -243,9 +256,8 @@ impl World {
         let cost = self.roll(known.amount as u64 + 5) as i64;
         match self.ledger(p).watermark(HoldId(hold), Money(cost)) {
             Ok(()) => {
-                self.book.dispatch(HoldId(hold), Some(Money(cost))).unwrap();
-                let known = self.processes[p].open.get_mut(&hold).unwrap();
-                (known.running, known.watermark) = (true, known.watermark.max(Some(cost)));
+                self.book.watermark(HoldId(hold), Money(cost)).unwrap();
+                self.processes[p].open.get_mut(&hold).unwrap().watermark(cost);
             }
             Err(error) => self.full(&error),
         }
@@ -377,7 +389,7 @@ impl World {
         let ids: Vec<_> = path.iter().map(|line| line.account.clone()).collect();
         let made = self.book.reserve(HoldId(hold), &ids, Money(amount));
         made.expect("more was admitted than the book allows");
-        let known = Known { path, amount, running: false, watermark: None };
+        let known = Known { path, amount, sent: None, watermark: None };
         self.processes[p].open.insert(hold, known);
         self.seen.made += 1;
     }
@@ -418,13 +430,14 @@ impl World {
         let Some((hold, known)) = self.pick(p) else { return Hidden::Nothing };
         match kind {
             1 => {
-                let _ = self.ledger(p).dispatch(HoldId(hold));
-                Hidden::Running(hold, None)
+                let cost = self.roll(known.amount as u64 + 5) as i64;
+                let _ = self.ledger(p).dispatch(HoldId(hold), Money(cost));
+                Hidden::Sent(hold, cost)
             }
             2 => {
                 let cost = self.roll(known.amount as u64 + 5) as i64;
                 let _ = self.ledger(p).watermark(HoldId(hold), Money(cost));
-                Hidden::Running(hold, Some(cost))
+                Hidden::Marked(hold, cost)
             }
             3 => {
                 let settlement = self.settlement(hold, known.amount);
@@ -471,15 +484,16 @@ impl World {
                 self.made(p, hold, path.clone(), *amount);
             }
             let known = self.processes[p].open.remove(&hold).expect("a hold that nobody made");
-            let mut may = vec![(known.running, known.watermark)];
-            if let Hidden::Running(of, cost) = hidden
-                && of == hold
-            {
-                may.push((true, known.watermark.max(cost)));
+            let mut after = known.clone();
+            match hidden {
+                Hidden::Sent(of, cost) if of == hold => after.dispatch(cost),
+                Hidden::Marked(of, cost) if of == hold => after.watermark(cost),
+                _ => {}
             }
-            let told = (found.sent, found.watermark.map(|cost| cost.0));
+            let may = [(known.sent, known.watermark), (after.sent, after.watermark)];
+            let told = (found.sent.map(|cost| cost.0), found.watermark.map(|cost| cost.0));
             assert!(may.contains(&told), "{told:?} of {may:?}");
-            let due = told.1.unwrap_or_default();
+            let due = told.0.max(told.1).unwrap_or_default();
             assert_eq!(found.settlement.tenant.0, due.min(known.amount));
             assert_eq!(found.settlement.operator.0, (due - known.amount).max(0));
             let receipt = self.book.settle(found.settlement).unwrap();

@@ -23,7 +23,7 @@ async fn what_is_leased_goes_on_and_the_rest_is_told_within_a_second() {
         // Nobody has ever heard of it, and it goes on: bounded by the journal.
         for hold in 10..200 {
             ledger.reserve(HoldId(hold), &free, Money(1_000_000)).await.unwrap();
-            ledger.dispatch(HoldId(hold)).unwrap();
+            ledger.dispatch(HoldId(hold), Money(1)).unwrap();
             ledger.settle(&pays(hold, 10)).unwrap();
         }
         ledger.settle(&pays(1, 30)).unwrap();
@@ -87,7 +87,7 @@ async fn the_journal_bounds_what_is_owed() {
         if let Err(error) = ledger.reserve(HoldId(hold), &path, Money(10)).await {
             break error;
         }
-        ledger.dispatch(HoldId(hold)).unwrap();
+        ledger.dispatch(HoldId(hold), Money(1)).unwrap();
         ledger.settle(&pays(hold, 10)).unwrap();
         assert!(hold < 10_000);
     };

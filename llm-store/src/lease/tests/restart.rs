@@ -18,7 +18,7 @@ async fn a_hundred_thousand_open_holds() {
         let path = [line("key", None), line(&format!("team{}", hold % 100), 100_000_000)];
         started.ledger.reserve(HoldId(hold), &path, Money(100)).await.unwrap();
         if hold % 3 > 0 {
-            started.ledger.dispatch(HoldId(hold)).unwrap();
+            started.ledger.dispatch(HoldId(hold), Money(20)).unwrap();
         }
         if hold % 3 > 1 {
             started.ledger.watermark(HoldId(hold), Money(40)).unwrap();
@@ -41,15 +41,15 @@ async fn a_hundred_thousand_open_holds() {
     ledger.release(HoldId(holds)).unwrap();
     ledger.shutdown().await.unwrap();
     worker.await.unwrap();
-    let paid = i64::try_from(holds / 3).unwrap() * 40;
+    let paid = i64::try_from(holds / 3).unwrap() * (20 + 40);
     assert_eq!(vault.account(&key("key")).settled, Money(paid));
     assert_eq!(u128::from(vault.folds()), holds + 1);
     assert_eq!(vault.account(&key("team1")).held, Money(0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_sent_and_left_no_mark_is_charged_by_policy() {
-    for (unknown, due) in [(Unknown::Prompt, 0), (Unknown::Zero, 0), (Unknown::Full, 100)] {
+async fn what_was_sent_and_left_no_watermark_is_charged_by_policy() {
+    for (unknown, due) in [(Unknown::Prompt, 30), (Unknown::Zero, 0), (Unknown::Full, 100)] {
         let (dir, vault) = (folder(), StrictVault::new());
         let started = start(&dir, &vault).await;
         let worker = tokio::spawn(started.worker.run());
@@ -57,7 +57,7 @@ async fn what_was_sent_and_left_no_mark_is_charged_by_policy() {
             let path = [line("key", 1_000)];
             started.ledger.reserve(HoldId(hold), &path, Money(100)).await.unwrap();
         }
-        started.ledger.dispatch(HoldId(2)).unwrap();
+        started.ledger.dispatch(HoldId(2), Money(30)).unwrap();
         started.ledger.watermark(HoldId(3), Money(130)).unwrap();
         started.ledger.settle(&pays(4, 9)).unwrap();
         worker.abort();
@@ -73,9 +73,9 @@ async fn what_was_sent_and_left_no_mark_is_charged_by_policy() {
             ..pays(hold, tenant)
         };
         let expected = [
-            (false, Settlement::void(HoldId(1))),
-            (true, estimated(2, due, 0)),
-            (true, estimated(3, 100, 30)),
+            (None, Settlement::void(HoldId(1))),
+            (Some(Money(30)), estimated(2, due, 0)),
+            (Some(Money(0)), estimated(3, 100, 30)),
         ];
         assert_eq!(told, expected);
         assert_eq!(started.ledger.settle(&pays(4, 50)).unwrap().posted, Money(9));

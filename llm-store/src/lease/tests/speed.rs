@@ -25,7 +25,7 @@ fn a_call_in_the_steady_state() {
             worked();
         }
         drop(made);
-        ledger.dispatch(HoldId(hold)).unwrap();
+        ledger.dispatch(HoldId(hold), Money(1)).unwrap();
         ledger.settle(&pays(hold, 700)).unwrap();
     };
     let mut work = || {

@@ -166,8 +166,8 @@ impl Writer {
             None | Some(_) => 0,
         });
         self.number(u64::from(seen.deltas));
-        self.number(seen.delta_bytes);
-        self.number(seen.delta_bytes_min);
+        self.number(seen.written);
+        self.number(u64::from(seen.guessed));
         self.byte(u8::from(seen.closed));
     }
 
@@ -284,8 +284,8 @@ impl Reader {
             finish,
             failure: None,
             deltas: u32::try_from(self.number()?).ok()?,
-            delta_bytes: self.number()?,
-            delta_bytes_min: self.number()?,
+            written: self.number()?,
+            guessed: self.number()? != 0,
             ended: true,
             closed: self.byte()? != 0,
         })
