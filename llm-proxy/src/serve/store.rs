@@ -124,7 +124,7 @@ async fn leased(
     for one in &interrupted {
         let Interrupted { settlement, sent, .. } = one;
         tracing::warn!(
-            hold = %settlement.hold, charged = %settlement.tenant, sent,
+            hold = %settlement.hold, charged = %settlement.tenant, sent = sent.is_some(),
             "the last process ended in the middle of this call"
         );
     }

@@ -33,7 +33,8 @@ struct Interrupted {
     hold: String,
     charged_nanos: i64,
     held_nanos: i64,
-    sent: bool,
+    /// What was owed when it was sent; null when it was not.
+    sent_nanos: Option<i64>,
     watermark_nanos: Option<i64>,
 }
 
@@ -77,7 +78,7 @@ pub(super) fn interrupted(house: &House) -> Response<Body> {
         hold: one.settlement.hold.to_string(),
         charged_nanos: one.settlement.tenant.0,
         held_nanos: one.amount.0,
-        sent: one.sent,
+        sent_nanos: one.sent.map(|cost| cost.0),
         watermark_nanos: one.watermark.map(|cost| cost.0),
     });
     told(StatusCode::OK, &all.collect::<Vec<_>>())
