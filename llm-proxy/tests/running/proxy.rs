@@ -12,47 +12,58 @@ use std::time::{Duration, Instant};
 const READY_MAX: Duration = Duration::from_secs(30);
 
 pub(crate) const ADMIN: &str = "sk-admin-kill-0123456789abcdef0123456789";
-/// A key with more than it can use, one that is soon exhausted, and one whose answers are kept.
-pub(crate) const KEYS: [(&str, &str, &[&str]); 3] = [
-    ("rich", "sk-kill-rich-0123456789abcdef0123456789", &["$1000/month", "1000000/minute"]),
-    ("poor", "sk-kill-poor-0123456789abcdef0123456789", &["$0.02/month", "1000000/minute"]),
-    ("kept", "sk-kill-kept-0123456789abcdef0123456789", &["$1000/month", "1000000/minute"]),
-];
+/// A key of the configuration.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) key: &'static str,
+    pub(crate) limit: &'static str,
+}
 
 /// Where a proxy lives, over all of its lives.
 pub(crate) struct Place {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) store: String,
     pub(crate) upstream: String,
+    pub(crate) keys: Vec<Key>,
+    /// Further lines of the configuration's `[store]`, and tables behind it.
+    pub(crate) redis: Option<String>,
+    pub(crate) more: &'static str,
 }
 
 impl Place {
+    pub(crate) fn new(folder: tempfile::TempDir, store: String, upstream: String) -> Self {
+        Self { folder, store, upstream, keys: Vec::new(), redis: None, more: "" }
+    }
+
     pub(crate) fn config(&self) -> PathBuf {
         let mut text = String::new();
         let data = self.folder.path().join("data");
         write!(
             text,
             "[server]\nlisten = \"127.0.0.1:0\"\nadmin_key = \"env:KILL_ADMIN\"\n\
-             [store]\nurl = \"{}\"\ndata = \"{}\"\n\
+             [store]\nurl = \"{}\"\ndata = \"{}\"\n{}\
              [providers.openai]\nkind = \"openai\"\nbase_url = \"{}\"\nkeys = [\"env:KILL_OPENAI\"]\n\
              retries = 0\n\
              [models.plain]\ntiers = [[\"openai/gpt-4o-mini\"]]\n\
              [models.kept]\ntiers = [[\"openai/gpt-4o-mini\"]]\ncache = {{ ttl = \"30m\", scope = \"key\" }}\n",
             self.store,
             data.display(),
+            self.redis.as_ref().map(|url| format!("redis = \"{url}\"\n")).unwrap_or_default(),
             self.upstream,
         )
         .unwrap();
-        for (name, _, limits) in KEYS {
-            let limits: Vec<String> = limits.iter().map(|limit| format!("\"{limit}\"")).collect();
-            write!(
-                text,
-                "[[keys]]\nname = \"{name}\"\nkey = \"env:KILL_{}\"\nlimits = [{}]\n",
-                name.to_uppercase(),
-                limits.join(", "),
-            )
-            .unwrap();
+        for Key { name, limit, .. } in &self.keys {
+            let variable = name.to_uppercase();
+            // Nothing is without limit unless it is said.
+            let limit = match *limit {
+                "" => "unlimited = true".to_owned(),
+                limit => format!("limits = [\"{limit}\"]"),
+            };
+            write!(text, "[[keys]]\nname = \"{name}\"\nkey = \"env:KILL_{variable}\"\n{limit}\n",)
+                .unwrap();
         }
+        text.push_str(self.more);
         let path = self.folder.path().join("proxy.toml");
         std::fs::write(&path, text).unwrap();
         path
@@ -76,7 +87,7 @@ impl Proxy {
         let mut command = Command::new(env!("CARGO_BIN_EXE_llm-proxy"));
         command.arg("--config").arg(place.config()).arg("serve");
         command.env("KILL_ADMIN", ADMIN).env("KILL_OPENAI", "sk-0123456789abcdef");
-        for (name, key, _) in KEYS {
+        for Key { name, key, .. } in &place.keys {
             command.env(format!("KILL_{}", name.to_uppercase()), key);
         }
         if let Some(point) = crash_at {
@@ -131,6 +142,11 @@ impl Proxy {
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}: {}", self.log.lock().unwrap());
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn said(&self) -> String {

@@ -13,7 +13,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use parking_lot::Mutex;
 
-use crate::proxy::KEYS;
+use super::KEYS;
 
 /// Callers at once.
 pub(crate) const CALLERS: usize = 12;
@@ -120,9 +120,9 @@ async fn call(
         refused: false,
     };
     let (key, model) = match way {
-        Way::Whole | Way::Streamed | Way::Leaving(_) => (KEYS[0].1, "plain"),
-        Way::Poor => (KEYS[1].1, "plain"),
-        Way::Kept => (KEYS[2].1, "kept"),
+        Way::Whole | Way::Streamed | Way::Leaving(_) => (KEYS[0].key, "plain"),
+        Way::Poor => (KEYS[1].key, "plain"),
+        Way::Kept => (KEYS[2].key, "kept"),
         Way::Stranger => ("sk-nobody", "plain"),
     };
     let stream = matches!(way, Way::Streamed | Way::Leaving(_));

@@ -1,11 +1,8 @@
-//! What the ledger must say, whatever has happened: read from its tables, beside the proxy.
+//! The ledger's tables, read beside the proxy, and the laws that hold at every instant.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use llm_core::money::Money;
 use sqlx::{AnyConnection, Connection as _, Row as _};
-
-use crate::crowd::Seen;
 
 /// The rows, as they are now.
 #[derive(Debug, Default)]
@@ -68,62 +65,10 @@ impl Books {
             self.accounts.iter().filter(|a| !a.rule.is_empty()).map(|a| a.paid).sum();
         assert_eq!((counted, limited), (all, all), "accounts and holds differ");
     }
-
-    /// What callers have seen finished is there, once, at the price that they were told.
-    pub(crate) fn knows(&self, seen: &[Seen]) {
-        for one in seen.iter().filter(|one| one.finished && !one.refused) {
-            let id = one.id.as_deref().unwrap();
-            let hold = hold(id);
-            let posted = self.holds.get(&hold);
-            let Some(posted) = posted else { panic!("finished and not in the ledger: {one:?}") };
-            if one.cached {
-                assert_eq!(*posted, 0, "{one:?}");
-            } else {
-                assert!(*posted > 0, "used and not paid: {one:?}");
-            }
-            if let Some(cost) = &one.cost {
-                assert_eq!(Money(*posted).to_string(), *cost, "{one:?}");
-            }
-        }
-        // Who was refused pays nothing.
-        for one in seen.iter().filter(|one| one.refused) {
-            let posted = one.id.as_deref().and_then(|id| self.holds.get(&hold(id)));
-            assert!(posted.is_none_or(|posted| *posted == 0), "refused and paid: {one:?}");
-        }
-    }
-
-    /// What the upstream was asked is paid for by somebody: of calls whose ids were never heard,
-    /// there are as many holds that nobody claims.
-    pub(crate) fn covers(&self, seen: &[Seen], asked: &[String]) {
-        let known: HashMap<&str, &Seen> = seen
-            .iter()
-            .filter(|one| one.id.is_some() && !one.cached)
-            .map(|one| (one.words.as_str(), one))
-            .collect();
-        let claimed: HashSet<String> =
-            seen.iter().filter_map(|one| one.id.as_deref()).map(hold).collect();
-        let mut unknown = 0;
-        for words in asked {
-            match known.get(words.as_str()) {
-                Some(one) => {
-                    let id = hold(one.id.as_deref().unwrap());
-                    let posted = self.holds.get(&id).copied();
-                    assert!(
-                        one.refused || posted.is_some_and(|posted| posted > 0),
-                        "the upstream was asked and nobody pays: {one:?}, {posted:?}"
-                    );
-                }
-                None => unknown += 1,
-            }
-        }
-        let nobodys =
-            self.holds.iter().filter(|(id, paid)| !claimed.contains(*id) && **paid > 0).count();
-        assert!(nobodys >= unknown, "{unknown} calls without a head, and {nobodys} are paid for");
-    }
 }
 
 /// A call's id as the ledger writes it.
-fn hold(id: &str) -> String {
+pub(crate) fn hold(id: &str) -> String {
     const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let number = id.bytes().fold(0u128, |number, digit| {
         let value = DIGITS.iter().position(|d| *d == digit).unwrap();

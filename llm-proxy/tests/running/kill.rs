@@ -1,21 +1,22 @@
-//! A life and a death: work, an end at some instant, a new start, the audit.
+//! A life and a death: work, an end at some instant, a new start, the audit. Whatever happens at
+//! whichever instant, no account is over its limit, what was finished is in the ledger once, and what
+//! the upstream was asked is in it too. `KILL_CYCLES` asks for more than a usual run.
+
+mod audit;
+mod crowd;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::Request;
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use llm_sim::upstream::{Upstream, Vendor};
 use llm_sim::{Options, Simulator};
 use serde_json::Value;
 
-use crate::audit::Books;
-use crate::crowd::{Crowd, Seen};
-use crate::proxy::{ADMIN, Place, Proxy, sqlite};
+use self::crowd::{Crowd, Seen};
+use crate::books::Books;
+use crate::client::{admin, get};
+use crate::proxy::{Key, Place, Proxy, sqlite};
 use crate::server::Server;
 
 /// Cycles of a usual run, on each store.
@@ -34,6 +35,12 @@ const POINTS: [&str; 11] = [
     "fold.done",
     "start.before",
     "start.written",
+];
+/// A key with more than it can use, one that is soon exhausted, and one whose answers are kept.
+pub(crate) const KEYS: [Key; 3] = [
+    Key { name: "rich", key: "sk-kill-rich-0123456789abcdef0123456789", limit: "$1000/month" },
+    Key { name: "poor", key: "sk-kill-poor-0123456789abcdef0123456789", limit: "$0.02/month" },
+    Key { name: "kept", key: "sk-kill-kept-0123456789abcdef0123456789", limit: "$1000/month" },
 ];
 /// How long the work goes on, by turns.
 const LIVES: [u64; 5] = [60, 150, 300, 600, 1_000];
@@ -75,7 +82,8 @@ impl World {
         let options = Options { port_base: 0, ..Options::default() };
         let simulator = Simulator::start(options).await.unwrap();
         let upstream = Arc::clone(simulator.upstream(Vendor::OpenAi).unwrap());
-        let place = Place { folder, store, upstream: simulator.base_url(Vendor::OpenAi) };
+        let upstream_at = simulator.base_url(Vendor::OpenAi);
+        let place = Place { keys: KEYS.to_vec(), ..Place::new(folder, store, upstream_at) };
         Self {
             place,
             simulator,
@@ -132,8 +140,8 @@ impl World {
         let books = Books::read(&self.url).await;
         books.within_limits();
         books.adds_up();
-        books.knows(&self.seen);
-        books.covers(&self.seen, &self.asked);
+        audit::knows(&books, &self.seen);
+        audit::covers(&books, &self.seen, &self.asked);
         let verified = admin(proxy.address, "/admin/ledger/verify").await;
         assert_eq!(verified["ok"], true, "cycle {cycle}: {verified}\n{}", proxy.said());
         assert_eq!(verified["holds_open"], 0, "cycle {cycle}: {verified}");
@@ -189,20 +197,6 @@ async fn quiet(proxy: SocketAddr) {
         }
     };
     assert!(tokio::time::timeout(QUIET_MAX, wait).await.is_ok(), "it does not come to rest");
-}
-
-async fn admin(proxy: SocketAddr, path: &str) -> Value {
-    get(proxy, path, ADMIN).await
-}
-
-async fn get(proxy: SocketAddr, path: &str, key: &str) -> Value {
-    let client = Client::builder(TokioExecutor::new()).build_http();
-    let request = Request::get(format!("http://{proxy}{path}"))
-        .header("authorization", format!("Bearer {key}"))
-        .body(Full::new(Bytes::new()))
-        .unwrap();
-    let body = client.request(request).await.unwrap().into_body().collect().await.unwrap();
-    serde_json::from_slice(&body.to_bytes()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
