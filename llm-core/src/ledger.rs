@@ -96,6 +96,21 @@ pub enum Owner {
     Operator,
 }
 
+impl Owner {
+    /// The word for it in stores and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::User => "user",
+            Self::Feature => "feature",
+            Self::Team => "team",
+            Self::Org => "org",
+            Self::Tenant => "tenant",
+            Self::Operator => "operator",
+        }
+    }
+}
+
 impl AccountId {
     /// A balance without rule and window.
     pub fn new(owner: Owner, name: impl Into<Str>) -> Self {

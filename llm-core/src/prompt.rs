@@ -55,6 +55,20 @@ impl Prompt {
             Self::ListModels(_) => Operation::ListModels,
         }
     }
+
+    /// The word for the form in which the answer is wanted, of operations that have several.
+    pub fn answer_format(&self) -> Option<Str> {
+        match self {
+            Self::Transcribe(request) => request.format.clone(),
+            Self::Embed(request) => request.encodings.first().cloned(),
+            Self::Chat(_)
+            | Self::Rerank(_)
+            | Self::Moderate(_)
+            | Self::Image(_)
+            | Self::CountTokens(_)
+            | Self::ListModels(_) => None,
+        }
+    }
 }
 
 /// A conversation and what is wanted of its next turn.

@@ -9,16 +9,27 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "llm-proxy", version, about)]
 pub(crate) struct Cli {
-    /// The configuration: TOML, YAML, or LiteLLM's config.yaml.
+    /// What the proxy is told: a .toml or .yaml file, a LiteLLM config.yaml too.
     #[arg(long, global = true, value_name = "FILE", env = "LLM_PROXY_CONFIG")]
     pub(crate) config: Option<PathBuf>,
+    /// Address to listen at, in place of the file's.
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub(crate) host: Option<IpAddr>,
+    /// Port to listen at, in place of the file's; 0 takes any free one.
+    #[arg(long, global = true, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+    /// Where this process keeps its files, in place of the file's.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub(crate) data: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
 
 /// What to do.
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Serves: what is done when no command is given.
+    Serve,
     /// Serves simulated providers: openai, anthropic, gemini, cohere, ollama, one port each.
     ///
     /// They need no key (any key that does not contain "invalid" is right), answer every call
@@ -48,7 +59,7 @@ pub(crate) enum Command {
 }
 
 /// Whose configuration.
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Import {
     /// LiteLLM's config.yaml: ours on standard output, what became of each field on standard error.
     Litellm {
@@ -62,7 +73,7 @@ pub(crate) enum Import {
 
 impl Default for Command {
     fn default() -> Self {
-        Self::Simulate(Simulate::default())
+        Self::Serve
     }
 }
 
@@ -72,23 +83,15 @@ pub(crate) struct Simulate {
     /// Port of the first provider; the others follow it. 0 takes any free ports.
     #[arg(long, value_name = "PORT", default_value_t = PORT_BASE)]
     pub(crate) port_base: u16,
-    /// Address to listen at.
-    #[arg(long, value_name = "ADDRESS", default_value_t = LOOPBACK)]
-    pub(crate) host: IpAddr,
     /// Lets a prompt ask for faults: [[sim: {"status": 503}]].
     #[arg(long)]
     pub(crate) prompt_faults: bool,
 }
 
 const PORT_BASE: u16 = 18_000;
-/// Nobody else's machine should reach a provider that lets everyone in.
-const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-
-impl Default for Simulate {
-    fn default() -> Self {
-        Self { port_base: PORT_BASE, host: LOOPBACK, prompt_faults: false }
-    }
-}
+/// Where simulated providers listen unless it is said: nobody else's machine should reach a provider
+/// that lets everyone in.
+pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 #[cfg(test)]
 mod tests {
@@ -102,12 +105,13 @@ mod tests {
     }
 
     #[test]
-    fn no_command_simulates() {
+    fn options_stand_before_and_behind_a_command() {
         let cli = Cli::parse_from(["llm-proxy"]);
-        let Command::Simulate(wanted) = cli.command.unwrap_or_default() else { panic!("another") };
-        assert_eq!((wanted.port_base, wanted.host), (18_000, LOOPBACK));
+        assert!(matches!(cli.command.unwrap_or_default(), Command::Serve));
+        let cli = Cli::parse_from(["llm-proxy", "--port", "9", "serve", "--config", "a.toml"]);
+        assert_eq!((cli.port, cli.config), (Some(9), Some("a.toml".into())));
         let cli = Cli::parse_from(["llm-proxy", "simulate", "--port-base", "9", "--host", "::1"]);
         let Some(Command::Simulate(wanted)) = cli.command else { panic!("no command") };
-        assert_eq!((wanted.port_base, wanted.host.to_string()), (9, "::1".to_owned()));
+        assert_eq!((wanted.port_base, cli.host), (9, "::1".parse().ok()));
     }
 }

@@ -1,8 +1,7 @@
 //! The gateway as a proxy: one binary that needs no other server.
 //!
 //! `main` reads the command line, starts what it asks for, and turns the result into an exit
-//! code: 0 done, 1 the thing asked about is bad, 2 usage or configuration. Without a command the
-//! simulated providers are served, which is all that can be offered to someone without a key.
+//! code: 0 done, 1 the thing asked about is bad, 2 usage or configuration.
 
 use std::process::ExitCode;
 
@@ -11,7 +10,10 @@ use clap::Parser as _;
 mod cli;
 mod commands;
 mod config;
+mod secrets;
+mod serve;
 mod simulate;
+mod start;
 
 use cli::{Cli, Command, Import};
 
@@ -24,14 +26,15 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("cannot start: {error}")),
     };
-    let config = cli.config;
-    let done = match cli.command.unwrap_or_default() {
+    let host = cli.host.unwrap_or(cli::LOOPBACK);
+    let done = match cli.command.clone().unwrap_or_default() {
+        Command::Serve => runtime.block_on(start::serve(&cli)).map(|()| ExitCode::SUCCESS),
         Command::Simulate(wanted) => {
-            runtime.block_on(simulate::run(wanted)).map(|()| ExitCode::SUCCESS)
+            runtime.block_on(simulate::run(wanted, host)).map(|()| ExitCode::SUCCESS)
         }
-        Command::Check => commands::check(config),
-        Command::Diff { against } => commands::diff(config, against),
-        Command::Explain { model, key } => commands::explain(config, &model, key.as_deref()),
+        Command::Check => commands::check(cli.config),
+        Command::Diff { against } => commands::diff(cli.config, against),
+        Command::Explain { model, key } => commands::explain(cli.config, &model, key.as_deref()),
         Command::Import(Import::Litellm { file, strict }) => commands::litellm(&file, strict),
     };
     match done {

@@ -1,6 +1,7 @@
 //! `llm-proxy simulate`: the five providers without a key, until somebody stops them.
 
 use std::io::Write as _;
+use std::net::IpAddr;
 
 use llm_sim::upstream::Vendor;
 use llm_sim::{Options, Simulator};
@@ -9,11 +10,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::Simulate;
 
 /// Serves until SIGTERM or SIGINT. The message of a failure is meant for the person who typed.
-pub(crate) async fn run(wanted: Simulate) -> Result<(), String> {
+pub(crate) async fn run(wanted: Simulate, host: IpAddr) -> Result<(), String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
     let options = Options {
-        host: wanted.host,
+        host,
         port_base: wanted.port_base,
         prompt_faults: wanted.prompt_faults,
         ..Options::default()

@@ -6,6 +6,7 @@
 
 #[cfg(feature = "sql")]
 pub mod backup;
+pub mod crash;
 #[cfg(feature = "sql")]
 pub mod directory;
 mod grant;

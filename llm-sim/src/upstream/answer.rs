@@ -151,7 +151,7 @@ fn written(routed: &Routed<'_>, prompt: &Prompt, answer: &Answer) -> Reply {
         created: CREATED,
         include_usage: routed.peek.wants_usage_frame,
         framing: routed.route.framing,
-        format: format_word(prompt),
+        format: prompt.answer_format(),
     };
     if let (Answer::Chat(whole), true) = (answer, wants_stream(prompt)) {
         let usage = whole.usage.as_ref().map(|u| u.usage.output + u.usage.reasoning);
@@ -180,14 +180,6 @@ fn written(routed: &Routed<'_>, prompt: &Prompt, answer: &Answer) -> Reply {
 
 fn wants_stream(prompt: &Prompt) -> bool {
     matches!(prompt, Prompt::Chat(request) if request.stream)
-}
-
-fn format_word(prompt: &Prompt) -> Option<Str> {
-    match prompt {
-        Prompt::Transcribe(request) => request.format.clone(),
-        Prompt::Embed(request) => request.encodings.first().cloned(),
-        _ => None,
-    }
 }
 
 fn framing_of(content_type: &str) -> Framing {

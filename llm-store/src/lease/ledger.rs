@@ -12,6 +12,7 @@ use llm_core::seam::BoxFuture;
 use llm_core::store::{Audit, Ledger, LedgerHealth, Line, NotReserved, StoreError, Stored};
 use smallvec::SmallVec;
 
+use crate::crash::point;
 use crate::journal::Step;
 
 use super::ends::receipt;
@@ -48,6 +49,7 @@ impl<U: Unit> Ledger<U> for LeasedLedger<U> {
             return Ok(());
         }
         desk.ground.journal.append(Step::Dispatch(hold, cost))?;
+        point("sent.written");
         if let Ok(hold) = desk.table.lock().hold(hold) {
             hold.sent = hold.sent.max(Some(cost));
         }
@@ -145,7 +147,9 @@ impl<U: Unit> Desk<U> {
             }
         };
         let accounts: SmallVec<[AccountId; 4]> = path.into_iter().map(|l| l.account).collect();
+        point("reserve.before");
         let written = self.ground.journal.append(Step::Open { proof: &proof, path: &accounts });
+        point("reserve.written");
         self.table.lock().opened(hold, written.is_ok());
         match written {
             Ok(_) => {
@@ -180,7 +184,9 @@ impl<U: Unit> Desk<U> {
             Ending::Ended(receipt) => return Ok(receipt),
             Ending::Write { settlement, amount, mark } => (settlement, amount, mark),
         };
+        point("settle.before");
         let written = self.ground.journal.append(Step::Close(&settlement));
+        point("settle.written");
         let now = self.ground.clock.now();
         let mut table = self.table.lock();
         match written {

@@ -17,6 +17,7 @@ use llm_core::store::StoreError;
 use llm_core::store::vault::Estate;
 use parking_lot::Mutex;
 
+use crate::crash::point;
 use crate::journal::{Journal, Position, Step, Written};
 
 use super::bell::{Bell, all};
@@ -203,7 +204,9 @@ fn interrupt<U: Unit>(
         Ok((charged.settle(&proof), told))
     });
     let ends: Vec<_> = ends.collect::<Result<_, StoreError>>()?;
+    point("start.before");
     let lines = journal.append_all(ends.iter().map(|(settlement, _)| Step::Close(settlement)))?;
+    point("start.written");
     let mut interrupted = Vec::with_capacity(ends.len());
     for ((settlement, told), at) in ends.into_iter().zip(lines) {
         resume(table, settlement, &told, at, now)?;

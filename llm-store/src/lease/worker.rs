@@ -15,6 +15,7 @@ use llm_core::seam::BoxFuture;
 use llm_core::store::vault::LeaseAsk;
 use llm_core::store::{NotReserved, StoreError};
 
+use crate::crash::point;
 use crate::journal::Position;
 
 use super::Desk;
@@ -155,7 +156,9 @@ impl<U: Unit> Worker<U> {
 
     async fn fold(&mut self, batch: Batch<U>) {
         let desk = Arc::clone(&self.desk);
+        point("fold.before");
         let answer = self.patiently(desk.ground.vault.fold(&desk.who, &batch.fold)).await;
+        point("fold.done");
         match answer {
             Ok(()) => {
                 let horizon = {
@@ -188,9 +191,11 @@ impl<U: Unit> Worker<U> {
     async fn lease(&mut self, asks: Vec<Ask<U>>) {
         let desk = Arc::clone(&self.desk);
         let told: Vec<LeaseAsk<U>> = asks.iter().map(|ask| ask.ask.clone()).collect();
+        point("lease.before");
         let leased = desk.ground.vault.lease(&desk.who, &told);
         let leased: BoxFuture<'_, _> = Box::pin(async { Ok::<_, StoreError>(leased.await) });
         let answer = self.patiently(leased).await.unwrap_or_else(|e| Err(e.into()));
+        point("lease.granted");
         let now = desk.ground.clock.now();
         match answer {
             Ok(has) if has.len() == asks.len() => {

@@ -50,15 +50,7 @@ pub(crate) fn odd(column: &'static str) -> StoreError {
 }
 
 pub(super) fn key(account: &AccountId) -> Key<'_> {
-    let owner = match account.owner {
-        Owner::Key => "key",
-        Owner::User => "user",
-        Owner::Feature => "feature",
-        Owner::Team => "team",
-        Owner::Org => "org",
-        Owner::Tenant => "tenant",
-        Owner::Operator => "operator",
-    };
+    let owner = account.owner.name();
     // Written out and not as two numbers: instants have nanoseconds, and people read this.
     let span = account.window.map_or_else(String::new, |window| window.to_string());
     Key { owner, name: &account.name, rule: &account.rule, span }

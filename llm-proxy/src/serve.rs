@@ -1,0 +1,95 @@
+//! The proxy: HTTP in front of the gateway.
+//!
+//! The actors are the *house* (everything a running proxy has, opened and closed in one order), the
+//! *listener* (connections, and how they end), the *door* (which request is whose) and behind it
+//! calls of models, operators' questions, health and metrics. Deliberately absent: any rule of the
+//! pipeline. A call is made of a request's bytes here, and an answer's bytes of a reply; what
+//! happens between is the library's.
+
+mod admin;
+mod bearer;
+mod body;
+mod call;
+mod controls;
+mod door;
+mod first;
+mod heads;
+mod health;
+mod house;
+mod keys;
+mod listen;
+mod models;
+mod scrape;
+mod store;
+mod tongue;
+mod upload;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use llm_store::keys::VirtualKey;
+use tokio::net::TcpListener;
+
+use house::House;
+use store::NotOpened;
+
+use crate::config::Config;
+
+/// Why the proxy does not serve.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotServed {
+    /// Something that it needs was not opened.
+    #[error(transparent)]
+    NotOpened(#[from] NotOpened),
+    /// Nobody can be heard there.
+    #[error("cannot listen at {address}: {error}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// Nobody would hear the signal to end.
+    #[error("signals cannot be heard: {0}")]
+    Signals(io::Error),
+}
+
+/// Serves until a signal says that it is enough, and then until the last call has ended.
+/// `ready` is told where, once calls are answered, and the admin key where it was made just now.
+pub(crate) async fn run(
+    config: &Config,
+    ready: impl FnOnce(SocketAddr, Option<&VirtualKey>),
+) -> Result<(), NotServed> {
+    let address = config.server.listen;
+    let cannot = |error| NotServed::Listen { address, error };
+    // First of all: a second process at the same address must not take the journal of the first.
+    let listener = TcpListener::bind(address).await.map_err(cannot)?;
+    let address = listener.local_addr().map_err(cannot)?;
+    let house = Arc::new(House::open(config).await?);
+    let stop = signals().map_err(NotServed::Signals)?;
+    ready(address, house.made.as_ref());
+    if !listen::serve(listener, Arc::clone(&house), stop).await {
+        tracing::warn!("calls were cut off that had not ended in time");
+    }
+    if let Err(error) = house.close().await {
+        tracing::warn!(%error, "the store was left behind");
+    }
+    Ok(())
+}
+
+/// Whoever asks the process to end.
+fn signals() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! One call of a model: from a request's bytes to the bytes of its answer, in the caller's dialect
+//! from end to end, errors too.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use hyper::body::Incoming;
+use jiff::Timestamp;
+use llm_core::Str;
+use llm_core::call::{Call, CallId, Deadline, Operation, Payload};
+use llm_core::dialect::{Body as DialectBody, CallerDialect, DialectId, RenderCx};
+use llm_core::error::{Error, Kind};
+use llm_core::principal::Grant;
+use llm_providers::edge::{Render, render};
+
+use super::body::Body;
+use super::controls::{self, Asked};
+use super::house::House;
+use super::tongue::Spoken;
+use super::{bearer, heads, models, upload};
+
+/// A caller who says nothing of how long they wait. A model's own limit is shorter.
+const WITHIN: Duration = Duration::from_hours(1);
+/// Ids of callers that we repeat: what is longer, or not to be printed, is not repeated.
+const ID_BYTES_MAX: usize = 128;
+/// What callers may say to providers in a head, by the dialect that both speak. Everything else
+/// stays here: a key, a cookie, an address.
+const ANTHROPIC: [HeaderName; 2] =
+    [HeaderName::from_static("anthropic-version"), HeaderName::from_static("anthropic-beta")];
+const OPENAI: [HeaderName; 1] = [HeaderName::from_static("openai-beta")];
+
+/// A request that a dialect understands.
+pub(crate) async fn answer(
+    house: &Arc<House>,
+    head: Parts,
+    body: Incoming,
+    spoken: Spoken,
+) -> Response<Body> {
+    let id = new_id(house);
+    let ours = HeaderValue::from_str(&id.to_string()).unwrap_or(HeaderValue::from_static("-"));
+    let dialect = spoken.dialect;
+    let theirs = head.headers.get(heads::REQUEST_ID).filter(|id| id.len() <= ID_BYTES_MAX).cloned();
+    let mut response = match served(house, head, body, spoken, id).await {
+        Ok(response) => response,
+        Err(error) => refused(dialect, &error.of(id)),
+    };
+    heads::name(response.headers_mut(), theirs.as_ref(), ours);
+    response
+}
+
+/// An error, in the caller's words.
+pub(crate) fn refused(dialect: &dyn CallerDialect, error: &Error) -> Response<Body> {
+    let response = dialect.encode_error(error, &RenderCx::default());
+    response.map(Body::from)
+}
+
+async fn served(
+    house: &Arc<House>,
+    head: Parts,
+    body: Incoming,
+    spoken: Spoken,
+    id: CallId,
+) -> Result<Response<Body>, Error> {
+    // Who asks comes first: nobody's body is read who may not ask.
+    let key = bearer::shown(&head.headers, &head.uri).ok_or_else(no_key)?;
+    let grant = house.keys.grant(&key).await?;
+    drop(key);
+    let asked = controls::read(&head.headers)?;
+    if spoken.route.operation == Operation::ListModels {
+        return models::list(house, &grant, &spoken);
+    }
+    let bytes = upload::read(body, house.bytes_max, &*house.clock).await?;
+    let call = called(house, &head.headers, bytes, &spoken, id, grant, asked)?;
+    let (stream, dialect) = (call.peek.stream, spoken.dialect);
+    let cx = render_cx(&call, &spoken);
+    let reply = house.gateway.send(call).await?;
+    let mut headers = HeaderMap::with_capacity(heads::HEADERS);
+    heads::describe(&reply.head, now(house), &mut headers);
+    let receipt = Arc::clone(&reply.receipt);
+    let clock = Arc::clone(&house.clock);
+    let rendered = render(reply, Render { caller: dialect, cx, stream, clock }).await?;
+    heads::typed(&mut headers, &rendered.content_type);
+    heads::cost(&mut headers, receipt.get());
+    let mut response = Response::new(Body::Answer(rendered.body));
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+fn called(
+    house: &House,
+    headers: &HeaderMap,
+    bytes: Bytes,
+    spoken: &Spoken,
+    id: CallId,
+    grant: Arc<Grant>,
+    asked: Asked,
+) -> Result<Call, Error> {
+    let Spoken { dialect, route } = spoken;
+    let peek = dialect.peek(route, &bytes)?;
+    let content_type = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(Str::from);
+    // What was sold is the best there is; whoever asks for less is given less.
+    let sold = grant.plan.priority;
+    Ok(Call {
+        id,
+        operation: route.operation,
+        dialect: dialect.id(),
+        payload: Payload::raw(bytes, content_type, route.clone()),
+        peek,
+        priority: asked.priority.map_or(sold, |wanted| wanted.max(sold)),
+        grant,
+        feature: asked.feature,
+        deadline: Deadline(house.clock.now() + WITHIN),
+        controls: asked.controls,
+        headers: passed_on(dialect.id(), headers),
+    })
+}
+
+/// How the answer is to be written.
+fn render_cx(call: &Call, spoken: &Spoken) -> RenderCx {
+    let created = call.id.as_u128() >> 80;
+    RenderCx {
+        id: call.id.to_string().into(),
+        model: Some(call.peek.model.value.clone()),
+        created: u64::try_from(created / 1_000).unwrap_or_default(),
+        include_usage: call.peek.wants_usage_frame,
+        framing: spoken.route.framing,
+        format: format_of(call, spoken),
+    }
+}
+
+/// The form in which the answer is wanted, of operations that have several: rare enough that their
+/// words are read for it.
+fn format_of(call: &Call, spoken: &Spoken) -> Option<Str> {
+    if !matches!(call.operation, Operation::Embed | Operation::Transcribe | Operation::Translate) {
+        return None;
+    }
+    let Payload::Raw { bytes, content_type, route, canonical } = &call.payload else { return None };
+    let body = DialectBody { bytes, content_type: content_type.as_deref() };
+    let words = canonical.get_or_init(|| spoken.dialect.decode(route, body));
+    words.as_ref().ok().and_then(llm_core::prompt::Prompt::answer_format)
+}
+
+fn passed_on(dialect: DialectId, headers: &HeaderMap) -> HeaderMap {
+    let names: &[HeaderName] = match dialect {
+        DialectId::Anthropic => &ANTHROPIC,
+        DialectId::OpenaiChat | DialectId::OpenaiResponses | DialectId::OpenaiCompletions => {
+            &OPENAI
+        }
+        DialectId::Gemini
+        | DialectId::Cohere
+        | DialectId::CohereV1
+        | DialectId::Ollama
+        | DialectId::OllamaGenerate => &[],
+    };
+    let mut passed = HeaderMap::new();
+    for name in names {
+        if let Some(value) = headers.get(name) {
+            passed.insert(name.clone(), value.clone());
+        }
+    }
+    passed
+}
+
+/// A new id of a call.
+pub(crate) fn new_id(house: &House) -> CallId {
+    let since = house.clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let entropy = house.gateway.entropy();
+    let bits = u128::from(entropy.next_u64()) << 64 | u128::from(entropy.next_u64());
+    CallId::new(u64::try_from(since.as_millis()).unwrap_or(u64::MAX), bits)
+}
+
+pub(crate) fn now(house: &House) -> Timestamp {
+    Timestamp::try_from(house.clock.wall()).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn no_key() -> Error {
+    let text = "no API key: send `authorization: Bearer sk-…`, or the header your client uses";
+    Error::new(Kind::Unauthenticated, text)
+}

@@ -1,0 +1,90 @@
+//! One request: what it asks for, and who answers it.
+//!
+//! Calls of models come first, since nearly every request is one; what operators and probes ask for
+//! has paths of its own that no dialect knows.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use llm_core::dialect::DialectId;
+use llm_core::error::{Error, Kind};
+
+use super::body::Body;
+use super::house::House;
+use super::{admin, call, health, scrape, tongue};
+
+/// Longer ones are nobody's.
+const PATH_BYTES_MAX: usize = 8 << 10;
+
+/// Answers a request. What goes wrong is said in the answer.
+pub(crate) async fn answer(
+    house: Arc<House>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let (head, body) = request.into_parts();
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+    if path.len() > PATH_BYTES_MAX {
+        return Ok(empty(StatusCode::URI_TOO_LONG));
+    }
+    if let Some(spoken) = tongue::spoken(&head.method, path, &head.headers) {
+        return Ok(call::answer(&house, head, body, spoken).await);
+    }
+    let (method, path) = (&head.method, head.uri.path());
+    let response = match (method, path) {
+        (&Method::GET | &Method::HEAD, "/health/liveness" | "/health/liveliness" | "/healthz") => {
+            health::liveness()
+        }
+        (&Method::GET | &Method::HEAD, "/health/readiness") => health::readiness(&house),
+        (&Method::GET | &Method::HEAD, "/metrics") => scrape::scrape(&house),
+        _ if admin::knows(path) => admin::answer(&house, head, body).await,
+        _ => nothing(method, path),
+    };
+    Ok(response)
+}
+
+/// No such path, or not with that method.
+fn nothing(method: &Method, path: &str) -> Response<Body> {
+    let other = [Method::POST, Method::GET].into_iter().find(|other| {
+        other != method && tongue::spoken(other, path, &http::HeaderMap::new()).is_some()
+    });
+    let text = match &other {
+        Some(other) => format!("{path} wants {other}"),
+        None => format!("there is nothing at {method} {path}"),
+    };
+    let error = Error::new(Kind::BadRequest, text);
+    // The shape that everybody reads; whoever is here has named no dialect.
+    let mut response = match llm_dialects::caller(DialectId::OpenaiChat) {
+        Some(dialect) => call::refused(dialect, &error),
+        None => empty(StatusCode::NOT_FOUND),
+    };
+    match other {
+        Some(other) => {
+            *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+            if let Ok(value) = HeaderValue::from_str(other.as_str()) {
+                response.headers_mut().insert(ALLOW, value);
+            }
+        }
+        None => *response.status_mut() = StatusCode::NOT_FOUND,
+    }
+    response
+}
+
+/// A status and nothing else.
+pub(crate) fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// JSON that is for nobody's cache.
+pub(crate) fn json(status: StatusCode, body: impl Into<bytes::Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

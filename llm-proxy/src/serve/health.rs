@@ -1,0 +1,58 @@
+//! Whether the process lives, and whether it should be sent calls: two questions, since a restart
+//! mends neither a store that is away nor a process that is about to end.
+
+use http::{Response, StatusCode};
+use serde::Serialize;
+
+use super::body::Body;
+use super::door::json;
+use super::house::House;
+
+#[derive(Serialize)]
+struct Ready {
+    status: &'static str,
+    ledger: LedgerReady,
+}
+
+#[derive(Serialize)]
+struct LedgerReady {
+    durable: bool,
+    degraded: bool,
+    fenced: bool,
+    holds_open: u64,
+    unfolded: u64,
+    lag_ms: u64,
+    reclaimed: u64,
+}
+
+/// The process lives.
+pub(crate) fn liveness() -> Response<Body> {
+    json(StatusCode::OK, &b"{\"status\":\"alive\"}"[..])
+}
+
+/// Whether it should be sent calls. A store that does not answer leaves it ready: what does not
+/// need the store is served, and what does is told so.
+pub(crate) fn readiness(house: &House) -> Response<Body> {
+    let state = house.store.state();
+    let known = state.unwrap_or_default();
+    let (status, code) = if house.is_draining() {
+        ("draining", StatusCode::SERVICE_UNAVAILABLE)
+    } else if known.fenced {
+        ("fenced", StatusCode::SERVICE_UNAVAILABLE)
+    } else if known.degraded {
+        ("degraded", StatusCode::OK)
+    } else {
+        ("ready", StatusCode::OK)
+    };
+    let ledger = LedgerReady {
+        durable: state.is_some(),
+        degraded: known.degraded,
+        fenced: known.fenced,
+        holds_open: known.holds_open,
+        unfolded: known.unfolded,
+        lag_ms: u64::try_from(known.lag.as_millis()).unwrap_or(u64::MAX),
+        reclaimed: known.reclaimed,
+    };
+    let body = serde_json::to_vec(&Ready { status, ledger }).unwrap_or_default();
+    json(code, body)
+}

@@ -1,0 +1,115 @@
+//! Everything that a running proxy has, in the order in which it is opened and closed.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use llm_core::seam::{Clock, Transport};
+use llm_core::store::StoreError;
+use llm_providers::Gateway;
+use llm_providers::seam::SystemClock;
+use llm_providers::transport::HyperTransport;
+use llm_sim::{Options, SimTransport};
+use llm_store::keys::VirtualKey;
+use prometheus::Registry;
+
+use crate::config::{Config, Provider};
+
+use super::first::Secrets;
+use super::keys::{AdminKey, Keys};
+use super::store::{self, NotOpened, Store};
+
+/// A running proxy.
+pub(crate) struct House {
+    /// The pipeline.
+    pub(crate) gateway: Gateway,
+    /// Who may ask.
+    pub(crate) keys: Keys,
+    /// Who may ask about everything.
+    pub(crate) admin: AdminKey,
+    /// The admin key, where this start has made it: shown once.
+    pub(crate) made: Option<VirtualKey>,
+    /// Time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Bytes of a request's body.
+    pub(crate) bytes_max: u64,
+    /// When it began, in seconds since 1970.
+    pub(crate) started: u64,
+    /// What is counted.
+    pub(crate) registry: Registry,
+    /// What outlasts it.
+    pub(crate) store: Store,
+    draining: AtomicBool,
+}
+
+impl House {
+    /// Opens everything, or says what stands in the way.
+    pub(crate) async fn open(config: &Config) -> Result<Self, NotOpened> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let secrets = Secrets::open(config)?;
+        let settings = config.settings(&ways).map_err(NotOpened::Problems)?;
+        let store = store::open(&config.store, Arc::clone(&clock)).await?;
+        let registry = Registry::new();
+        let gateway = Gateway::builder()
+            .settings(settings)
+            .bounds(config.bounds())
+            .cache_bytes(config.server.cache_max)
+            .ledger(store.ledger())
+            .registry(registry.clone())
+            .build()
+            .map_err(NotOpened::Problems)?;
+        let started = clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let Secrets { peppers, admin, made } = secrets;
+        let zone = &config.server.time_zone.1;
+        let fixed = config.keys.iter().map(|fixed| {
+            let print = peppers.print(fixed.key.secret.expose());
+            (print.hash, Arc::new(fixed.grant(zone)))
+        });
+        let fixed: Vec<_> = fixed.collect();
+        let keys = Keys::new(peppers, fixed, None);
+        Ok(Self {
+            gateway,
+            keys,
+            admin,
+            made,
+            clock,
+            bytes_max: config.server.body_max,
+            started: started.as_secs(),
+            registry,
+            store,
+            draining: AtomicBool::new(false),
+        })
+    }
+
+    /// New calls are better sent elsewhere: said by readiness, so that whoever balances load knows
+    /// before the door closes.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is on its way out.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Carries everything to the store that has ended. Nothing asks it any more.
+    pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        self.store.close().await
+    }
+}
+
+/// The way to a provider: a socket, or into this process for the simulated one.
+fn ways(provider: &Provider) -> Result<Arc<dyn Transport>, String> {
+    if provider.is_simulated() {
+        return Ok(Arc::new(SimTransport::new(&Options::default())));
+    }
+    let made = HyperTransport::new(&provider.settings.connections);
+    made.map(|way| Arc::new(way) as Arc<dyn Transport>).map_err(|error| error.to_string())
+}
+
+impl fmt::Debug for House {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("House").field("store", &self.store).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,87 @@
+//! A request's body, within bounds of size and time.
+//!
+//! What is too large is refused by what its head says, where it says so, before a byte is read.
+//! Deliberately absent: compressed requests; what they unpack to is nobody's bound.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use llm_core::error::{Error, Kind};
+use llm_core::seam::Clock;
+
+/// Nobody who sends a body pauses for longer.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// A body of ten mebibytes over a slow line comes within this.
+const TOTAL_MAX: Duration = Duration::from_secs(300);
+/// A head may claim any length; so much is believed before anything has come.
+const BELIEVED_MAX: u64 = 64 << 10;
+
+/// Reads a body whole.
+pub(crate) async fn read(
+    mut body: Incoming,
+    bytes_max: u64,
+    clock: &dyn Clock,
+) -> Result<Bytes, Error> {
+    let hint = body.size_hint();
+    if hint.lower() > bytes_max {
+        return Err(too_large(bytes_max));
+    }
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let end = clock.now() + TOTAL_MAX;
+    let first = next(&mut body, PAUSE_MAX, clock).await?.unwrap_or_default();
+    // Most bodies come in one piece, and are then used as they came.
+    if hint.exact() == Some(first.len() as u64) {
+        return Ok(first);
+    }
+    let believed = hint.lower().min(BELIEVED_MAX).max(first.len() as u64);
+    let mut whole = BytesMut::with_capacity(usize::try_from(believed).unwrap_or(0));
+    whole.extend_from_slice(&first);
+    loop {
+        let left = end.saturating_duration_since(clock.now());
+        let Some(piece) = next(&mut body, PAUSE_MAX.min(left), clock).await? else {
+            return Ok(whole.freeze());
+        };
+        if (whole.len() + piece.len()) as u64 > bytes_max {
+            return Err(too_large(bytes_max));
+        }
+        whole.extend_from_slice(&piece);
+    }
+}
+
+/// The next piece; `None` at the end.
+async fn next(
+    body: &mut Incoming,
+    patience: Duration,
+    clock: &dyn Clock,
+) -> Result<Option<Bytes>, Error> {
+    loop {
+        let frame = tokio::select! {
+            biased;
+            frame = body.frame() => frame,
+            () = clock.sleep(patience) => {
+                let text = "the request's body did not come in time";
+                return Err(Error::new(Kind::DeadlinePassed, text));
+            }
+        };
+        match frame {
+            None => return Ok(None),
+            Some(Err(_)) => {
+                return Err(Error::new(Kind::BadRequest, "the request's body broke off"));
+            }
+            Some(Ok(frame)) => {
+                if let Ok(bytes) = frame.into_data() {
+                    return Ok(Some(bytes));
+                }
+            }
+        }
+    }
+}
+
+fn too_large(bytes_max: u64) -> Error {
+    Error::new(Kind::TooLarge, format!("a request may have {bytes_max} bytes at the most"))
+}

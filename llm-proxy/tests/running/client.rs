@@ -1,0 +1,50 @@
+//! What a test asks a proxy.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+
+use crate::proxy::ADMIN;
+
+pub(crate) type Client = hyper_util::client::legacy::Client<HttpConnector, Full<Bytes>>;
+
+pub(crate) fn client() -> Client {
+    hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build_http()
+}
+
+/// A question of an operator.
+pub(crate) async fn admin(proxy: SocketAddr, path: &str) -> Value {
+    get(proxy, path, ADMIN).await
+}
+
+pub(crate) async fn get(proxy: SocketAddr, path: &str, key: &str) -> Value {
+    let request = Request::get(format!("http://{proxy}{path}"))
+        .header("authorization", format!("Bearer {key}"))
+        .body(Full::new(Bytes::new()))
+        .unwrap();
+    let body = client().request(request).await.unwrap().into_body().collect().await.unwrap();
+    serde_json::from_slice(&body.to_bytes()).unwrap()
+}
+
+/// A question to a model, and the whole of what came.
+pub(crate) async fn ask(
+    client: &Client,
+    proxy: SocketAddr,
+    key: &str,
+    body: String,
+) -> Result<Response<Bytes>, String> {
+    let request = Request::post(format!("http://{proxy}/v1/chat/completions"))
+        .header("authorization", format!("Bearer {key}"))
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from(body)))
+        .unwrap();
+    let response = client.request(request).await.map_err(|e| e.to_string())?;
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.map_err(|e| e.to_string())?;
+    Ok(Response::from_parts(head, body.to_bytes()))
+}

@@ -1,0 +1,28 @@
+//! A real proxy, as a process, with a real upstream and a real store: killed while it works, overrun
+//! by callers, left alone by its stores.
+//!
+//! The upstream lives in the test, so that it outlasts the proxy and its records can be held against
+//! the ledger's rows, which are read beside the proxy.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test says what is wrong by failing"
+)]
+
+#[cfg(test)]
+mod books;
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod outage;
+#[cfg(test)]
+mod overspend;
+#[cfg(test)]
+mod proxy;
+#[cfg(test)]
+#[path = "../../../llm-store/tests/vault/server.rs"]
+mod server;

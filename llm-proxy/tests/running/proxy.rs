@@ -1,0 +1,159 @@
+//! The proxy as a process: started with a configuration, watched, killed.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// How long a start may take, recovery and all, on a machine that compiles beside it.
+const READY_MAX: Duration = Duration::from_secs(30);
+
+pub(crate) const ADMIN: &str = "sk-admin-kill-0123456789abcdef0123456789";
+/// A key of the configuration.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) key: &'static str,
+    pub(crate) limit: &'static str,
+}
+
+/// Where a proxy lives, over all of its lives.
+pub(crate) struct Place {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) store: String,
+    pub(crate) upstream: String,
+    pub(crate) keys: Vec<Key>,
+    /// Further lines of the configuration's `[store]`, and tables behind it.
+    pub(crate) redis: Option<String>,
+    pub(crate) more: &'static str,
+}
+
+impl Place {
+    pub(crate) fn new(folder: tempfile::TempDir, store: String, upstream: String) -> Self {
+        Self { folder, store, upstream, keys: Vec::new(), redis: None, more: "" }
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        let mut text = String::new();
+        let data = self.folder.path().join("data");
+        write!(
+            text,
+            "[server]\nlisten = \"127.0.0.1:0\"\nadmin_key = \"env:KILL_ADMIN\"\n\
+             [store]\nurl = \"{}\"\ndata = \"{}\"\n{}\
+             [providers.openai]\nkind = \"openai\"\nbase_url = \"{}\"\nkeys = [\"env:KILL_OPENAI\"]\n\
+             retries = 0\n\
+             [models.plain]\ntiers = [[\"openai/gpt-4o-mini\"]]\n\
+             [models.kept]\ntiers = [[\"openai/gpt-4o-mini\"]]\ncache = {{ ttl = \"30m\", scope = \"key\" }}\n",
+            self.store,
+            data.display(),
+            self.redis.as_ref().map(|url| format!("redis = \"{url}\"\n")).unwrap_or_default(),
+            self.upstream,
+        )
+        .unwrap();
+        for Key { name, limit, .. } in &self.keys {
+            let variable = name.to_uppercase();
+            // Nothing is without limit unless it is said.
+            let limit = match *limit {
+                "" => "unlimited = true".to_owned(),
+                limit => format!("limits = [\"{limit}\"]"),
+            };
+            write!(text, "[[keys]]\nname = \"{name}\"\nkey = \"env:KILL_{variable}\"\n{limit}\n",)
+                .unwrap();
+        }
+        text.push_str(self.more);
+        let path = self.folder.path().join("proxy.toml");
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+/// One life of it.
+pub(crate) struct Proxy {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    /// From the start of the process until it answered.
+    pub(crate) ready_after: Duration,
+    log: Arc<Mutex<String>>,
+}
+
+impl Proxy {
+    /// Starts it, to end by itself at a named point if one is given.
+    #[expect(clippy::disallowed_methods, reason = "it measures the real time that passes")]
+    pub(crate) fn start(place: &Place, crash_at: Option<&str>) -> Result<Self, String> {
+        let started = Instant::now();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_llm-proxy"));
+        command.arg("--config").arg(place.config()).arg("serve");
+        command.env("KILL_ADMIN", ADMIN).env("KILL_OPENAI", "sk-0123456789abcdef");
+        for Key { name, key, .. } in &place.keys {
+            command.env(format!("KILL_{}", name.to_uppercase()), key);
+        }
+        if let Some(point) = crash_at {
+            command.env("LLM_CRASH_AT", point);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let stderr = child.stderr.take().unwrap();
+        let said = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let mut said = said.lock().unwrap();
+                said.push_str(&line);
+                said.push('\n');
+            }
+        });
+        let mut address = None;
+        // The pipe is read to its end: a process that cannot write would stop.
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        for line in lines.by_ref().map_while(Result::ok) {
+            if let Some(rest) = line.strip_prefix("listening on http://") {
+                address = rest.trim().parse().ok();
+                break;
+            }
+        }
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        let Some(address) = address else {
+            let _ = child.wait();
+            return Err(log.lock().unwrap().clone());
+        };
+        let ready_after = started.elapsed();
+        assert!(ready_after < READY_MAX, "ready only after {ready_after:?}");
+        Ok(Self { child, address, ready_after, log })
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(mut self) {
+        // It may have ended by itself, at a named point.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Asks it to end, and waits.
+    pub(crate) fn stop(mut self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}: {}", self.log.lock().unwrap());
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn said(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+}
+
+pub(crate) fn sqlite(folder: &Path) -> String {
+    format!("sqlite:{}", folder.join("ledger.db").display())
+}
