@@ -8,7 +8,6 @@
     reason = "a test says what is wrong by failing"
 )]
 
-#[cfg(feature = "sqlite")]
 mod backup;
 mod calls;
 mod cost;

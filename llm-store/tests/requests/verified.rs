@@ -48,7 +48,6 @@ async fn both_are_compared(place: &Place, vault: &dyn Vault) {
     assert_eq!(report.problems[0].account.name, key(0));
 }
 
-#[cfg(feature = "sqlite")]
 #[tokio::test]
 async fn a_file_and_its_log() {
     let (place, vault) = places::sqlite().await;
