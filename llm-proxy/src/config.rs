@@ -211,6 +211,7 @@ impl FixedKey {
             tenant: TENANT,
             user: self.user.clone().map(UserId),
             team: self.team.clone().map(TeamId),
+            org: None,
             scope: self.models.clone(),
         };
         let whole = || Arc::new(Plan { models: Scope::all(), ..Plan::default() });

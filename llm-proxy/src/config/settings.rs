@@ -6,6 +6,7 @@ use llm_core::Str;
 use llm_core::catalog::{Catalog, Override};
 use llm_core::money::Price;
 use llm_core::seam::Transport;
+use llm_providers::metrics::Watched;
 use llm_providers::provider::{Kind, ProviderSettings};
 use llm_providers::settings::{Problem, Problems, Settings, VendorSettings};
 use llm_providers::stage::admit::fair::Bounds;
@@ -46,7 +47,15 @@ impl Config {
             overrides: self.overrides(),
             rules: self.limits.clone(),
             content: self.content.clone(),
+            watched: self.watched(),
         })
+    }
+
+    /// Whose quotas metrics show: those whose names stand in the configuration.
+    fn watched(&self) -> Watched {
+        let zone = &self.server.time_zone.1;
+        let grants = self.keys.iter().map(|key| Arc::new(key.grant(zone)));
+        Watched { grants: grants.collect(), plans: self.plans.values().cloned().collect() }
     }
 
     /// How much the gateway takes on at once.

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
+use llm_core::quota::Plan;
 use llm_core::seam::{Clock, Transport};
 use llm_core::store::StoreError;
 use llm_providers::Gateway;
 use llm_providers::seam::SystemClock;
 use llm_providers::transport::HyperTransport;
 use llm_sim::{Options, SimTransport};
+use llm_store::directory::{Bounds, KnownKeys, SqlDirectory};
 use llm_store::keys::VirtualKey;
+use llm_store::requests::Requests;
 use prometheus::Registry;
 
 use crate::config::{Config, Provider};
@@ -48,10 +51,20 @@ impl House {
     pub(crate) async fn open(config: &Config) -> Result<Self, NotOpened> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let secrets = Secrets::open(config)?;
+        let zone = &config.server.time_zone.1;
+        let fixed = config.keys.iter().map(|fixed| {
+            let print = secrets.peppers.print(fixed.key.secret.expose());
+            (print.hash, Arc::new(fixed.grant(zone)))
+        });
+        let fixed: Vec<_> = fixed.collect();
         let settings = config.settings(&ways).map_err(NotOpened::Problems)?;
         let store = store::open(&config.store, Arc::clone(&clock)).await?;
         let registry = Registry::new();
-        let gateway = Gateway::builder()
+        let mut gateway = Gateway::builder();
+        if let Some(database) = store.database() {
+            gateway = gateway.log(Arc::new(Requests::new(database.clone(), zone.clone())));
+        }
+        let gateway = gateway
             .settings(settings)
             .bounds(config.bounds())
             .cache_bytes(config.server.cache_max)
@@ -61,13 +74,16 @@ impl House {
             .map_err(NotOpened::Problems)?;
         let started = clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let Secrets { peppers, admin, made } = secrets;
-        let zone = &config.server.time_zone.1;
-        let fixed = config.keys.iter().map(|fixed| {
-            let print = peppers.print(fixed.key.secret.expose());
-            (print.hash, Arc::new(fixed.grant(zone)))
+        let known = store.database().map(|database| {
+            let plans = config.plans.values().map(|plan| Plan::clone(plan)).collect();
+            let directory = SqlDirectory::new(database.clone(), zone.clone(), plans);
+            KnownKeys::of(&directory, Arc::clone(&clock), Bounds::default())
         });
-        let fixed: Vec<_> = fixed.collect();
-        let keys = Keys::new(peppers, fixed, None);
+        if let Some(known) = known.clone() {
+            // It ends with the runtime: what it reads is of no use to anybody then.
+            tokio::spawn(async move { known.watch().await });
+        }
+        let keys = Keys::new(peppers, fixed, known);
         Ok(Self {
             gateway,
             keys,

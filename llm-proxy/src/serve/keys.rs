@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use llm_core::error::{Error, Kind};
 use llm_core::principal::Grant;
-use llm_core::store::{Directory, KeyHash, StoreError};
+use llm_core::store::{KeyHash, Shown, StoreError};
+use llm_store::directory::KnownKeys;
 use llm_store::keys::{KeyPrint, Peppers};
 
 /// The keys there are.
@@ -16,7 +17,7 @@ use llm_store::keys::{KeyPrint, Peppers};
 pub(crate) struct Keys {
     peppers: Peppers,
     fixed: HashMap<KeyHash, Arc<Grant>>,
-    directory: Option<Arc<dyn Directory>>,
+    known: Option<Arc<KnownKeys>>,
 }
 
 impl Keys {
@@ -24,9 +25,9 @@ impl Keys {
     pub(crate) fn new(
         peppers: Peppers,
         fixed: impl IntoIterator<Item = (KeyHash, Arc<Grant>)>,
-        directory: Option<Arc<dyn Directory>>,
+        known: Option<Arc<KnownKeys>>,
     ) -> Self {
-        Self { peppers, fixed: fixed.into_iter().collect(), directory }
+        Self { peppers, fixed: fixed.into_iter().collect(), known }
     }
 
     /// What a key gives.
@@ -35,10 +36,14 @@ impl Keys {
             if let Some(grant) = self.fixed.get(&print.hash) {
                 return Ok(Arc::clone(grant));
             }
-            if let Some(directory) = &self.directory
-                && let Some(grant) = directory.grant(&print.hash).await.map_err(unavailable)?
-            {
-                return Ok(grant);
+            let Some(known) = &self.known else { continue };
+            match known.grant(&print.hash).await.map_err(unavailable)? {
+                Shown::Known { grant, .. } => return Ok(grant),
+                Shown::Barred => {
+                    let text = "this key may not ask models: it rests, or is for administration";
+                    return Err(Error::new(Kind::Forbidden, text));
+                }
+                Shown::Unknown => {}
             }
         }
         Err(Error::new(Kind::Unauthenticated, "the API key is not known here"))

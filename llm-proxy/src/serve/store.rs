@@ -20,7 +20,7 @@ use llm_store::journal::{self, Durability, Journal};
 use llm_store::lease::{self, Ground, Interrupted, LeasedLedger, LedgerState, Started};
 use llm_store::sql::postgres::{self, PostgresVault};
 use llm_store::sql::sqlite::{self, SqliteVault};
-use llm_store::sql::{self};
+use llm_store::sql::{self, Database};
 use tokio::task::JoinHandle;
 
 use crate::config::{self, StorePlace};
@@ -73,13 +73,14 @@ enum Kind {
 struct Leased {
     ledger: LeasedLedger,
     vault: Arc<dyn Vault>,
+    database: Database,
     worker: parking_lot::Mutex<Option<JoinHandle<()>>>,
     interrupted: Vec<Interrupted>,
 }
 
 /// Opens it.
 pub(crate) async fn open(given: &config::Store, clock: Arc<dyn Clock>) -> Result<Store, NotOpened> {
-    let vault: Arc<dyn Vault> = match &given.place {
+    let (vault, database): (Arc<dyn Vault>, Database) = match &given.place {
         StorePlace::Memory => {
             return Ok(Store { kind: Kind::Memory(Arc::default()), clock });
         }
@@ -91,22 +92,25 @@ pub(crate) async fn open(given: &config::Store, clock: Arc<dyn Clock>) -> Result
             settings.durability = durability(given);
             let opened = SqliteVault::<Money>::open(&settings, Arc::clone(&clock)).await;
             let place = || path.display().to_string();
-            Arc::new(opened.map_err(|why| NotOpened::Store { place: place(), why })?)
+            let vault = opened.map_err(|why| NotOpened::Store { place: place(), why })?;
+            (Arc::new(vault.clone()), vault.into())
         }
         StorePlace::Postgres(url) => {
             let settings = postgres::Settings::new(url.secret.expose().clone());
             let opened = PostgresVault::<Money>::open(&settings, Arc::clone(&clock)).await;
             let place = || "postgres".to_owned();
-            Arc::new(opened.map_err(|why| NotOpened::Store { place: place(), why })?)
+            let vault = opened.map_err(|why| NotOpened::Store { place: place(), why })?;
+            (Arc::new(vault.clone()), vault.into())
         }
     };
-    let leased = leased(given, vault, Arc::clone(&clock)).await?;
+    let leased = leased(given, vault, database, Arc::clone(&clock)).await?;
     Ok(Store { kind: Kind::Leased(leased), clock })
 }
 
 async fn leased(
     given: &config::Store,
     vault: Arc<dyn Vault>,
+    database: Database,
     clock: Arc<dyn Clock>,
 ) -> Result<Leased, NotOpened> {
     make(&given.data)?;
@@ -129,7 +133,7 @@ async fn leased(
         );
     }
     let worker = parking_lot::Mutex::new(Some(tokio::spawn(worker.run())));
-    Ok(Leased { ledger, vault, worker, interrupted })
+    Ok(Leased { ledger, vault, database, worker, interrupted })
 }
 
 impl Store {
@@ -138,6 +142,14 @@ impl Store {
         match &self.kind {
             Kind::Memory(ledger) => Arc::clone(ledger) as Arc<dyn Ledger>,
             Kind::Leased(leased) => Arc::new(leased.ledger.clone()),
+        }
+    }
+
+    /// The database that everything else is in; `None` where nothing outlasts the process.
+    pub(crate) fn database(&self) -> Option<&Database> {
+        match &self.kind {
+            Kind::Memory(_) => None,
+            Kind::Leased(leased) => Some(&leased.database),
         }
     }
 

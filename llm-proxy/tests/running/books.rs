@@ -51,7 +51,11 @@ impl Books {
     pub(crate) fn within_limits(&self) {
         for account in &self.accounts {
             let Some(limit) = account.limit else { continue };
-            assert!(account.paid + account.leased <= limit, "over its limit: {account:?}");
+            let name = &account.name;
+            assert!(
+                account.paid + account.leased <= limit,
+                "{name} is over its limit: {account:?}"
+            );
             assert!(account.paid >= 0 && account.leased >= 0, "less than nothing: {account:?}");
         }
     }

@@ -4,13 +4,6 @@
 //! The upstream lives in the test, so that it outlasts the proxy and its records can be held against
 //! the ledger's rows, which are read beside the proxy.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test says what is wrong by failing"
-)]
-
 #[cfg(test)]
 mod books;
 #[cfg(test)]

@@ -144,11 +144,6 @@ impl Proxy {
         assert!(status.success(), "{status}: {}", self.log.lock().unwrap());
     }
 
-    /// Its process.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     pub(crate) fn said(&self) -> String {
         self.log.lock().unwrap().clone()
     }

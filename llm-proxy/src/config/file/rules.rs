@@ -15,12 +15,13 @@ pub(super) fn limits(at: &At<'_>, reading: &mut Reading<'_>) -> OwnerRules {
     let Some(mut fields) = at.fields(reading) else { return OwnerRules::default() };
     let mut of = |name| fields.at(name).map(|at| rules(&at, reading)).unwrap_or_default();
     let (key, user, team) = (of("key"), of("user"), of("team"));
+    let (org, tenant) = (of("org"), of("tenant"));
     let mut models = BTreeMap::new();
     for (name, at) in fields.at("models").map(|at| at.named(reading)).unwrap_or_default() {
         models.insert(Str::from(name), rules(&at, reading));
     }
     fields.done(reading);
-    OwnerRules { key, user, team, models }
+    OwnerRules { key, user, team, org, tenant, models }
 }
 
 fn rules(at: &At<'_>, reading: &mut Reading<'_>) -> Rules {

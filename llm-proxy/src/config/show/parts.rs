@@ -150,10 +150,12 @@ impl Priced {
 }
 
 pub(super) fn limits(limits: &OwnerRules, w: &mut Writer<'_>) {
-    for (name, of) in [("key", &limits.key), ("user", &limits.user), ("team", &limits.team)] {
+    let OwnerRules { key, user, team, org, tenant, models } = limits;
+    let owners = [("key", key), ("user", user), ("team", team), ("org", org), ("tenant", tenant)];
+    for (name, of) in owners {
         w.table(name, |w| rules(of, w));
     }
-    w.named("models", &limits.models, |w, _, of| rules(of, w));
+    w.named("models", models, |w, _, of| rules(of, w));
 }
 
 fn rules(rules: &Rules, w: &mut Writer<'_>) {
