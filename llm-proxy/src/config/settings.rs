@@ -6,7 +6,7 @@ use llm_core::Str;
 use llm_core::catalog::{Catalog, Override};
 use llm_core::money::Price;
 use llm_core::seam::Transport;
-use llm_providers::metrics::Watched;
+use llm_providers::metrics::quota::Watched;
 use llm_providers::provider::{Kind, ProviderSettings};
 use llm_providers::settings::{Problem, Problems, Settings, VendorSettings};
 use llm_providers::stage::admit::fair::Bounds;
