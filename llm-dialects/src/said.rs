@@ -68,11 +68,11 @@ mod tests {
             of(r#"{"delta":{"content":" hi"},"logprobs":{"content":[{"a":"long, long"}]}}"#),
             1
         );
-        assert_eq!(of(r#"{"content" : "so \"much\" said, at once"}"#), 7);
+        assert_eq!(of(r#"{"content" : "so \"much\" said, at once"}"#), 8);
         assert_eq!(of(r#"{"type":"content","signature":"AAAAAAAAAAAAAAAAAAAAAAAAA"}"#), 0);
-        assert_eq!(of(r#"{"args":{"city":"Pa}ris","x":{"y":1}},"content":"a"}"#), 20 + 1);
+        assert_eq!(of(r#"{"args":{"city":"Pa}ris","x":{"y":1}},"content":"a"}"#), 23 + 1);
         assert_eq!(of(r#"{"content":"it is cut in the mid\"#), 7);
-        assert_eq!(of(r#"{"args":{"it":"is cut \"in the"#), 12);
+        assert_eq!(of(r#"{"args":{"it":"is cut \"in the"#), 11);
         assert_eq!(of(r#"{"content":null}"#), 0);
     }
 }

@@ -66,6 +66,11 @@ fn policy(change: impl FnOnce(&mut Policy)) -> Odd {
 const ALL: Caller = Caller::Reads(usize::MAX);
 
 fn rows() -> Vec<Row> {
+    [complete(), refused(), unseen(), left(), broken()].into_iter().flatten().collect()
+}
+
+/// The answer came whole.
+fn complete() -> Vec<Row> {
     let usual = Row::default;
     vec![
         Row {
@@ -106,6 +111,13 @@ fn rows() -> Vec<Row> {
             rings: (0, 1),
             ..usual()
         },
+    ]
+}
+
+/// The provider said no.
+fn refused() -> Vec<Row> {
+    let usual = Row::default;
+    vec![
         Row {
             name: "refused: 400",
             scripts: &[(OpenAi, r#"{"error": "bad_request"}"#)],
@@ -140,6 +152,13 @@ fn rows() -> Vec<Row> {
             tenant: price(READ, 40),
             ..usual()
         },
+    ]
+}
+
+/// It was sent, and the caller never saw an answer to it.
+fn unseen() -> Vec<Row> {
+    let usual = Row::default;
+    vec![
         Row {
             name: "sent, and no head ever came",
             scripts: &[(OpenAi, r#"{"cut": {"before_head": true}}"#)],
@@ -171,6 +190,13 @@ fn rows() -> Vec<Row> {
             source: Counted,
             ..usual()
         },
+    ]
+}
+
+/// The caller left.
+fn left() -> Vec<Row> {
+    let usual = Row::default;
+    vec![
         Row {
             name: "the caller left in the middle",
             scripts: &[(OpenAi, r#"{"output_tokens": 40, "chunk_ms": 1}"#)],
@@ -221,6 +247,13 @@ fn rows() -> Vec<Row> {
             source: Counted,
             ..usual()
         },
+    ]
+}
+
+/// It broke, or it is free.
+fn broken() -> Vec<Row> {
+    let usual = Row::default;
+    vec![
         Row {
             name: "the caller left before the first byte",
             scripts: &[(OpenAi, r#"{"first_byte_ms": 5000}"#)],

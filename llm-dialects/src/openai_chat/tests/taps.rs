@@ -24,7 +24,7 @@ fn facts_are_seen_and_only_our_usage_is_hidden() {
     assert_eq!(kept, [Keep::Forward, Keep::Forward, Keep::Forward, Keep::Hide, Keep::Forward]);
     assert_eq!(seen.usage.unwrap().output, 2);
     assert_eq!((seen.deltas, seen.ended), (2, true));
-    assert_eq!((seen.written, seen.guessed), (2, false));
+    assert_eq!((seen.written, seen.guessed), (2 * 14, true));
     assert_eq!(seen.finish, Some(llm_core::completion::FinishReason::Stop));
     let (kept, _) = watch(&[USAGE], false);
     assert_eq!(kept, [Keep::Forward]);
