@@ -26,9 +26,10 @@ pub(crate) struct Cli {
 }
 
 /// What to do.
-#[derive(Clone, Debug, Subcommand)]
+#[derive(Clone, Debug, Default, Subcommand)]
 pub(crate) enum Command {
     /// Serves: what is done when no command is given.
+    #[default]
     Serve,
     /// Serves simulated providers: openai, anthropic, gemini, cohere, ollama, one port each.
     ///
@@ -69,12 +70,6 @@ pub(crate) enum Import {
         #[arg(long)]
         strict: bool,
     },
-}
-
-impl Default for Command {
-    fn default() -> Self {
-        Self::Serve
-    }
 }
 
 /// Where the simulated providers listen.

@@ -52,7 +52,7 @@ pub use name::{Device, Holder, NAME_MAX, WalletId};
 pub use plan::Enrolment;
 pub use verify::{Problem, WalletAudit};
 
-/// What all wallets have in common.
+/// What all wallets have in terms.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where months begin for whoever has no plan yet: an IANA name.
@@ -111,11 +111,11 @@ pub enum NotDone {
 #[derive(Clone)]
 pub struct Wallets {
     database: Database,
-    common: Arc<Common>,
+    terms: Arc<Terms>,
 }
 
 /// What every step knows.
-pub(crate) struct Common {
+pub(crate) struct Terms {
     zone: Zone,
     zone_name: Str,
     /// The months of whoever has no plan.
@@ -134,8 +134,8 @@ impl Wallets {
         let month = Period { count: 1, length: Length::Month };
         let none = || NotZone(zone_name.to_string());
         let months = Window::new(month, Mode::Calendar, &zone).ok_or_else(none)?;
-        let common = Arc::new(Common { zone, zone_name, months, low, soon, outbox });
-        Ok(Self { database, common })
+        let terms = Arc::new(Terms { zone, zone_name, months, low, soon, outbox });
+        Ok(Self { database, terms })
     }
 }
 

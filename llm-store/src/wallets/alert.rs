@@ -9,7 +9,7 @@ use llm_core::wallet::alert::{Threshold, crossed};
 use super::line::{maybe_instant, source_word};
 use super::open::{Access, Open};
 use super::steps::{Act, Taken};
-use super::{Common, NotDone, WalletId, Wallets, funds, may_watch};
+use super::{NotDone, Terms, WalletId, Wallets, funds, may_watch};
 use crate::sql::database::{Arg, Session};
 use crate::sql::fault::Failure;
 use crate::webhooks::{CREDITS_GRANTED, CREDITS_LOW, Event, Facts};
@@ -25,7 +25,7 @@ const WATCHED: &str = "UPDATE wallet SET watched = $2 WHERE id = $1";
 pub(super) async fn tell(
     open: &Open,
     session: &mut Session<'_>,
-    common: &Common,
+    terms: &Terms,
 ) -> Result<(), Failure> {
     let instant = open.now;
     let (available, left) = (open.wallet.available(instant), funds(&open.wallet));
@@ -35,16 +35,16 @@ pub(super) async fn tell(
         if let Cause::Grant { event, source, .. } = &entry.cause {
             let told = facts(entry.left, Some(source_word(*source)));
             let key = format!("{}/{event}", open.id);
-            common.outbox.put(session, &Event::new(CREDITS_GRANTED, &key, instant, &told)?).await?;
+            terms.outbox.put(session, &Event::new(CREDITS_GRANTED, &key, instant, &told)?).await?;
         }
     }
-    if !common.outbox.wants(CREDITS_LOW) || (common.low.is_empty() && !open.watched) {
+    if !terms.outbox.wants(CREDITS_LOW) || (terms.low.is_empty() && !open.watched) {
         return Ok(());
     }
     let period = open.enrolled.period_at(instant);
-    let period = period.unwrap_or_else(|| common.months.window_at(instant));
+    let period = period.unwrap_or_else(|| terms.months.window_at(instant));
     let stored = stored(open, session).await?;
-    let mut now = if open.watched { stored.clone() } else { of_all(&common.low, &stored) };
+    let mut now = if open.watched { stored.clone() } else { of_all(&terms.low, &stored) };
     let fired = crossed(open.before, left, &mut now, period);
     for threshold in now.iter().filter(|threshold| !stored.contains(threshold)) {
         write(open.id, threshold, session).await?;
@@ -53,7 +53,7 @@ pub(super) async fn tell(
         // The entry's number: after the next crossing it is another one.
         let key = format!("{}/{}/{}", open.id, level.pieces(), open.seq);
         let told = facts(level, None);
-        common.outbox.put(session, &Event::new(CREDITS_LOW, &key, instant, &told)?).await?;
+        terms.outbox.put(session, &Event::new(CREDITS_LOW, &key, instant, &told)?).await?;
     }
     Ok(())
 }
@@ -109,10 +109,10 @@ impl Act for Watch {
         &self,
         open: &mut Open,
         session: &mut Session<'_>,
-        common: &Common,
+        terms: &Terms,
     ) -> Result<Taken<()>, Failure> {
         let stored = stored(open, session).await?;
-        let levels = self.levels.as_ref().unwrap_or(&common.low);
+        let levels = self.levels.as_ref().unwrap_or(&terms.low);
         session.run(FORGET, &[open.id.into()]).await?;
         for threshold in of_all(levels, &stored) {
             write(open.id, &threshold, session).await?;

@@ -47,7 +47,7 @@ impl Wallets {
     /// What is in a wallet; nothing at all where there is none.
     pub async fn balance(&self, of: &WalletId) -> Result<Balance, NotDone> {
         of.checked()?;
-        let soon = SignedDuration::try_from(self.common.soon).unwrap_or(SignedDuration::MAX);
+        let soon = SignedDuration::try_from(self.terms.soon).unwrap_or(SignedDuration::MAX);
         Ok(self.database.read(Look { name: of.clone(), soon }).await?)
     }
 

@@ -10,7 +10,7 @@ use super::line::{kept, maybe_instant};
 use super::name::may_be_name;
 use super::open::{Access, Open};
 use super::steps::{Act, Taken};
-use super::{Common, Done, NotDone, WalletId, Wallets};
+use super::{Done, NotDone, Terms, WalletId, Wallets};
 use crate::sql::database::{Session, Task};
 use crate::sql::fault::Failure;
 use crate::sql::row::odd;
@@ -146,7 +146,7 @@ impl Act for Redeem {
         &self,
         open: &mut Open,
         session: &mut Session<'_>,
-        _: &Common,
+        _: &Terms,
     ) -> Result<Taken<Granted>, Failure> {
         let (tenant, locking) = (open.name.tenant.clone(), session.locking());
         let Some(mut code) = find(session, &tenant, self.code, locking).await? else {

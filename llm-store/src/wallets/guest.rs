@@ -9,7 +9,7 @@ use llm_core::wallet::guest::{GuestPolicy, NoGuest, Prefix, Seen};
 
 use super::open::{Access, Open};
 use super::steps::{Act, Taken};
-use super::{Common, Device, Done, Holder, NotDone, WalletId, Wallets};
+use super::{Device, Done, Holder, NotDone, Terms, WalletId, Wallets};
 use crate::sql::database::{Session, Task};
 use crate::sql::fault::Failure;
 use crate::sql::row::odd;
@@ -70,7 +70,7 @@ impl Act for Arrive {
         &self,
         open: &mut Open,
         session: &mut Session<'_>,
-        _: &Common,
+        _: &Terms,
     ) -> Result<Taken<Self::Receipt>, Failure> {
         let now = open.now.as_microsecond();
         let (tenant, device) = (open.name.tenant.clone(), open.name.name().into_owned());

@@ -119,7 +119,7 @@ impl Wallets {
         let mut periods = Vec::new();
         let mut at = from;
         while at < to && periods.len() < MONTHS_MAX {
-            let period = self.common.months.window_at(at);
+            let period = self.terms.months.window_at(at);
             periods.push(period);
             at = period.end;
         }

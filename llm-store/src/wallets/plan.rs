@@ -9,7 +9,7 @@ use super::line::instant;
 use super::name::may_be_name;
 use super::open::{Access, Open};
 use super::steps::{Act, Taken};
-use super::{Common, NotDone, WalletId, Wallets};
+use super::{NotDone, Terms, WalletId, Wallets};
 use crate::sql::database::{Arg, Record, Session};
 use crate::sql::fault::Failure;
 use crate::sql::row::odd;
@@ -117,7 +117,7 @@ impl Act for Enrol {
         &self,
         open: &mut Open,
         session: &mut Session<'_>,
-        common: &Common,
+        terms: &Terms,
     ) -> Result<Taken<()>, Failure> {
         let monthly = self.plan.as_ref().map(|plan| plan.monthly.clone());
         if open.enrolled.monthly == monthly {
@@ -125,7 +125,7 @@ impl Act for Enrol {
         }
         if let (Some(plan), None) = (&self.plan, &open.enrolled.anchor) {
             let anchor = Anchor { since: open.now, turn: plan.turn };
-            open.enrolled.anchor = Some((anchor, common.zone_name.clone(), common.zone.clone()));
+            open.enrolled.anchor = Some((anchor, terms.zone_name.clone(), terms.zone.clone()));
         }
         open.enrolled.monthly = monthly;
         write(open, session).await?;

@@ -12,7 +12,7 @@ use llm_core::wallet::{BucketId, Cause, Source};
 use super::chain::follow;
 use super::line::{Columns, bucket_number, hold_bytes, source_word};
 use super::open::Open;
-use super::{Common, Keep, alert};
+use super::{Keep, Terms, alert};
 use crate::sql::database::{Arg, Session};
 use crate::sql::fault::Failure;
 use crate::sql::row::odd;
@@ -39,7 +39,7 @@ impl Open {
     pub(super) async fn save(
         &mut self,
         session: &mut Session<'_>,
-        common: &Common,
+        terms: &Terms,
     ) -> Result<(), Failure> {
         if self.entries.is_empty() {
             return Ok(());
@@ -54,7 +54,7 @@ impl Open {
         if session.run(HEAD, &args).await? != 1 {
             return Err(StoreError::Corrupt("a wallet was not locked".into()).into());
         }
-        alert::tell(self, session, common).await
+        alert::tell(self, session, terms).await
     }
 
     async fn write_entries(&mut self, session: &mut Session<'_>) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use llm_core::wallet::{Charge, EVENT_MAX, Grant, Granted, Refund, Refunded, Refu
 use super::line::{hold_bytes, kept};
 use super::name::may_be_name;
 use super::open::{Access, Open};
-use super::{Ask, Common, Done, Keep, NotDone, Purchase, WalletId, Wallets, save};
+use super::{Ask, Done, Keep, NotDone, Purchase, Terms, WalletId, Wallets, save};
 use crate::sql::database::{Session, Task};
 use crate::sql::fault::Failure;
 use crate::webhooks::TopUp;
@@ -31,7 +31,7 @@ pub(super) trait Act: Send + Sync + 'static {
         &self,
         open: &mut Open,
         session: &mut Session<'_>,
-        common: &Common,
+        terms: &Terms,
     ) -> impl Future<Output = Result<Taken<Self::Receipt>, Failure>> + Send;
 
     /// What it answers where there is no wallet.
@@ -43,7 +43,7 @@ pub(super) trait Act: Send + Sync + 'static {
 /// A step as a transaction.
 struct Change<A> {
     name: WalletId,
-    common: Arc<Common>,
+    terms: Arc<Terms>,
     act: A,
 }
 
@@ -55,9 +55,9 @@ impl<A: Act> Task for Change<A> {
             return Ok(Err(self.act.missing()));
         };
         open.touch(session).await?;
-        let taken = self.act.act(&mut open, session, &self.common).await?;
+        let taken = self.act.act(&mut open, session, &self.terms).await?;
         // What was due is kept, whatever became of the step.
-        open.save(session, &self.common).await?;
+        open.save(session, &self.terms).await?;
         let available = open.wallet.available(open.now);
         Ok(taken.map(|(receipt, again)| Done { receipt, again, available }))
     }
@@ -70,7 +70,7 @@ impl Wallets {
         act: A,
     ) -> Result<Done<A::Receipt>, NotDone> {
         name.checked()?;
-        let change = Change { name: name.clone(), common: Arc::clone(&self.common), act };
+        let change = Change { name: name.clone(), terms: Arc::clone(&self.terms), act };
         self.database.write(change).await?
     }
 
@@ -187,7 +187,7 @@ impl Act for Give {
         &self,
         open: &mut Open,
         session: &mut Session<'_>,
-        _: &Common,
+        _: &Terms,
     ) -> Result<Taken<Vec<Granted>>, Failure> {
         for grant in &self.grants {
             open.recall_grant(session, &grant.event).await?;
@@ -224,7 +224,7 @@ impl Act for Reserve {
         &self,
         open: &mut Open,
         session: &mut Session<'_>,
-        _: &Common,
+        _: &Terms,
     ) -> Result<Taken<HoldProof<Credits>>, Failure> {
         let Ask { hold, amount, .. } = self.ask;
         open.recall_charge(session, hold).await?;
@@ -251,7 +251,7 @@ impl Act for Settle {
         &self,
         open: &mut Open,
         session: &mut Session<'_>,
-        _: &Common,
+        _: &Terms,
     ) -> Result<Taken<Charge>, Failure> {
         open.recall_charge(session, self.hold).await?;
         let step = open.wallet.settle(self.hold, self.actual, open.now);
@@ -271,7 +271,7 @@ impl Act for GiveBack {
         &self,
         open: &mut Open,
         session: &mut Session<'_>,
-        _: &Common,
+        _: &Terms,
     ) -> Result<Taken<Refunded>, Failure> {
         open.recall_refund(session, &self.refund.event).await?;
         open.recall_charge(session, self.refund.charge).await?;
@@ -300,7 +300,7 @@ impl Act for Rekeep {
         &self,
         open: &mut Open,
         session: &mut Session<'_>,
-        _: &Common,
+        _: &Terms,
     ) -> Result<Taken<()>, Failure> {
         if open.wallet.hold(self.hold).is_none() {
             open.recall_charge(session, self.hold).await?;
