@@ -67,7 +67,7 @@ async fn load(
         let hold = HoldId(number);
         let line = Line { account: key(number), limit: Some(Money(1 << 40)) };
         ledger.reserve(hold, &[line], Money(100)).await.unwrap();
-        ledger.dispatch(hold).unwrap();
+        ledger.dispatch(hold, Money(0)).unwrap();
         ledger.watermark(hold, Money(1)).unwrap();
         tokio::task::yield_now().await;
         let (tenant, operator) = (price(number), Money(0));

@@ -41,6 +41,7 @@ pub(crate) fn call(number: u128, micros: i64, seed: u64) -> CallRecord {
         tenant: TenantId(Str::from(format!("t{}", user % 2))),
         user: (user > 0).then(|| UserId(Str::from(format!("user{user}")))),
         team: (user > 1).then(|| TeamId(Str::from("team"))),
+        org: None,
         scope: Scope::all(),
     };
     let outcome = match pick(8, 6) {
