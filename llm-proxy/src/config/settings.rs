@@ -47,12 +47,13 @@ impl Config {
             overrides: self.overrides(),
             rules: self.limits.clone(),
             content: self.content.clone(),
-            watched: self.watched(),
+            watched: Watched::default(),
         })
     }
 
-    /// Whose quotas metrics show: those whose names stand in the configuration.
-    fn watched(&self) -> Watched {
+    /// Whose quotas metrics show: those whose names stand in the configuration. Not a part of the
+    /// settings above, since only what runs can watch.
+    pub(crate) fn watched(&self) -> Watched {
         let zone = &self.server.time_zone.1;
         let grants = self.keys.iter().map(|key| Arc::new(key.grant(zone)));
         Watched { grants: grants.collect(), plans: self.plans.values().cloned().collect() }

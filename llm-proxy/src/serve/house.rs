@@ -66,6 +66,7 @@ impl House {
         }
         let gateway = gateway
             .settings(settings)
+            .watched(config.watched())
             .bounds(config.bounds())
             .cache_bytes(config.server.cache_max)
             .ledger(store.ledger())
