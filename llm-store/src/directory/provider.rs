@@ -23,6 +23,8 @@ use crate::sql::row::odd;
 
 /// All providers' pools together; each is read when the gateway starts.
 const KEYS_MAX: i64 = 4_096;
+/// No provider's key is longer, service accounts with their certificates included.
+const KEY_BYTES_MAX: usize = 64 << 10;
 /// Rows that are sealed anew in one transaction: a millisecond of everybody's time.
 const BATCH: i64 = 64;
 
@@ -107,6 +109,9 @@ impl ProviderKeys {
         name: Str,
         secret: Secret<Vec<u8>>,
     ) -> Result<ProviderKey, NotDone> {
+        if secret.expose().len() > KEY_BYTES_MAX {
+            return Err(NotDone::Sealed(SealError::TooLong));
+        }
         let (sealer, fresh) = (self.sealer.clone(), Arc::clone(&self.fresh));
         self.directory.change(Put { vendor, name, secret, sealer, fresh }).await
     }
