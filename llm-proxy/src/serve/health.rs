@@ -12,6 +12,13 @@ use super::house::House;
 struct Ready {
     status: &'static str,
     ledger: LedgerReady,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redis: Option<RedisReady>,
+}
+
+#[derive(Serialize)]
+struct RedisReady {
+    degraded: bool,
 }
 
 #[derive(Serialize)]
@@ -35,11 +42,12 @@ pub(crate) fn liveness() -> Response<Body> {
 pub(crate) fn readiness(house: &House) -> Response<Body> {
     let state = house.store.state();
     let known = state.unwrap_or_default();
+    let redis = house.shared.as_ref().map(|s| RedisReady { degraded: s.is_degraded() });
     let (status, code) = if house.is_draining() {
         ("draining", StatusCode::SERVICE_UNAVAILABLE)
     } else if known.fenced {
         ("fenced", StatusCode::SERVICE_UNAVAILABLE)
-    } else if known.degraded {
+    } else if known.degraded || redis.as_ref().is_some_and(|redis| redis.degraded) {
         ("degraded", StatusCode::OK)
     } else {
         ("ready", StatusCode::OK)
@@ -53,6 +61,6 @@ pub(crate) fn readiness(house: &House) -> Response<Body> {
         lag_ms: u64::try_from(known.lag.as_millis()).unwrap_or(u64::MAX),
         reclaimed: known.reclaimed,
     };
-    let body = serde_json::to_vec(&Ready { status, ledger }).unwrap_or_default();
+    let body = serde_json::to_vec(&Ready { status, ledger, redis }).unwrap_or_default();
     json(code, body)
 }
