@@ -4,7 +4,6 @@
 //! need not be asked. Deliberately absent: keys of the configuration, which are changed there.
 
 use std::process::ExitCode;
-use std::slice;
 
 use jiff::Timestamp;
 use llm_core::Str;
@@ -119,7 +118,7 @@ struct Line<'k> {
     plan: Option<&'k str>,
     limits: Vec<String>,
     models: Vec<&'k str>,
-    created_at: Timestamp,
+    created_at: String,
     /// Why it does not work; null as long as it does.
     closed: Option<String>,
 }
@@ -130,7 +129,7 @@ async fn list(directory: &SqlDirectory) -> Done {
     loop {
         let page = directory.tenants(behind, PAGE_MAX).await.map_err(|why| why.to_string())?;
         for tenant in &page.items {
-            listed(directory, &tenant.id.tenant).await?;
+            listed(directory, &tenant.draft.id.tenant).await?;
         }
         behind = page.next;
         if behind.is_none() {
@@ -170,7 +169,7 @@ fn line(entry: &KeyEntry, now: Timestamp) -> Line<'_> {
         plan: about.plan.as_deref(),
         limits: record.rights.limits.iter().map(ToString::to_string).collect(),
         models: record.rights.models.models.iter().map(|model| &**model).collect(),
-        created_at: record.created_at,
+        created_at: record.created_at.to_string(),
         closed: record.open(now).err().map(|why| why.to_string()),
     }
 }

@@ -97,3 +97,6 @@ impl fmt::Debug for Shared {
         f.debug_struct("Shared").field("redis", &self.redis).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! Replicas that share limits through Redis, and go on without it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use llm_sim::upstream::Vendor;
+use llm_sim::{Options, Simulator};
+
+use crate::client::{ask, client, get};
+use crate::proxy::{Key, Place, Proxy, sqlite};
+use crate::redis_server::{Server, free_port};
+
+const FIVE: Key =
+    Key { name: "five", key: "sk-five-0123456789abcdef0123456789", limit: "5/minute" };
+const MANY: Key =
+    Key { name: "many", key: "sk-many-0123456789abcdef0123456789", limit: "100000/minute" };
+const BODY: &str = r#"{"model":"plain","messages":[{"role":"user","content":"hi"}]}"#;
+const CALLS: usize = 40;
+/// How long a state may take to be seen.
+const SEEN_MAX: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
+
+async fn simulator() -> Simulator {
+    Simulator::start(Options { port_base: 0, ..Options::default() }).await.unwrap()
+}
+
+fn place(simulator: &Simulator, redis: &str) -> Place {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, at) = (sqlite(folder.path()), simulator.base_url(Vendor::OpenAi));
+    let redis = Some(redis.to_owned());
+    Place { keys: vec![FIVE, MANY], redis, ..Place::new(folder, store, at) }
+}
+
+/// Waits until readiness says so of Redis.
+async fn becomes(proxy: &Proxy, degraded: bool) {
+    let seen = async {
+        loop {
+            let ready = get(proxy.address, "/health/readiness", "").await;
+            if ready["redis"]["degraded"] == degraded {
+                assert_eq!(ready["status"], if degraded { "degraded" } else { "ready" });
+                return;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    assert!(tokio::time::timeout(SEEN_MAX, seen).await.is_ok(), "degraded is not {degraded}");
+}
+
+/// A window of a minute must not turn while it is counted in.
+async fn early_in_a_minute() {
+    #[expect(clippy::disallowed_methods, reason = "Redis counts by the time that really passes")]
+    let now = std::time::SystemTime::now();
+    let second = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() % 60;
+    if second > 45 {
+        tokio::time::sleep(Duration::from_secs(61 - second)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_replicas_admit_together_what_one_limit_allows() {
+    let Some(server) = Server::start() else { return };
+    let simulator = simulator().await;
+    let places = [place(&simulator, &server.url()), place(&simulator, &server.url())];
+    let proxies = places.each_ref().map(|place| Proxy::start(place, None).unwrap());
+    for proxy in &proxies {
+        becomes(proxy, false).await;
+    }
+    early_in_a_minute().await;
+    let client = client();
+    let calls: Vec<_> = (0..CALLS)
+        .map(|number| {
+            let (client, proxy) = (client.clone(), proxies[number % 2].address);
+            tokio::spawn(async move { ask(&client, proxy, FIVE.key, BODY.to_owned()).await })
+        })
+        .collect();
+    let mut came = BTreeMap::new();
+    for call in calls {
+        *came.entry(call.await.unwrap().unwrap().status().as_u16()).or_insert(0) += 1;
+    }
+    assert_eq!(came, BTreeMap::from([(200, 5), (429, CALLS - 5)]));
+    proxies.into_iter().for_each(Proxy::stop);
+    simulator.shutdown().await;
+}
+
+/// How many scripts the server has run.
+fn scripts(server: &Server) -> u64 {
+    let stats: String = server.ask(&["INFO", "commandstats"]);
+    let line = stats.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
+    line.map_or(0, |rest| rest.split(',').next().unwrap().parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_stands_still_fails_no_call_and_is_used_again() {
+    let Some(server) = Server::start() else { return };
+    let simulator = simulator().await;
+    let place = place(&simulator, &server.url());
+    let proxy = Proxy::start(&place, None).unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let callers: Vec<_> = (0..4)
+        .map(|_| {
+            let (client, address, over) = (client(), proxy.address, Arc::clone(&over));
+            tokio::spawn(async move {
+                let mut calls = 0;
+                while !over.load(Ordering::Relaxed) {
+                    let answer = ask(&client, address, MANY.key, BODY.to_owned()).await.unwrap();
+                    assert_eq!(answer.status(), 200, "{:?}", answer.body());
+                    calls += 1;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                calls
+            })
+        })
+        .collect();
+    becomes(&proxy, false).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(scripts(&server) > 0, "it is counted with");
+    server.stop();
+    becomes(&proxy, true).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    server.go_on();
+    becomes(&proxy, false).await;
+    let before = scripts(&server);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(scripts(&server) > before, "it is counted with again");
+    over.store(true, Ordering::Relaxed);
+    let mut calls = 0;
+    for caller in callers {
+        calls += caller.await.unwrap();
+    }
+    println!("{calls} calls, none failed; {}", proxy.said().lines().count());
+    proxy.stop();
+    simulator.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_starts_without_its_redis() {
+    let simulator = simulator().await;
+    let place = place(&simulator, &format!("redis://127.0.0.1:{}/0", free_port()));
+    let proxy = Proxy::start(&place, None).unwrap();
+    becomes(&proxy, true).await;
+    assert!(proxy.said().contains("starting without it"), "{}", proxy.said());
+    let mut came = BTreeMap::new();
+    early_in_a_minute().await;
+    for _ in 0..CALLS {
+        let answer = ask(&client(), proxy.address, FIVE.key, BODY.to_owned()).await.unwrap();
+        *came.entry(answer.status().as_u16()).or_insert(0) += 1;
+    }
+    // Its own part of the limit: half of five, and no more.
+    assert_eq!(came, BTreeMap::from([(200, 2), (429, CALLS - 2)]));
+    proxy.stop();
+    simulator.shutdown().await;
+}
