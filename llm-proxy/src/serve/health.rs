@@ -2,6 +2,7 @@
 //! mends neither a store that is away nor a process that is about to end.
 
 use http::{Response, StatusCode};
+use llm_store::redis::Tally;
 use serde::Serialize;
 
 use super::body::Body;
@@ -19,6 +20,8 @@ struct Ready {
 #[derive(Serialize)]
 struct RedisReady {
     degraded: bool,
+    failures: u64,
+    outages: u64,
 }
 
 #[derive(Serialize)]
@@ -42,7 +45,10 @@ pub(crate) fn liveness() -> Response<Body> {
 pub(crate) fn readiness(house: &House) -> Response<Body> {
     let state = house.store.state();
     let known = state.unwrap_or_default();
-    let redis = house.shared.as_ref().map(|s| RedisReady { degraded: s.is_degraded() });
+    let redis = house.shared.as_ref().map(|shared| {
+        let Tally { failures, outages, .. } = shared.tally();
+        RedisReady { degraded: shared.is_degraded(), failures, outages }
+    });
     let (status, code) = if house.is_draining() {
         ("draining", StatusCode::SERVICE_UNAVAILABLE)
     } else if known.fenced {

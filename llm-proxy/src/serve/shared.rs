@@ -15,7 +15,7 @@ use llm_core::principal::KeyId;
 use llm_core::seam::Clock;
 use llm_providers::builder::GatewayBuilder;
 use llm_store::directory::{KnownKeys, SqlDirectory, Told};
-use llm_store::redis::{Redis, Settings, State};
+use llm_store::redis::{Redis, Settings, State, Tally};
 use tokio::sync::mpsc;
 
 use super::store::NotOpened;
@@ -72,6 +72,11 @@ impl Shared {
             tracing::warn!("other replicas are not told of changed keys: they look every second");
         }
         tokio::spawn(publish(self.redis.clone(), changed));
+    }
+
+    /// What happened so far.
+    pub(super) fn tally(&self) -> Tally {
+        self.redis.tally()
     }
 
     /// Whether it does without Redis now.

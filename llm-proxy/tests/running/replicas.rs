@@ -30,7 +30,11 @@ fn place(simulator: &Simulator, redis: &str) -> Place {
     let folder = tempfile::tempdir().unwrap();
     let (store, at) = (sqlite(folder.path()), simulator.base_url(Vendor::OpenAi));
     let redis = Some(redis.to_owned());
-    Place { keys: vec![FIVE, MANY], redis, ..Place::new(folder, store, at) }
+    Place {
+        keys: FIVES.into_iter().chain([MANY]).collect(),
+        redis,
+        ..Place::new(folder, store, at)
+    }
 }
 
 /// Waits until readiness says so of Redis.
@@ -58,30 +62,54 @@ async fn early_in_a_minute() {
     }
 }
 
+/// How often Redis was late or away for these.
+async fn failures(proxies: &[Proxy]) -> u64 {
+    let mut failures = 0;
+    for proxy in proxies {
+        let ready = get(proxy.address, "/health/readiness", "").await;
+        failures += ready["redis"]["failures"].as_u64().unwrap();
+    }
+    failures
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_replicas_admit_together_what_one_limit_allows() {
     let Some(server) = Server::start() else { return };
     let simulator = simulator().await;
     let places = [place(&simulator, &server.url()), place(&simulator, &server.url())];
     let proxies = places.each_ref().map(|place| Proxy::start(place, None).unwrap());
-    for proxy in &proxies {
-        becomes(proxy, false).await;
-    }
-    early_in_a_minute().await;
     let client = client();
-    let calls: Vec<_> = (0..CALLS)
-        .map(|number| {
-            let (client, proxy) = (client.clone(), proxies[number % 2].address);
-            tokio::spawn(async move { ask(&client, proxy, FIVE.key, BODY.to_owned()).await })
-        })
-        .collect();
-    let mut came = BTreeMap::new();
-    for call in calls {
-        *came.entry(call.await.unwrap().unwrap().status().as_u16()).or_insert(0) += 1;
+    // On a machine that is busy otherwise Redis may be late, and then each replica counts alone for
+    // that call: such a round says nothing. Each has a key, and so a limit, of its own.
+    for key in FIVES {
+        for proxy in &proxies {
+            becomes(proxy, false).await;
+            let warm = ask(&client, proxy.address, MANY.key, BODY.to_owned()).await.unwrap();
+            assert_eq!(warm.status(), 200);
+        }
+        early_in_a_minute().await;
+        let before = failures(&proxies).await;
+        let mut came = BTreeMap::new();
+        for _ in 0..CALLS / 4 {
+            let calls = [0, 1, 0, 1].map(|number| {
+                let (client, proxy) = (client.clone(), proxies[number].address);
+                tokio::spawn(async move { ask(&client, proxy, key.key, BODY.to_owned()).await })
+            });
+            for call in calls {
+                let status = call.await.unwrap().unwrap().status().as_u16();
+                *came.entry(status).or_insert(0) += 1;
+            }
+        }
+        if failures(&proxies).await > before {
+            println!("{}: Redis was late, {came:?}", key.name);
+            continue;
+        }
+        assert_eq!(came, BTreeMap::from([(200, 5), (429, CALLS - 5)]));
+        proxies.into_iter().for_each(Proxy::stop);
+        simulator.shutdown().await;
+        return;
     }
-    assert_eq!(came, BTreeMap::from([(200, 5), (429, CALLS - 5)]));
-    proxies.into_iter().for_each(Proxy::stop);
-    simulator.shutdown().await;
+    panic!("Redis was late in every round");
 }
 
 /// How many scripts the server has run.
@@ -144,7 +172,7 @@ async fn a_proxy_starts_without_its_redis() {
     let mut came = BTreeMap::new();
     early_in_a_minute().await;
     for _ in 0..CALLS {
-        let answer = ask(&client(), proxy.address, FIVE.key, BODY.to_owned()).await.unwrap();
+        let answer = ask(&client(), proxy.address, FIVES[0].key, BODY.to_owned()).await.unwrap();
         *came.entry(answer.status().as_u16()).or_insert(0) += 1;
     }
     // Its own part of the limit: half of five, and no more.
