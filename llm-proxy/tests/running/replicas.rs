@@ -12,8 +12,14 @@ use crate::client::{ask, client, get};
 use crate::proxy::{Key, Place, Proxy, sqlite};
 use crate::redis_server::{Server, free_port};
 
-const FIVE: Key =
-    Key { name: "five", key: "sk-five-0123456789abcdef0123456789", limit: "5/minute" };
+/// One for each round.
+const FIVES: [Key; 5] = [
+    Key { name: "five_1", key: "sk-five-1-0123456789abcdef0123456789", limit: "5/minute" },
+    Key { name: "five_2", key: "sk-five-2-0123456789abcdef0123456789", limit: "5/minute" },
+    Key { name: "five_3", key: "sk-five-3-0123456789abcdef0123456789", limit: "5/minute" },
+    Key { name: "five_4", key: "sk-five-4-0123456789abcdef0123456789", limit: "5/minute" },
+    Key { name: "five_5", key: "sk-five-5-0123456789abcdef0123456789", limit: "5/minute" },
+];
 const MANY: Key =
     Key { name: "many", key: "sk-many-0123456789abcdef0123456789", limit: "100000/minute" };
 const BODY: &str = r#"{"model":"plain","messages":[{"role":"user","content":"hi"}]}"#;
