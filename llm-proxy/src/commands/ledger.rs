@@ -1,7 +1,7 @@
 //! `llm-proxy ledger verify`: whether what is stored of money adds up.
 //!
-//! It reads the store alone and takes nothing from a proxy that runs beside it: what that has leased
-//! is open here until it is carried to the store.
+//! It reads the store alone and asks no proxy that runs beside it: what that has leased is open
+//! here until it is carried to the store.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! What replicas have in common through Redis: windows, answers, and word of keys that have changed.
+//! What replicas share through Redis: windows, answers, and word of keys that have changed.
 //!
 //! The actors are the *Redis*, which the gateway counts and remembers with for as long as it
 //! answers, the *listener* (hears what other replicas have changed) and the *publisher* (tells them

@@ -96,7 +96,8 @@ pub(crate) async fn open(given: &config::Store, clock: Arc<dyn Clock>) -> Result
     Ok(Store { kind, clock })
 }
 
-/// Opens the database alone, beside whoever serves from it; `None` where nothing outlasts a process.
+/// Opens the database alone, beside whoever serves from it; `None` where nothing outlasts a
+/// process.
 pub(crate) async fn database(
     given: &config::Store,
     clock: Arc<dyn Clock>,
