@@ -4,6 +4,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use llm_core::quota::{Limit, Quantity};
+
+use crate::config::resolve::Asked;
 
 /// An LLM gateway: one API in front of many providers.
 #[derive(Debug, Parser)]
@@ -23,6 +26,19 @@ pub(crate) struct Cli {
     pub(crate) data: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+impl Cli {
+    /// What it says of the configuration.
+    pub(crate) fn asked(&self) -> Asked {
+        Asked {
+            config: self.config.clone(),
+            host: self.host,
+            port: self.port,
+            data: self.data.clone(),
+            ollama: None,
+        }
+    }
 }
 
 /// What to do.
@@ -54,9 +70,93 @@ pub(crate) enum Command {
         #[arg(long, value_name = "NAME")]
         key: Option<String>,
     },
+    /// Makes, lists and revokes virtual keys, beside a running proxy or without one.
+    #[command(subcommand)]
+    Key(Key),
+    /// Looks at what the store says of money.
+    #[command(subcommand)]
+    Ledger(Ledger),
+    /// Copies the store and this machine's journal into a new folder, while calls run.
+    Backup {
+        /// The folder, which must not exist yet.
+        #[arg(value_name = "PATH")]
+        to: PathBuf,
+    },
+    /// Puts a backup in the place of what is stored, if no process uses that. Nothing is deleted:
+    /// what was there is put aside.
+    Restore {
+        /// The folder of the backup.
+        #[arg(value_name = "PATH")]
+        from: PathBuf,
+    },
     /// Turns another gateway's configuration into one of ours.
     #[command(subcommand)]
     Import(Import),
+}
+
+/// What to do with virtual keys.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Makes a key: its text on standard output, this once; its id on standard error.
+    Create(NewKey),
+    /// Lists all keys, one line of JSON for each.
+    List,
+    /// Ends a key for good.
+    Revoke {
+        /// Its id, as it is listed.
+        id: String,
+    },
+}
+
+/// A key that somebody would like to have.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NewKey {
+    /// What people call it.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// How much it may spend: $20/month.
+    #[arg(long, value_name = "MONEY/PERIOD", value_parser = budget)]
+    pub(crate) budget: Option<Limit>,
+    /// How often, or with how many tokens, it may be used: 600/minute, 1M tokens/day. Again for
+    /// another one.
+    #[arg(long = "limit", value_name = "LIMIT", value_parser = limit)]
+    pub(crate) limits: Vec<Limit>,
+    /// A model that it may use, or a pattern of models: gpt-*. Again for another one; unless said,
+    /// all of them.
+    #[arg(long = "model", value_name = "MODEL")]
+    pub(crate) models: Vec<String>,
+    /// Whose it is.
+    #[arg(long)]
+    pub(crate) user: Option<String>,
+    /// What it is sold.
+    #[arg(long)]
+    pub(crate) plan: Option<String>,
+}
+
+fn budget(text: &str) -> Result<Limit, String> {
+    let limit: Limit = text.parse().map_err(|error| format!("{error}"))?;
+    match limit.quantity {
+        Quantity::Money(_) => Ok(limit),
+        Quantity::Requests(_) | Quantity::Tokens(_) | Quantity::Credits(_) => {
+            Err("a budget is money for a time: $20/month".to_owned())
+        }
+    }
+}
+
+fn limit(text: &str) -> Result<Limit, String> {
+    let limit: Limit = text.parse().map_err(|error| format!("{error}"))?;
+    match limit.quantity {
+        Quantity::Requests(_) | Quantity::Tokens(_) | Quantity::Money(_) => Ok(limit),
+        Quantity::Credits(_) => Err("credits belong to users, and limit no key".to_owned()),
+    }
+}
+
+/// What to do with the ledger.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum Ledger {
+    /// Recomputes every balance from its entries, and says what differs as JSON; ends with 1 when
+    /// an account breaks a law.
+    Verify,
 }
 
 /// Whose configuration.
@@ -108,5 +208,19 @@ mod tests {
         let cli = Cli::parse_from(["llm-proxy", "simulate", "--port-base", "9", "--host", "::1"]);
         let Some(Command::Simulate(wanted)) = cli.command else { panic!("no command") };
         assert_eq!((wanted.port_base, cli.host), (9, "::1".parse().ok()));
+    }
+
+    #[test]
+    fn a_key_is_asked_for_with_its_limits() {
+        let line = ["llm-proxy", "key", "create", "--name", "app", "--budget", "$20/month"];
+        let more = ["--limit", "600/minute", "--limit", "1M tokens/day", "--model", "gpt-*"];
+        let cli = Cli::parse_from(line.into_iter().chain(more));
+        let Some(Command::Key(Key::Create(asked))) = cli.command else { panic!("no command") };
+        assert_eq!(asked.budget.map(|limit| limit.to_string()).as_deref(), Some("$20/month"));
+        assert_eq!((asked.limits.len(), asked.models), (2, vec!["gpt-*".to_owned()]));
+        for wrong in [["--budget", "600/minute"], ["--limit", "20 credits/day"], ["--limit", "x"]] {
+            let line = ["llm-proxy", "key", "create", "--name", "app"];
+            assert!(Cli::try_parse_from(line.into_iter().chain(wrong)).is_err(), "{wrong:?}");
+        }
     }
 }

@@ -25,6 +25,7 @@ pub(crate) mod tree;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,6 +113,8 @@ pub(crate) struct Store {
     pub(crate) place: StorePlace,
     /// What replicas share.
     pub(crate) redis: Option<Hidden>,
+    /// How many processes share it: each lets in its part of a limit when Redis does not answer.
+    pub(crate) replicas: NonZeroU32,
     /// When a write counts as kept.
     pub(crate) durability: Durability,
     /// Where files go that are this process's own: its journal, its seals.
@@ -200,8 +203,8 @@ pub(crate) struct FixedKey {
     pub(crate) unlimited: bool,
 }
 
-/// All keys of a configuration belong to one tenant.
-const TENANT: TenantId = TenantId(Str::from_static("default"));
+/// All keys of a configuration and of the command line belong to one tenant.
+pub(crate) const TENANT: TenantId = TenantId(Str::from_static("default"));
 
 impl FixedKey {
     /// What it gives whoever shows it.

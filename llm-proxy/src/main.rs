@@ -15,7 +15,7 @@ mod serve;
 mod simulate;
 mod start;
 
-use cli::{Cli, Command, Import};
+use cli::{Cli, Command, Import, Ledger};
 
 /// Wrong usage, or a configuration that cannot be served.
 const EXIT_USAGE: u8 = 2;
@@ -35,6 +35,10 @@ fn main() -> ExitCode {
         Command::Check => commands::check(cli.config),
         Command::Diff { against } => commands::diff(cli.config, against),
         Command::Explain { model, key } => commands::explain(cli.config, &model, key.as_deref()),
+        Command::Key(wanted) => runtime.block_on(commands::key(cli.asked(), wanted)),
+        Command::Ledger(Ledger::Verify) => runtime.block_on(commands::verify(cli.asked())),
+        Command::Backup { to } => runtime.block_on(commands::back_up(cli.asked(), &to)),
+        Command::Restore { from } => runtime.block_on(commands::restore(cli.asked(), &from)),
         Command::Import(Import::Litellm { file, strict }) => commands::litellm(&file, strict),
     };
     match done {

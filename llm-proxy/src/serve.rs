@@ -12,7 +12,7 @@ mod body;
 mod call;
 mod controls;
 mod door;
-mod first;
+pub(crate) mod first;
 mod heads;
 mod health;
 mod house;
@@ -20,7 +20,8 @@ mod keys;
 mod listen;
 mod models;
 mod scrape;
-mod store;
+mod shared;
+pub(crate) mod store;
 mod tongue;
 mod upload;
 

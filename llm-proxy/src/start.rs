@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use crate::cli::Cli;
 use crate::config::Config;
 use crate::config::reference::Process;
-use crate::config::resolve::{Asked, resolve};
+use crate::config::resolve::resolve;
 use crate::serve;
 
 /// What is logged unless `LLM_PROXY_LOG` says otherwise.
@@ -17,14 +17,7 @@ const LOG_USUAL: &str = "info";
 
 /// Serves until somebody stops it. The message of a failure is meant for the person who typed.
 pub(crate) async fn serve(cli: &Cli) -> Result<(), String> {
-    let asked = Asked {
-        config: cli.config.clone(),
-        host: cli.host,
-        port: cli.port,
-        data: cli.data.clone(),
-        ollama: None,
-    };
-    let resolved = resolve(&asked, &Process).map_err(|report| format!("\n{report}"))?;
+    let resolved = resolve(&cli.asked(), &Process).map_err(|report| format!("\n{report}"))?;
     logged();
     for line in resolved.report.to_string().lines().filter(|line| !line.is_empty()) {
         tracing::warn!("{line}");

@@ -7,6 +7,7 @@
 mod first;
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use llm_core::secret::Secret;
@@ -200,7 +201,8 @@ fn whole_store(
         }
     };
     let redis = file.redis.or_else(|| redis(around));
-    Store { place, redis, durability: file.durability.unwrap_or_default(), data }
+    let replicas = file.replicas.unwrap_or(NonZeroU32::MIN);
+    Store { place, redis, replicas, durability: file.durability.unwrap_or_default(), data }
 }
 
 /// A Redis as the environment names it: by its address, or in parts.

@@ -5,6 +5,7 @@
 
 mod parts;
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use llm_core::quota::Plan;
@@ -254,6 +255,9 @@ impl Store {
         }
         if let Some(redis) = &self.redis {
             w.secret("redis", redis);
+        }
+        if self.replicas > NonZeroU32::MIN {
+            w.number("replicas", self.replicas);
         }
         match self.durability {
             Durability::Process => {}

@@ -3,7 +3,7 @@
 //!
 //! The admin key is shown once, on the terminal that started the process, and kept as a print.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use llm_core::secret::Secret;
 use llm_core::store::KeyHash;
@@ -35,7 +35,7 @@ impl Secrets {
     pub(super) fn open(config: &Config) -> Result<Self, NotOpened> {
         let data = &config.store.data;
         make(data)?;
-        let peppers = peppers(&data.join(PEPPER))?;
+        let peppers = peppers(data)?;
         if let Some(named) = &config.server.admin_key {
             let print = peppers.print(named.secret.expose());
             let admin = AdminKey::new(peppers.clone(), print);
@@ -58,9 +58,16 @@ impl Secrets {
     }
 }
 
-fn peppers(path: &Path) -> Result<Peppers, NotOpened> {
-    let text = secrets::kept(path, secrets::base64::<32>).map_err(|error| at(path, error))?;
-    Peppers::parse(&Secret::new(text)).map_err(|_| odd(path))
+/// What prints of keys are made with, found in the folder of this process or made there.
+pub(crate) fn peppers(data: &Path) -> Result<Peppers, NotOpened> {
+    let path = pepper_path(data);
+    let text = secrets::kept(&path, secrets::base64::<32>).map_err(|error| at(&path, error))?;
+    Peppers::parse(&Secret::new(text)).map_err(|_| odd(&path))
+}
+
+/// Where they are written.
+pub(crate) fn pepper_path(data: &Path) -> PathBuf {
+    data.join(PEPPER)
 }
 
 fn odd(path: &Path) -> NotOpened {

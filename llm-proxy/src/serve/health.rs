@@ -2,6 +2,7 @@
 //! mends neither a store that is away nor a process that is about to end.
 
 use http::{Response, StatusCode};
+use llm_store::redis::Tally;
 use serde::Serialize;
 
 use super::body::Body;
@@ -12,6 +13,15 @@ use super::house::House;
 struct Ready {
     status: &'static str,
     ledger: LedgerReady,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redis: Option<RedisReady>,
+}
+
+#[derive(Serialize)]
+struct RedisReady {
+    degraded: bool,
+    failures: u64,
+    outages: u64,
 }
 
 #[derive(Serialize)]
@@ -35,11 +45,15 @@ pub(crate) fn liveness() -> Response<Body> {
 pub(crate) fn readiness(house: &House) -> Response<Body> {
     let state = house.store.state();
     let known = state.unwrap_or_default();
+    let redis = house.shared.as_ref().map(|shared| {
+        let Tally { failures, outages, .. } = shared.tally();
+        RedisReady { degraded: shared.is_degraded(), failures, outages }
+    });
     let (status, code) = if house.is_draining() {
         ("draining", StatusCode::SERVICE_UNAVAILABLE)
     } else if known.fenced {
         ("fenced", StatusCode::SERVICE_UNAVAILABLE)
-    } else if known.degraded {
+    } else if known.degraded || redis.as_ref().is_some_and(|redis| redis.degraded) {
         ("degraded", StatusCode::OK)
     } else {
         ("ready", StatusCode::OK)
@@ -53,6 +67,6 @@ pub(crate) fn readiness(house: &House) -> Response<Body> {
         lag_ms: u64::try_from(known.lag.as_millis()).unwrap_or(u64::MAX),
         reclaimed: known.reclaimed,
     };
-    let body = serde_json::to_vec(&Ready { status, ledger }).unwrap_or_default();
+    let body = serde_json::to_vec(&Ready { status, ledger, redis }).unwrap_or_default();
     json(code, body)
 }

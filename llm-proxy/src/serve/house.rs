@@ -21,6 +21,7 @@ use crate::config::{Config, Provider};
 
 use super::first::Secrets;
 use super::keys::{AdminKey, Keys};
+use super::shared::{self, Shared};
 use super::store::{self, NotOpened, Store};
 
 /// A running proxy.
@@ -43,6 +44,8 @@ pub(crate) struct House {
     pub(crate) registry: Registry,
     /// What outlasts it.
     pub(crate) store: Store,
+    /// What it has in common with other replicas.
+    pub(crate) shared: Option<Shared>,
     draining: AtomicBool,
 }
 
@@ -59,10 +62,14 @@ impl House {
         let fixed: Vec<_> = fixed.collect();
         let settings = config.settings(&ways).map_err(NotOpened::Problems)?;
         let store = store::open(&config.store, Arc::clone(&clock)).await?;
+        let shared = shared::open(config, Arc::clone(&clock)).await?;
         let registry = Registry::new();
         let mut gateway = Gateway::builder();
         if let Some(database) = store.database() {
             gateway = gateway.log(Arc::new(Requests::new(database.clone(), zone.clone())));
+        }
+        if let Some(shared) = &shared {
+            gateway = shared.lend(gateway);
         }
         let gateway = gateway
             .settings(settings)
@@ -78,7 +85,11 @@ impl House {
         let known = store.database().map(|database| {
             let plans = config.plans.values().map(|plan| Plan::clone(plan)).collect();
             let directory = SqlDirectory::new(database.clone(), zone.clone(), plans);
-            KnownKeys::of(&directory, Arc::clone(&clock), Bounds::default())
+            let known = KnownKeys::of(&directory, Arc::clone(&clock), Bounds::default());
+            if let Some(shared) = &shared {
+                shared.tell(&directory, &known);
+            }
+            known
         });
         if let Some(known) = known.clone() {
             // It ends with the runtime: what it reads is of no use to anybody then.
@@ -95,6 +106,7 @@ impl House {
             started: started.as_secs(),
             registry,
             store,
+            shared,
             draining: AtomicBool::new(false),
         })
     }

@@ -16,8 +16,10 @@ use llm_core::store::vault::Vault;
 use llm_core::store::{Audit, Ledger, StoreError};
 use llm_providers::ledger::MemoryLedger;
 use llm_providers::settings::Problems;
+use llm_store::backup::JournalPlace;
 use llm_store::journal::{self, Durability, Journal};
 use llm_store::lease::{self, Ground, Interrupted, LeasedLedger, LedgerState, Started};
+use llm_store::redis::NotRedis;
 use llm_store::sql::postgres::{self, PostgresVault};
 use llm_store::sql::sqlite::{self, SqliteVault};
 use llm_store::sql::{self, Database};
@@ -31,6 +33,8 @@ use crate::secrets;
 const CLOSE_MAX: Duration = Duration::from_secs(10);
 /// Bytes of a replica's name, which is drawn once and kept in its folder.
 const NAME_BYTES: usize = 8;
+/// The journal's folder.
+const JOURNAL: &str = "journal";
 
 /// Why the house was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +58,9 @@ pub(crate) enum NotOpened {
         /// Why.
         why: sql::NotOpened,
     },
+    /// What replicas share was not opened: a Redis that does not answer is no such thing.
+    #[error("store.redis: {0}")]
+    Redis(NotRedis),
     /// The ledger was not opened.
     #[error("the ledger: {0}")]
     Ledger(StoreError),
@@ -80,10 +87,30 @@ struct Leased {
 
 /// Opens it.
 pub(crate) async fn open(given: &config::Store, clock: Arc<dyn Clock>) -> Result<Store, NotOpened> {
-    let (vault, database): (Arc<dyn Vault>, Database) = match &given.place {
-        StorePlace::Memory => {
-            return Ok(Store { kind: Kind::Memory(Arc::default()), clock });
+    let kind = match vault(given, Arc::clone(&clock)).await? {
+        None => Kind::Memory(Arc::default()),
+        Some((vault, database)) => {
+            Kind::Leased(leased(given, vault, database, Arc::clone(&clock)).await?)
         }
+    };
+    Ok(Store { kind, clock })
+}
+
+/// Opens the database alone, beside whoever serves from it; `None` where nothing outlasts a
+/// process.
+pub(crate) async fn database(
+    given: &config::Store,
+    clock: Arc<dyn Clock>,
+) -> Result<Option<Database>, NotOpened> {
+    Ok(vault(given, clock).await?.map(|(_, database)| database))
+}
+
+/// Accounts, and the database that they are in.
+type Opened = (Arc<dyn Vault>, Database);
+
+async fn vault(given: &config::Store, clock: Arc<dyn Clock>) -> Result<Option<Opened>, NotOpened> {
+    Ok(Some(match &given.place {
+        StorePlace::Memory => return Ok(None),
         StorePlace::Sqlite(path) => {
             if let Some(folder) = path.parent() {
                 make(folder)?;
@@ -102,9 +129,17 @@ pub(crate) async fn open(given: &config::Store, clock: Arc<dyn Clock>) -> Result
             let vault = opened.map_err(|why| NotOpened::Store { place: place(), why })?;
             (Arc::new(vault.clone()), vault.into())
         }
-    };
-    let leased = leased(given, vault, database, Arc::clone(&clock)).await?;
-    Ok(Store { kind: Kind::Leased(leased), clock })
+    }))
+}
+
+/// The journal of this machine, under the name that it has in a backup.
+pub(crate) fn journal_place(data: &Path) -> JournalPlace {
+    JournalPlace { name: JOURNAL.to_owned(), folder: data.join(JOURNAL) }
+}
+
+/// Where this machine's name towards the store is written.
+pub(crate) fn replica_path(data: &Path) -> PathBuf {
+    data.join("replica")
 }
 
 async fn leased(
@@ -118,7 +153,7 @@ async fn leased(
     let settings =
         journal::Settings { durability: durability(given), ..journal::Settings::default() };
     let (journal, replay) =
-        Journal::at(given.data.join("journal"), settings).map_err(NotOpened::Ledger)?;
+        Journal::at(given.data.join(JOURNAL), settings).map_err(NotOpened::Ledger)?;
     if replay.torn_bytes > 0 {
         tracing::warn!(bytes = replay.torn_bytes, "a crash had left half a line in the journal");
     }
@@ -207,7 +242,7 @@ impl fmt::Debug for Store {
 /// This machine's name towards the store: drawn at the first start and kept beside the journal,
 /// since the two belong together.
 fn replica(data: &Path) -> Result<String, NotOpened> {
-    let path = data.join("replica");
+    let path = replica_path(data);
     let name =
         secrets::kept(&path, secrets::hex::<NAME_BYTES>).map_err(|error| at(&path, error))?;
     Ok(name.trim().to_owned())
@@ -220,7 +255,7 @@ fn durability(given: &config::Store) -> Durability {
     }
 }
 
-pub(super) fn make(folder: &Path) -> Result<(), NotOpened> {
+pub(crate) fn make(folder: &Path) -> Result<(), NotOpened> {
     fs::create_dir_all(folder).map_err(|error| at(folder, error))
 }
 

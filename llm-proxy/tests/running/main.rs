@@ -11,11 +11,19 @@ mod client;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod ops;
+#[cfg(test)]
 mod outage;
 #[cfg(test)]
 mod overspend;
 #[cfg(test)]
 mod proxy;
+#[cfg(test)]
+#[path = "../../../llm-store/tests/redis/server.rs"]
+#[expect(dead_code, reason = "the store's own tests want more of it")]
+mod redis_server;
+#[cfg(test)]
+mod replicas;
 #[cfg(test)]
 #[path = "../../../llm-store/tests/vault/server.rs"]
 mod server;

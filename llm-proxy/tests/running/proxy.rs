@@ -49,7 +49,7 @@ impl Place {
              [models.kept]\ntiers = [[\"openai/gpt-4o-mini\"]]\ncache = {{ ttl = \"30m\", scope = \"key\" }}\n",
             self.store,
             data.display(),
-            self.redis.as_ref().map(|url| format!("redis = \"{url}\"\n")).unwrap_or_default(),
+            self.redis.as_ref().map(|url| format!("redis = \"{url}\"\nreplicas = 2\n")).unwrap_or_default(),
             self.upstream,
         )
         .unwrap();
@@ -68,6 +68,17 @@ impl Place {
         std::fs::write(&path, text).unwrap();
         path
     }
+
+    /// The program with this configuration, and nothing to do yet.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_llm-proxy"));
+        command.arg("--config").arg(self.config());
+        command.env("KILL_ADMIN", ADMIN).env("KILL_OPENAI", "sk-0123456789abcdef");
+        for Key { name, key, .. } in &self.keys {
+            command.env(format!("KILL_{}", name.to_uppercase()), key);
+        }
+        command
+    }
 }
 
 /// One life of it.
@@ -84,12 +95,8 @@ impl Proxy {
     #[expect(clippy::disallowed_methods, reason = "it measures the real time that passes")]
     pub(crate) fn start(place: &Place, crash_at: Option<&str>) -> Result<Self, String> {
         let started = Instant::now();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_llm-proxy"));
-        command.arg("--config").arg(place.config()).arg("serve");
-        command.env("KILL_ADMIN", ADMIN).env("KILL_OPENAI", "sk-0123456789abcdef");
-        for Key { name, key, .. } in &place.keys {
-            command.env(format!("KILL_{}", name.to_uppercase()), key);
-        }
+        let mut command = place.command();
+        command.arg("serve");
         if let Some(point) = crash_at {
             command.env("LLM_CRASH_AT", point);
         }

@@ -1,6 +1,7 @@
 //! `[server]` and `[store]`.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ pub(in super::super) struct ServerFile {
 pub(in super::super) struct StoreFile {
     pub(in super::super) place: Option<StorePlace>,
     pub(in super::super) redis: Option<Hidden>,
+    pub(in super::super) replicas: Option<NonZeroU32>,
     pub(in super::super) durability: Option<Durability>,
     pub(in super::super) data: Option<PathBuf>,
 }
@@ -92,10 +94,17 @@ pub(super) fn store(at: &At<'_>, reading: &mut Reading<'_>) -> StoreFile {
         }
         known.then_some(hidden)
     });
+    let replicas = fields.at("replicas").and_then(|at| {
+        let number = NonZeroU32::new(reading.value(&at, count)?);
+        if number.is_none() {
+            reading.bad(&at, "this process is one of them: 1 at the least");
+        }
+        number
+    });
     let durability = fields.read(reading, "durability", |n| one_of(n, &DURABILITIES));
     let data = fields.at("data").and_then(|at| reading.open(&at)).map(PathBuf::from);
     fields.done(reading);
-    StoreFile { place, redis, durability, data }
+    StoreFile { place, redis, replicas, durability, data }
 }
 
 /// An address that is a secret only where it holds a password.

@@ -22,6 +22,7 @@ cache_max = 1000000
 [store]
 url = "postgres://user@host/db"
 redis = "${REDIS:-redis://localhost}"
+replicas = 3
 durability = "power"
 data = "var"
 
@@ -107,7 +108,13 @@ fn served(said: &Said, name: &str, text: &str) -> (String, String) {
 #[test]
 fn a_file_with_everything_is_read_shown_and_read_again() {
     let (shown, hash) = served(&said(), "c.toml", WHOLE);
-    for line in ["scope = \"user\"", "durability = \"power\"", "weight = 3", "then = \"mask\""] {
+    for line in [
+        "replicas = 3",
+        "scope = \"user\"",
+        "durability = \"power\"",
+        "weight = 3",
+        "then = \"mask\"",
+    ] {
         assert!(shown.contains(line.split(" = ").next().unwrap()), "{line}: {shown}");
     }
     assert_eq!(served(&said(), "c.toml", &shown), (shown.clone(), hash));

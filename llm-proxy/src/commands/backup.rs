@@ -1,0 +1,140 @@
+//! `llm-proxy backup` and `llm-proxy restore`: everything durable, into a folder and back.
+//!
+//! What is copied is the store and this machine's journal, and this machine's name with them, by
+//! which a restored process takes up its own leases. Deliberately absent: the configuration and the
+//! folder's secrets. Whoever copies is told to keep the pepper elsewhere: prints of keys and what
+//! they are made with are not left in one place.
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use llm_core::secret::Secret;
+use llm_providers::seam::SystemClock;
+use llm_store::backup::{JournalPlace, Restored, Trouble, postgres, sqlite};
+use llm_store::verify::Report;
+
+use super::ledger::written;
+use super::{Done, EXIT_BAD, NOTHING, say, stored};
+use crate::config::resolve::Asked;
+use crate::config::{Store, StorePlace};
+use crate::secrets;
+use crate::serve::first::pepper_path;
+use crate::serve::store::{journal_place, make, replica_path};
+
+/// This machine's name, in a backup.
+const REPLICA: &str = "replica";
+
+/// Copies what is durable into a folder.
+pub(crate) async fn back_up(asked: Asked, to: &Path) -> Done {
+    let store = stored(&asked)?.store;
+    let report = match &store.place {
+        StorePlace::Memory => return Err(NOTHING.to_owned()),
+        StorePlace::Sqlite(path) if !path.exists() => {
+            return Err(format!("{}: there is no store yet", path.display()));
+        }
+        StorePlace::Sqlite(path) => {
+            let place = sqlite::Place { path: path.clone(), journals: journals(&store) };
+            sqlite::back_up(&place, to).await.map(Some)
+        }
+        StorePlace::Postgres(url) => {
+            postgres::back_up(&postgres_place(&store, &url.secret), to).await.map(|()| None)
+        }
+    };
+    let report = match report {
+        Ok(report) => report,
+        Err(trouble) => return bad(trouble),
+    };
+    let name = replica_path(&store.data);
+    if name.exists() {
+        let copy = fs::copy(&name, to.join(REPLICA));
+        copy.map_err(|error| format!("{}: {error}", to.join(REPLICA).display()))?;
+    }
+    if let Some(report) = &report {
+        say(&written(report)?)?;
+    }
+    let pepper = pepper_path(&store.data);
+    eprintln!(
+        "llm-proxy: {} is written; without {} no key of it is known again: keep that elsewhere",
+        to.display(),
+        pepper.display()
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Puts a backup in the place of what is stored.
+pub(crate) async fn restore(asked: Asked, from: &Path) -> Done {
+    let store = stored(&asked)?.store;
+    make(&store.data).map_err(|error| error.to_string())?;
+    let restored = match &store.place {
+        StorePlace::Memory => return Err(NOTHING.to_owned()),
+        StorePlace::Sqlite(path) => {
+            if let Some(folder) = path.parent() {
+                make(folder).map_err(|error| error.to_string())?;
+            }
+            let place = sqlite::Place { path: path.clone(), journals: journals(&store) };
+            sqlite::restore(from, &place).await
+        }
+        StorePlace::Postgres(url) => {
+            let place = postgres_place(&store, &url.secret);
+            postgres::restore(from, &place, Arc::new(SystemClock)).await
+        }
+    };
+    let Restored { report, kept } = match restored {
+        Ok(restored) => restored,
+        Err(trouble) => return bad(trouble),
+    };
+    named(&store, from)?;
+    for path in kept {
+        eprintln!("llm-proxy: what was there before is {} now", path.display());
+    }
+    let pepper = pepper_path(&store.data);
+    if !pepper.exists() {
+        let text = "before anything starts here, put there the one that the backup's keys were \
+            made with, or none of them is known";
+        eprintln!("llm-proxy: there is no {}: {text}", pepper.display());
+    }
+    say(&written(&report)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The backup's name for its machine, where this one has none: a machine that has one keeps it, and
+/// the leases of the other are buried in time.
+fn named(store: &Store, from: &Path) -> Result<(), String> {
+    let (saved, path) = (from.join(REPLICA), replica_path(&store.data));
+    if !saved.exists() || path.exists() {
+        return Ok(());
+    }
+    let name = fs::read_to_string(&saved).and_then(|name| secrets::keep(&path, &name));
+    name.map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn journals(store: &Store) -> Vec<JournalPlace> {
+    vec![journal_place(&store.data)]
+}
+
+fn postgres_place(store: &Store, url: &Secret<String>) -> postgres::Place {
+    let settings = llm_store::sql::postgres::Settings::new(url.expose().clone());
+    postgres::Place { settings, journals: journals(store) }
+}
+
+/// A copy that breaks the ledger's laws is shown, and is bad; anything else was not done.
+fn bad(trouble: Trouble) -> Done {
+    let unsound = |report: &Report| -> Done {
+        say(&written(report)?)?;
+        Ok(ExitCode::from(EXIT_BAD))
+    };
+    match trouble {
+        Trouble::Unsound(report) => unsound(&report),
+        Trouble::Exists(path) => {
+            Err(format!("{} is there already: name a folder that is not", path.display()))
+        }
+        other @ (Trouble::Missing(_)
+        | Trouble::InUse(_)
+        | Trouble::Name(_)
+        | Trouble::Program(_)
+        | Trouble::File { .. }
+        | Trouble::NotOpened(_)) => Err(other.to_string()),
+    }
+}
