@@ -111,6 +111,11 @@ impl<U: Unit> Ends<U> {
         self.marks.front().map_or(self.last, |(behind, _)| *behind)
     }
 
+    /// The furthest line, folded or not.
+    pub(super) fn last(&self) -> Position {
+        self.last
+    }
+
     fn done(&mut self, ticket: u64) {
         let at = usize::try_from(ticket - self.first).unwrap_or(usize::MAX);
         if let Some(mark) = self.marks.get_mut(at) {

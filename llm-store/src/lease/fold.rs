@@ -7,6 +7,8 @@ use llm_core::ledger::AccountId;
 use llm_core::money::Unit;
 use llm_core::store::vault::{Ended, Fold};
 
+use crate::plant::{Mistake, planted};
+
 use super::ledger::FOLD_MAX;
 use super::table::{Standing, Table};
 
@@ -125,6 +127,9 @@ impl<U: Unit> Table<U> {
         for _ in &batch.fold.ended {
             let Some(end) = self.ends.pop() else { break };
             self.unname(&end.slots);
+        }
+        if planted(Mistake::EndForgotten) {
+            self.ends.pop();
         }
         for (slot, Pay { said, told }) in &batch.pays {
             let row = &mut self.rows[*slot];

@@ -7,6 +7,8 @@ use llm_core::ledger::AccountId;
 use llm_core::ledger::rules::{Account, Refused};
 use llm_core::money::Unit;
 
+use crate::plant::{Mistake, planted};
+
 /// How long a refusal is believed: an exhausted account costs two questions a second, and credit
 /// that comes back elsewhere is seen well within one.
 pub(super) const REFUSAL: Duration = Duration::from_millis(400);
@@ -128,6 +130,9 @@ impl<U: Unit> Row<U> {
     pub(super) fn end(&mut self, amount: U, tenant: U) {
         debug_assert!(self.held >= amount && amount >= tenant);
         self.held = self.held.saturating_sub(amount);
+        if planted(Mistake::RefundedTwice) {
+            self.held = self.held.saturating_sub(amount.saturating_sub(tenant)).max(U::ZERO);
+        }
         self.paid = self.paid.saturating_add(tenant);
     }
 

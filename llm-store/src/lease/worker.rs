@@ -17,6 +17,7 @@ use llm_core::store::{NotReserved, StoreError};
 
 use crate::crash::point;
 use crate::journal::Position;
+use crate::plant::{Mistake, planted};
 
 use super::Desk;
 use super::bell::within;
@@ -156,6 +157,10 @@ impl<U: Unit> Worker<U> {
 
     async fn fold(&mut self, batch: Batch<U>) {
         let desk = Arc::clone(&self.desk);
+        if planted(Mistake::MarkedEarly) {
+            let last = desk.table.lock().ends.last();
+            self.mark(last);
+        }
         point("fold.before");
         let answer = self.patiently(desk.ground.vault.fold(&desk.who, &batch.fold)).await;
         point("fold.done");
@@ -246,6 +251,10 @@ impl<U: Unit> Worker<U> {
         let mut table = self.desk.table.lock();
         for ask in asks {
             table.rows[ask.slot].doubtful = true;
+            if planted(Mistake::LossBelieved) {
+                let leased = table.rows[ask.slot].leased.saturating_add(ask.ask.like);
+                table.rows[ask.slot].leased = leased;
+            }
             if table.rows[ask.slot].indebted() {
                 table.want(ask.slot);
             }
