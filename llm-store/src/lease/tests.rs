@@ -3,11 +3,13 @@
 mod clock;
 mod crowd;
 mod life;
+mod mistakes;
 mod model;
 mod outage;
 mod restart;
 mod speed;
 mod vault;
+mod watched;
 
 use std::sync::Arc;
 
