@@ -29,6 +29,7 @@ pub(super) struct End<U: Unit> {
 
 /// The queue. Bounded by the journal: each end in it has a line there.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Ends<U: Unit> {
     queue: VecDeque<End<U>>,
     /// Ends that were ever pushed.
@@ -130,6 +131,7 @@ impl<U: Unit> Ends<U> {
 
 /// Receipts of the holds that ended last.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Recent<U: Unit> {
     receipts: HashMap<HoldId, Receipt<U>>,
     order: VecDeque<HoldId>,

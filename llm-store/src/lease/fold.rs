@@ -21,6 +21,7 @@ const SWEEPS: usize = 8;
 
 /// A step under way. Repeated as it is until it is known to have happened.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Batch<U: Unit> {
     pub(super) fold: Fold<U>,
     pays: HashMap<u32, Pay<U>>,

@@ -27,6 +27,7 @@ const UNLIMITED_TIMES: i64 = 64;
 
 /// An account.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Row<U: Unit> {
     pub(super) id: AccountId,
     /// Its limit as calls state it.

@@ -204,11 +204,7 @@ impl<U: Unit> Worker<U> {
         let now = desk.ground.clock.now();
         match answer {
             Ok(has) if has.len() == asks.len() => {
-                let mut table = desk.table.lock();
-                for (Ask { slot, ask }, has) in asks.iter().zip(has) {
-                    table.rows[*slot].granted(has, ask.least, ask.like, now);
-                }
-                drop(table);
+                desk.table.lock().lent(&asks, &has, now);
                 self.bundle = (self.bundle * 2).min(ASKS_MAX);
                 self.up();
             }
@@ -231,34 +227,13 @@ impl<U: Unit> Worker<U> {
         why: Refused<U>,
         now: Instant,
     ) {
-        let mut table = self.desk.table.lock();
-        let said = asks.iter().find(|ask| Some(&ask.ask.account) == account);
-        let said = said.or(if let [only] = asks { Some(only) } else { None });
-        if let Some(Ask { slot, ask }) = said {
-            table.rows[*slot].refused(ask.least, why, now);
-            table.refuse(*slot, now);
-        }
-        // Those that were asked for with it are asked for again.
-        for ask in asks {
-            if table.rows[ask.slot].indebted() {
-                table.want(ask.slot);
-            }
-        }
-        self.bundle = if said.is_some() { (asks.len() / 2).max(1) } else { 1 };
+        let said = self.desk.table.lock().refused(asks, account, why, now);
+        self.bundle = if said { (asks.len() / 2).max(1) } else { 1 };
     }
 
     fn not_leased(&mut self, asks: &[Ask<U>], error: &StoreError) {
         let mut table = self.desk.table.lock();
-        for ask in asks {
-            table.rows[ask.slot].doubtful = true;
-            if planted(Mistake::LossBelieved) {
-                let leased = table.rows[ask.slot].leased.saturating_add(ask.ask.like);
-                table.rows[ask.slot].leased = leased;
-            }
-            if table.rows[ask.slot].indebted() {
-                table.want(ask.slot);
-            }
-        }
+        table.unheard(asks);
         if !error.retryable() {
             let slots: Vec<u32> = asks.iter().map(|ask| ask.slot).collect();
             table.fail(&slots, &NotReserved::Store(error.clone()));
