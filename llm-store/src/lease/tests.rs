@@ -2,6 +2,7 @@
 
 mod clock;
 mod crowd;
+mod every;
 mod life;
 mod mistakes;
 mod model;
