@@ -61,6 +61,22 @@ impl World {
         Self { vault, sites, ghost, crashes, buried, forfeit, passed, now, refused }
     }
 
+    /// One process has made both of its calls, which is all that the account can pay.
+    pub(super) fn begun() -> Self {
+        let mut world = Self::new();
+        for hold in [Self::fresh(0, 0), Self::fresh(0, 1)] {
+            world.step(Step::Reserve(0, hold));
+            if let Call::Waits(_) = world.sites[0].calls[&hold] {
+                world.step(Step::Ask(0));
+                world.deliver(0);
+                world.step(Step::Seat(0, hold));
+            }
+            world.step(Step::Write(0, hold));
+            world.check();
+        }
+        world
+    }
+
     pub(super) fn fork(&self) -> Self {
         let (sites, ghost) = (self.sites.clone(), self.ghost.clone());
         Self { vault: self.vault.fork(), sites, ghost, ..*self }
