@@ -12,6 +12,8 @@ use llm_core::money::Unit;
 use llm_core::store::vault::{Ended, Fold, LeaseAsk};
 use llm_core::store::{NotReserved, StoreError};
 
+use crate::plant::{Mistake, planted};
+
 /// What somebody would like is one part of so many: ten times as much remains for the others.
 const PARTS: i64 = 11;
 /// Whoever wants to be taken for living for longer than a day has no heartbeat.
@@ -26,7 +28,10 @@ pub(crate) fn grant<U: Unit>(
     known: U,
     ask: &LeaseAsk<U>,
 ) -> Result<U, (U, Refused<U>)> {
-    let unheard = known.saturating_sub(ask.has).max(U::ZERO);
+    let mut unheard = known.saturating_sub(ask.has).max(U::ZERO);
+    if planted(Mistake::GrantedTwice) {
+        unheard = U::ZERO;
+    }
     if unheard > U::ZERO && unheard >= ask.least {
         return Ok(U::ZERO);
     }
@@ -34,6 +39,9 @@ pub(crate) fn grant<U: Unit>(
     let like = ask.like.saturating_sub(unheard).max(least);
     let limit = account.limit.unwrap_or(U::MAX);
     let rest = limit.saturating_sub(account.settled).saturating_sub(account.held).max(U::ZERO);
+    if planted(Mistake::LimitIgnored) {
+        return Ok(least);
+    }
     if least > rest {
         let (settled, held) = (account.settled, account.held);
         return Err((least, Refused::Exhausted { account: 0, limit, settled, held, asked: least }));

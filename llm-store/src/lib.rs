@@ -17,6 +17,7 @@ pub mod journal;
 pub mod keys;
 pub mod lease;
 pub mod memory;
+mod plant;
 #[cfg(feature = "redis")]
 pub mod redis;
 #[cfg(feature = "sql")]

@@ -29,6 +29,7 @@ pub(super) struct End<U: Unit> {
 
 /// The queue. Bounded by the journal: each end in it has a line there.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Ends<U: Unit> {
     queue: VecDeque<End<U>>,
     /// Ends that were ever pushed.
@@ -111,6 +112,11 @@ impl<U: Unit> Ends<U> {
         self.marks.front().map_or(self.last, |(behind, _)| *behind)
     }
 
+    /// The furthest line, folded or not.
+    pub(super) fn last(&self) -> Position {
+        self.last
+    }
+
     fn done(&mut self, ticket: u64) {
         let at = usize::try_from(ticket - self.first).unwrap_or(usize::MAX);
         if let Some(mark) = self.marks.get_mut(at) {
@@ -125,6 +131,7 @@ impl<U: Unit> Ends<U> {
 
 /// Receipts of the holds that ended last.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Recent<U: Unit> {
     receipts: HashMap<HoldId, Receipt<U>>,
     order: VecDeque<HoldId>,

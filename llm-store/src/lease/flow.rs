@@ -3,16 +3,20 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use llm_core::ledger::rules::Violation;
+use llm_core::ledger::AccountId;
+use llm_core::ledger::rules::{Refused, Violation};
 use llm_core::money::Unit;
 use llm_core::store::vault::LeaseAsk;
 use llm_core::store::{Audit, NotReserved};
+
+use crate::plant::{Mistake, planted};
 
 use super::queue::Ticket;
 use super::table::{Asked, Path, Table, unavailable};
 
 /// Credit to ask for.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Ask<U: Unit> {
     pub(super) slot: u32,
     pub(super) ask: LeaseAsk<U>,
@@ -170,6 +174,52 @@ impl<U: Unit> Table<U> {
             Some(Ask { slot, ask: LeaseAsk { account, limit, has, least, like } })
         };
         order.into_iter().filter_map(ask).collect()
+    }
+
+    /// What was asked for is leased.
+    pub(super) fn lent(&mut self, asks: &[Ask<U>], has: &[U], now: Instant) {
+        for (Ask { slot, ask }, has) in asks.iter().zip(has) {
+            self.rows[*slot].granted(*has, ask.least, ask.like, now);
+        }
+    }
+
+    /// One of these was refused, and all with it. Whether it is known which.
+    pub(super) fn refused(
+        &mut self,
+        asks: &[Ask<U>],
+        account: Option<&AccountId>,
+        why: Refused<U>,
+        now: Instant,
+    ) -> bool {
+        let said = asks.iter().find(|ask| Some(&ask.ask.account) == account);
+        let said = said.or(if let [only] = asks { Some(only) } else { None });
+        if let Some(Ask { slot, ask }) = said {
+            self.rows[*slot].refused(ask.least, why, now);
+            self.refuse(*slot, now);
+        }
+        // Those that were asked for with it are asked for again.
+        self.want_debts(asks);
+        said.is_some()
+    }
+
+    /// No answer came: whether any of it is leased, nobody knows.
+    pub(super) fn unheard(&mut self, asks: &[Ask<U>]) {
+        for Ask { slot, ask } in asks {
+            let row = &mut self.rows[*slot];
+            row.doubtful = true;
+            if planted(Mistake::LossBelieved) {
+                row.leased = row.leased.saturating_add(ask.like);
+            }
+        }
+        self.want_debts(asks);
+    }
+
+    fn want_debts(&mut self, asks: &[Ask<U>]) {
+        for ask in asks {
+            if self.rows[ask.slot].indebted() {
+                self.want(ask.slot);
+            }
+        }
     }
 
     /// Adds what the vault cannot see: holds, and whether the accounts here are their sum.

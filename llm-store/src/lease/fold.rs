@@ -7,6 +7,8 @@ use llm_core::ledger::AccountId;
 use llm_core::money::Unit;
 use llm_core::store::vault::{Ended, Fold};
 
+use crate::plant::{Mistake, planted};
+
 use super::ledger::FOLD_MAX;
 use super::table::{Standing, Table};
 
@@ -19,6 +21,7 @@ const SWEEPS: usize = 8;
 
 /// A step under way. Repeated as it is until it is known to have happened.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Batch<U: Unit> {
     pub(super) fold: Fold<U>,
     pays: HashMap<u32, Pay<U>>,
@@ -125,6 +128,9 @@ impl<U: Unit> Table<U> {
         for _ in &batch.fold.ended {
             let Some(end) = self.ends.pop() else { break };
             self.unname(&end.slots);
+        }
+        if planted(Mistake::EndForgotten) {
+            self.ends.pop();
         }
         for (slot, Pay { said, told }) in &batch.pays {
             let row = &mut self.rows[*slot];

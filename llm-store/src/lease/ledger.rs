@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 
 use crate::crash::point;
 use crate::journal::Step;
+use crate::plant::{Mistake, planted};
 
 use super::ends::receipt;
 use super::queue::Ticket;
@@ -48,7 +49,9 @@ impl<U: Unit> Ledger<U> for LeasedLedger<U> {
         if desk.table.lock().hold(hold)?.sent >= Some(cost) {
             return Ok(());
         }
-        desk.ground.journal.append(Step::Dispatch(hold, cost))?;
+        if !planted(Mistake::SentUnwritten) {
+            desk.ground.journal.append(Step::Dispatch(hold, cost))?;
+        }
         point("sent.written");
         if let Ok(hold) = desk.table.lock().hold(hold) {
             hold.sent = hold.sent.max(Some(cost));

@@ -20,6 +20,7 @@ pub(super) type Ticket = u64;
 
 /// The places.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Queue<U: Unit> {
     pub(super) places: BTreeMap<Ticket, Waiter<U>>,
     next: Ticket,
@@ -29,6 +30,7 @@ pub(super) struct Queue<U: Unit> {
 
 /// A call that waits.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Waiter<U: Unit> {
     pub(super) hold: HoldId,
     pub(super) slots: Slots,

@@ -7,6 +7,8 @@ use llm_core::ledger::AccountId;
 use llm_core::ledger::rules::{Account, Refused};
 use llm_core::money::Unit;
 
+use crate::plant::{Mistake, planted};
+
 /// How long a refusal is believed: an exhausted account costs two questions a second, and credit
 /// that comes back elsewhere is seen well within one.
 pub(super) const REFUSAL: Duration = Duration::from_millis(400);
@@ -25,6 +27,7 @@ const UNLIMITED_TIMES: i64 = 64;
 
 /// An account.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Row<U: Unit> {
     pub(super) id: AccountId,
     /// Its limit as calls state it.
@@ -128,6 +131,9 @@ impl<U: Unit> Row<U> {
     pub(super) fn end(&mut self, amount: U, tenant: U) {
         debug_assert!(self.held >= amount && amount >= tenant);
         self.held = self.held.saturating_sub(amount);
+        if planted(Mistake::RefundedTwice) {
+            self.held = self.held.saturating_sub(amount.saturating_sub(tenant)).max(U::ZERO);
+        }
         self.paid = self.paid.saturating_add(tenant);
     }
 

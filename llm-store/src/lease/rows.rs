@@ -19,6 +19,7 @@ const ROWS_MAX: usize = 1 << 20;
 
 /// The rows.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Rows<U: Unit> {
     index: HashMap<AccountId, u32>,
     rows: Vec<Row<U>>,

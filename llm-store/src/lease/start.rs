@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use llm_core::ledger::charge::{Ending, Evidence, charge};
+use llm_core::ledger::charge::{Ending, Evidence, Unknown, charge};
 use llm_core::ledger::rules::{self, Account};
 use llm_core::ledger::{AccountId, HoldId, Settlement};
 use llm_core::money::Unit;
@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 
 use crate::crash::point;
 use crate::journal::{Journal, Position, Step, Written};
+use crate::plant::{Mistake, planted};
 
 use super::bell::{Bell, all};
 use super::ends::{End, receipt};
@@ -34,7 +35,7 @@ const SURE: usize = 2048;
 
 /// A hold as the journal tells it.
 #[derive(Clone, Debug)]
-struct Told<U: Unit> {
+pub(super) struct Told<U: Unit> {
     amount: U,
     path: Vec<AccountId>,
     sent: Option<U>,
@@ -42,10 +43,12 @@ struct Told<U: Unit> {
 }
 
 /// What the journal tells.
-struct Tale<U: Unit> {
-    open: HashMap<HoldId, Told<U>>,
-    ended: Vec<(Position, Settlement<U>, Told<U>)>,
+pub(super) struct Tale<U: Unit> {
+    pub(super) open: HashMap<HoldId, Told<U>>,
+    pub(super) ended: Vec<(Position, Settlement<U>, Told<U>)>,
     folded: Position,
+    /// The last end whose beginning is gone.
+    orphan: Position,
 }
 
 impl<U: Unit> LeasedLedger<U> {
@@ -53,20 +56,11 @@ impl<U: Unit> LeasedLedger<U> {
     pub async fn open(ground: Ground<U>, settings: Settings) -> Result<Started<U>, StoreError> {
         let (who, estates) = ground.vault.enter(&ground.replica).await?;
         let now = ground.clock.now();
-        let Tale { open, mut ended, folded } = read(&ground.journal)?;
-        ended.retain(|(at, ..)| *at > folded);
+        let Tale { open, ended, .. } = read(&ground.journal)?;
         let mut table = Table::default();
         inherit(&mut table, estates, now)?;
         let known = already(&ground, &ended).await?;
-        for ((at, settlement, told), known) in ended.into_iter().zip(known) {
-            match known {
-                Some(first) => {
-                    table.recent.push(receipt(&first, told.amount));
-                    table.ends.skip(at);
-                }
-                None => resume(&mut table, settlement, &told, at, now)?,
-            }
-        }
+        take_up(&mut table, ended, known, now)?;
         let interrupted = interrupt(&ground.journal, open, &settings, &mut table, now)?;
         settle_limits(&ground, &mut table).await?;
         let gauges = Gauges::new(now);
@@ -87,43 +81,61 @@ impl<U: Unit> LeasedLedger<U> {
 }
 
 fn read<U: Unit>(journal: &Journal<U>) -> Result<Tale<U>, StoreError> {
-    let (open, ended, folded) = (HashMap::new(), Vec::new(), Position::default());
-    let mut tale = Tale { open, ended, folded };
-    let mut orphan = Position::default();
+    let mut tale = Tale::default();
     journal.replay(Position::default(), |at, line| {
+        tale.tell(at, line);
+        Ok(())
+    })?;
+    tale.told()
+}
+
+impl<U: Unit> Default for Tale<U> {
+    fn default() -> Self {
+        let (folded, orphan) = (Position::default(), Position::default());
+        Self { open: HashMap::new(), ended: Vec::new(), folded, orphan }
+    }
+}
+
+impl<U: Unit> Tale<U> {
+    /// The next line.
+    pub(super) fn tell(&mut self, at: Position, line: Written<U>) {
         match line {
             Written::Open { hold, amount, path } => {
-                let told = Told { amount, path, sent: None, watermark: None };
-                tale.open.insert(hold, told);
+                self.open.insert(hold, Told { amount, path, sent: None, watermark: None });
             }
             Written::Carried { hold, amount, path, sent, watermark } => {
-                tale.open.insert(hold, Told { amount, path, sent, watermark });
+                self.open.insert(hold, Told { amount, path, sent, watermark });
             }
             Written::Dispatch(hold, cost) => {
-                tale.open.entry(hold).and_modify(|told| told.sent = told.sent.max(Some(cost)));
+                self.open.entry(hold).and_modify(|told| told.sent = told.sent.max(Some(cost)));
             }
+            Written::Watermark(..) if planted(Mistake::WatermarkIgnored) => {}
             Written::Watermark(hold, cost) => {
-                tale.open.entry(hold).and_modify(|told| {
+                self.open.entry(hold).and_modify(|told| {
                     told.sent.get_or_insert(U::ZERO);
                     told.watermark = told.watermark.max(Some(cost));
                 });
             }
-            Written::Close(settlement) => match tale.open.remove(&settlement.hold) {
-                Some(told) => tale.ended.push((at, settlement, told)),
-                None => orphan = at,
+            Written::Close(settlement) => match self.open.remove(&settlement.hold) {
+                Some(told) => self.ended.push((at, settlement, told)),
+                None => self.orphan = at,
             },
-            Written::Folded(up_to) => tale.folded = tale.folded.max(up_to),
+            Written::Folded(up_to) => self.folded = self.folded.max(up_to),
         }
-        Ok(())
-    })?;
-    // A beginning goes when its end is folded, and not before.
-    if orphan > tale.folded {
-        return Err(StoreError::Corrupt("an end without its hold in the journal".into()));
     }
-    Ok(tale)
+
+    /// There are no more: the ends that may not be folded, and the holds without one.
+    pub(super) fn told(mut self) -> Result<Self, StoreError> {
+        // A beginning goes when its end is folded, and not before.
+        if self.orphan > self.folded {
+            return Err(StoreError::Corrupt("an end without its hold in the journal".into()));
+        }
+        self.ended.retain(|(at, ..)| *at > self.folded);
+        Ok(self)
+    }
 }
 
-fn inherit<U: Unit>(
+pub(super) fn inherit<U: Unit>(
     table: &mut Table<U>,
     estates: Vec<Estate<U>>,
     now: Instant,
@@ -159,8 +171,27 @@ async fn already<U: Unit>(
     Ok(known)
 }
 
+/// Takes ends up, those aside that the vault knows.
+pub(super) fn take_up<U: Unit>(
+    table: &mut Table<U>,
+    ended: Vec<(Position, Settlement<U>, Told<U>)>,
+    known: Vec<Option<Settlement<U>>>,
+    now: Instant,
+) -> Result<(), StoreError> {
+    for ((at, settlement, told), known) in ended.into_iter().zip(known) {
+        match known {
+            Some(first) => {
+                table.recent.push(receipt(&first, told.amount));
+                table.ends.skip(at);
+            }
+            None => resume(table, settlement, &told, at, now)?,
+        }
+    }
+    Ok(())
+}
+
 /// Takes an end up where the last process left it.
-fn resume<U: Unit>(
+pub(super) fn resume<U: Unit>(
     table: &mut Table<U>,
     settlement: Settlement<U>,
     told: &Told<U>,
@@ -182,14 +213,11 @@ fn resume<U: Unit>(
     Ok(())
 }
 
-/// Ends what was open: nothing was sent, or as much is owed as is known.
-fn interrupt<U: Unit>(
-    journal: &Journal<U>,
+/// How what was open ends: nothing was sent, or as much is owed as is known.
+pub(super) fn verdicts<U: Unit>(
     open: HashMap<HoldId, Told<U>>,
-    settings: &Settings,
-    table: &mut Table<U>,
-    now: Instant,
-) -> Result<Vec<Interrupted<U>>, StoreError> {
+    unknown: Unknown,
+) -> Result<Vec<(Settlement<U>, Told<U>)>, StoreError> {
     let mut open: Vec<_> = open.into_iter().collect();
     // The same order every time.
     open.sort_unstable_by_key(|(hold, _)| *hold);
@@ -200,10 +228,21 @@ fn interrupt<U: Unit>(
         let Told { sent, watermark, .. } = told;
         let prompt = sent.unwrap_or_default();
         let evidence = Evidence { sent: sent.is_some(), prompt, watermark, ..Evidence::default() };
-        let charged = charge(Ending::Crashed(settings.unknown), &evidence, &proof);
+        let charged = charge(Ending::Crashed(unknown), &evidence, &proof);
         Ok((charged.settle(&proof), told))
     });
-    let ends: Vec<_> = ends.collect::<Result<_, StoreError>>()?;
+    ends.collect()
+}
+
+/// Writes how they end, and takes that up.
+fn interrupt<U: Unit>(
+    journal: &Journal<U>,
+    open: HashMap<HoldId, Told<U>>,
+    settings: &Settings,
+    table: &mut Table<U>,
+    now: Instant,
+) -> Result<Vec<Interrupted<U>>, StoreError> {
+    let ends = verdicts(open, settings.unknown)?;
     point("start.before");
     let lines = journal.append_all(ends.iter().map(|(settlement, _)| Step::Close(settlement)))?;
     point("start.written");

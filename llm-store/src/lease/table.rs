@@ -23,6 +23,7 @@ pub(super) type Path<U> = SmallVec<[Line<U>; 4]>;
 
 /// What the lock covers.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Table<U: Unit> {
     pub(super) rows: Rows<U>,
     pub(super) holds: HashMap<HoldId, Hold<U>>,
@@ -56,6 +57,7 @@ pub(super) enum Standing {
 
 /// A hold that has not ended.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Hold<U: Unit> {
     pub(super) proof: HoldProof<U>,
     pub(super) slots: Slots,

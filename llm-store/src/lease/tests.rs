@@ -2,12 +2,15 @@
 
 mod clock;
 mod crowd;
+mod every;
 mod life;
+mod mistakes;
 mod model;
 mod outage;
 mod restart;
 mod speed;
 mod vault;
+mod watched;
 
 use std::sync::Arc;
 

@@ -17,6 +17,7 @@ use llm_core::store::{NotReserved, StoreError};
 
 use crate::crash::point;
 use crate::journal::Position;
+use crate::plant::{Mistake, planted};
 
 use super::Desk;
 use super::bell::within;
@@ -156,6 +157,10 @@ impl<U: Unit> Worker<U> {
 
     async fn fold(&mut self, batch: Batch<U>) {
         let desk = Arc::clone(&self.desk);
+        if planted(Mistake::MarkedEarly) {
+            let last = desk.table.lock().ends.last();
+            self.mark(last);
+        }
         point("fold.before");
         let answer = self.patiently(desk.ground.vault.fold(&desk.who, &batch.fold)).await;
         point("fold.done");
@@ -199,11 +204,7 @@ impl<U: Unit> Worker<U> {
         let now = desk.ground.clock.now();
         match answer {
             Ok(has) if has.len() == asks.len() => {
-                let mut table = desk.table.lock();
-                for (Ask { slot, ask }, has) in asks.iter().zip(has) {
-                    table.rows[*slot].granted(has, ask.least, ask.like, now);
-                }
-                drop(table);
+                desk.table.lock().lent(&asks, &has, now);
                 self.bundle = (self.bundle * 2).min(ASKS_MAX);
                 self.up();
             }
@@ -226,30 +227,13 @@ impl<U: Unit> Worker<U> {
         why: Refused<U>,
         now: Instant,
     ) {
-        let mut table = self.desk.table.lock();
-        let said = asks.iter().find(|ask| Some(&ask.ask.account) == account);
-        let said = said.or(if let [only] = asks { Some(only) } else { None });
-        if let Some(Ask { slot, ask }) = said {
-            table.rows[*slot].refused(ask.least, why, now);
-            table.refuse(*slot, now);
-        }
-        // Those that were asked for with it are asked for again.
-        for ask in asks {
-            if table.rows[ask.slot].indebted() {
-                table.want(ask.slot);
-            }
-        }
-        self.bundle = if said.is_some() { (asks.len() / 2).max(1) } else { 1 };
+        let said = self.desk.table.lock().refused(asks, account, why, now);
+        self.bundle = if said { (asks.len() / 2).max(1) } else { 1 };
     }
 
     fn not_leased(&mut self, asks: &[Ask<U>], error: &StoreError) {
         let mut table = self.desk.table.lock();
-        for ask in asks {
-            table.rows[ask.slot].doubtful = true;
-            if table.rows[ask.slot].indebted() {
-                table.want(ask.slot);
-            }
-        }
+        table.unheard(asks);
         if !error.retryable() {
             let slots: Vec<u32> = asks.iter().map(|ask| ask.slot).collect();
             table.fail(&slots, &NotReserved::Store(error.clone()));

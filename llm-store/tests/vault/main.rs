@@ -12,6 +12,7 @@
 )]
 
 mod clocks;
+mod leased;
 mod memory;
 mod model;
 #[cfg(feature = "postgres")]

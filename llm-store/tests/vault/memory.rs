@@ -7,7 +7,7 @@ use llm_store::memory::MemoryVault;
 
 use crate::clocks::HandClock;
 use crate::suite::{Place, Shared};
-use crate::{race, suite};
+use crate::{leased, race, suite};
 
 struct InMemory {
     clock: Arc<HandClock>,
@@ -34,6 +34,11 @@ fn place() -> InMemory {
 #[tokio::test]
 async fn does_what_vaults_do() {
     suite::all(async || Box::new(place()) as Box<dyn Place>).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leases_of_it_are_a_ledger() {
+    leased::over(async || Box::new(place()) as Box<dyn Place>).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

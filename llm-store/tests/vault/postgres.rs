@@ -12,7 +12,7 @@ use crate::clocks::HandClock;
 use crate::model::{self, script};
 use crate::server::Server;
 use crate::suite::{Place, Shared};
-use crate::{race, suite};
+use crate::{leased, race, suite};
 
 mod faults;
 mod lossy;
@@ -52,6 +52,12 @@ async fn place(server: &Server) -> InDatabase {
 async fn does_what_vaults_do() {
     let Some(server) = Server::shared() else { return };
     suite::all(async || Box::new(place(&server).await) as Box<dyn Place>).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leases_of_it_are_a_ledger() {
+    let Some(server) = Server::shared() else { return };
+    leased::over(async || Box::new(place(&server).await) as Box<dyn Place>).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

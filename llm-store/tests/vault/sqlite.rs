@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::clocks::HandClock;
 use crate::model::{self, script};
 use crate::suite::{Place, Shared};
-use crate::{race, suite};
+use crate::{leased, race, suite};
 
 mod faults;
 
@@ -56,6 +56,11 @@ fn place() -> InFile {
 #[tokio::test]
 async fn does_what_vaults_do() {
     suite::all(async || Box::new(place()) as Box<dyn Place>).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leases_of_it_are_a_ledger() {
+    leased::over(async || Box::new(place()) as Box<dyn Place>).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

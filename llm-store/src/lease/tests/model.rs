@@ -1,23 +1,31 @@
-//! Random histories of several processes over one vault, against the book.
+//! Random histories of several processes over one vault, against the book and an auditor.
 //!
-//! `LEASE_OPERATIONS` sets how many steps; a failure names its seed.
+//! What happens to them: requests and answers are lost, late or doubled, processes die in the
+//! middle of a line, are buried while they live and go on, time jumps, limits rise and fall.
+//! After each step that a process takes its accounts are added up; after each that the vault takes,
+//! the auditor's are. `LEDGER_OPS` sets how many steps, `LEDGER_SEED` where to begin; a failure
+//! names its seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use llm_core::ledger::book::{Book, HoldState};
-use llm_core::ledger::rules::{Refused, Violation};
+use llm_core::ledger::rules::{Account, Refused, Violation};
 use llm_core::ledger::{HoldProof, Receipt};
 
 use super::vault::Weather;
+use super::watched::Watched;
 use super::*;
 
-const OPERATIONS: u64 = 50_000;
-const OPERATIONS_OF_ONE: u64 = 2_500;
+const OPERATIONS: u64 = 1_000_000;
+pub(super) const OPERATIONS_OF_ONE: u64 = 2_500;
+/// Histories at once.
+const THREADS: usize = 4;
 /// Segments that end often, and a cap that an outage reaches.
 const SMALL: journal::Settings = journal::Settings {
     durability: journal::Durability::Process,
@@ -30,31 +38,48 @@ type Task<T> = Pin<Box<dyn Future<Output = T>>>;
 type Answer = Result<HoldProof, NotReserved>;
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how many in a second is what is printed")]
 fn whatever_happens_it_is_the_book() {
-    let asked = std::env::var("LEASE_OPERATIONS").ok().and_then(|n| n.parse().ok());
-    let operations: u64 = asked.unwrap_or(OPERATIONS);
-    let first: u64 = std::env::var("LEASE_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
-    let mut sum = Seen::default();
-    for seed in first..first + operations.div_ceil(OPERATIONS_OF_ONE) {
-        let mut world = World::new(seed);
-        let run = || {
-            for _ in 0..OPERATIONS_OF_ONE {
-                world.step();
+    let asked = |name| std::env::var(name).ok().and_then(|n| n.parse::<u64>().ok());
+    let operations = asked("LEDGER_OPS").unwrap_or(OPERATIONS);
+    let first = asked("LEDGER_SEED").unwrap_or(1);
+    let (next, last) = (AtomicU64::new(first), first + operations.div_ceil(OPERATIONS_OF_ONE));
+    let began = std::time::Instant::now();
+    let work = || {
+        let mut sum = Seen::default();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= last {
+                return sum;
             }
-            world.end();
-            world.seen
-        };
-        let seen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
-        let seen = seen.unwrap_or_else(|_| panic!("with seed {seed}"));
-        sum.add(seen);
-    }
-    println!("{operations} operations: {sum:?}");
+            let seen = std::panic::catch_unwind(|| history(seed));
+            sum.add(seen.unwrap_or_else(|_| panic!("with LEDGER_SEED={seed}")));
+        }
+    };
+    let mut sum = Seen::default();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().for_each(|thread| sum.add(thread.join().unwrap()));
+    });
+    let rate = operations as f64 / began.elapsed().as_secs_f64();
+    println!("{operations} operations, {rate:.0} a second: {sum:?}");
     assert!(sum.made > 0 && sum.refused > 0 && sum.unavailable > 0 && sum.crashes > 0);
     assert!(sum.interrupted > 0 && sum.torn > 0 && sum.full > 0);
+    assert!(sum.buried > 0 && sum.fenced > 0 && sum.lowered > 0);
+}
+
+/// One history from beginning to quiet.
+pub(super) fn history(seed: u64) -> Seen {
+    let mut world = World::new(seed);
+    for _ in 0..OPERATIONS_OF_ONE {
+        world.step();
+    }
+    world.end();
+    world.seen
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Seen {
+pub(super) struct Seen {
     made: u64,
     refused: u64,
     unavailable: u64,
@@ -63,6 +88,9 @@ struct Seen {
     interrupted: u64,
     torn: u64,
     full: u64,
+    lowered: u64,
+    buried: u64,
+    fenced: u64,
 }
 
 impl Seen {
@@ -75,6 +103,9 @@ impl Seen {
         self.interrupted += more.interrupted;
         self.torn += more.torn;
         self.full += more.full;
+        self.lowered += more.lowered;
+        self.buried += more.buried;
+        self.fenced += more.fenced;
     }
 }
 
@@ -84,6 +115,8 @@ struct Process {
     name: String,
     alive: Option<Alive>,
     open: BTreeMap<u128, Known>,
+    /// Others have taken it for dead, which it may not know.
+    buried: bool,
 }
 
 struct Alive {
@@ -97,6 +130,12 @@ struct Call {
     path: Vec<Line>,
     amount: i64,
     answer: Task<Answer>,
+}
+
+impl Process {
+    fn new(name: String) -> Self {
+        Self { dir: folder(), name, alive: None, open: BTreeMap::new(), buried: false }
+    }
 }
 
 /// What was acknowledged of a hold.
@@ -131,10 +170,12 @@ enum Hidden {
 struct World {
     dice: u64,
     clock: HandClock,
-    vault: Arc<StrictVault>,
+    vault: Arc<Watched>,
     book: Book,
     processes: Vec<Process>,
     ended: Vec<(usize, Receipt)>,
+    /// Those of processes that were buried: paid with all that they had leased.
+    forfeit: BTreeSet<HoldId>,
     limits: BTreeMap<&'static str, Option<i64>>,
     next: u128,
     seen: Seen,
@@ -152,18 +193,17 @@ impl World {
         for (name, limit) in &limits {
             book.set_limit(key(name), limit.map(Money));
         }
-        let process = |n: u64| {
-            let (dir, name) = (folder(), format!("p{n}"));
-            Process { dir, name, alive: None, open: BTreeMap::new() }
-        };
-        let processes = (0..=seed % 3).map(process).collect();
+        let processes = (0..=seed % 3).map(|n| Process::new(format!("p{n}"))).collect();
+        let clock = HandClock::new();
+        let vault = Watched::new(Arc::new(clock.clone()));
         let mut world = Self {
             dice: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
-            clock: HandClock::new(),
-            vault: StrictVault::new(),
+            clock,
+            vault,
             book,
             processes,
             ended: Vec::new(),
+            forfeit: BTreeSet::new(),
             limits,
             next: 0,
             seen: Seen::default(),
@@ -194,9 +234,10 @@ impl World {
             71..=94 => self.pump(),
             95..=97 => self.time(),
             98 => self.weather(),
-            _ => match self.roll(4) {
-                0 => self.crash(p),
-                1 => self.raise(),
+            _ => match self.roll(12) {
+                0..=3 => self.crash(p),
+                4 | 5 => self.change_limit(),
+                6 => self.bury(p),
                 _ => self.vault.weather(Weather::Fair),
             },
         }
@@ -281,6 +322,9 @@ impl World {
         assert_eq!(receipt, self.book.settle(settlement).unwrap());
         self.processes[p].open.remove(&hold);
         self.ended.push((p, receipt));
+        if self.processes[p].buried {
+            self.forfeit.insert(receipt.hold);
+        }
         self.seen.settled += 1;
     }
 
@@ -298,7 +342,7 @@ impl World {
             // Of another process, or so long ago that the journal has forgotten it.
             Err(error) => {
                 assert_eq!(error, StoreError::Violation(Violation::UnknownHold));
-                assert!(of != p || self.seen.crashes > 0);
+                assert!(of != p || self.seen.crashes + self.seen.buried > 0);
             }
         }
     }
@@ -313,25 +357,51 @@ impl World {
     }
 
     fn time(&mut self) {
-        let milliseconds = [1, 6, 60, 300, 1_100, 12_000][self.roll(6) as usize];
+        let milliseconds = [1, 6, 60, 300, 1_100, 12_000, 90_000_000][self.roll(7) as usize];
         self.clock.pass(Duration::from_millis(milliseconds));
         self.pump();
     }
 
     fn weather(&mut self) {
         let weather = [Weather::Out, Weather::Deaf, Weather::Fog, Weather::Fair];
-        let at = self.roll(4) as usize;
-        self.vault.weather(weather[at]);
+        let at = self.roll(5) as usize;
+        weather.get(at).map_or_else(|| self.vault.twice(), |weather| self.vault.weather(*weather));
     }
 
-    fn raise(&mut self) {
-        let more = self.roll(100) as i64;
-        let limit = self.limits.get_mut("tight").unwrap();
-        let raised = limit.unwrap() + more;
-        *limit = Some(raised);
+    /// Up or down, and down below what is used, too: then only nothing new is given.
+    fn change_limit(&mut self) {
+        let name = ["tight", "wide"][self.roll(2) as usize];
+        let before = self.limits[name].unwrap();
+        let after = before + self.roll(400) as i64 - if before > 600 { 350 } else { 150 };
+        self.seen.lowered += u64::from(after < before);
+        self.limits.insert(name, Some(after.max(0)));
         self.vault.weather(Weather::Fair);
-        self.book.set_limit(key("tight"), Some(Money(raised)));
-        now(Box::pin(self.vault.set_limit(&key("tight"), Some(Money(raised))))).unwrap();
+        let limit = Some(Money(after.max(0)));
+        let settled = self.vault.account(&key(name)).settled;
+        now(Box::pin(self.vault.set_limit(&key(name), limit))).unwrap();
+        assert_eq!(self.vault.account(&key(name)).settled, settled);
+    }
+
+    /// Somebody takes a process for dead that lives: what it had leased is paid, and it goes on
+    /// within that until it is told.
+    fn bury(&mut self, p: usize) {
+        let Some(alive) = &self.processes[p].alive else { return };
+        self.vault.weather(Weather::Fair);
+        now(Box::pin(self.vault.bury(alive.ledger.tenure(), true))).unwrap();
+        self.processes[p].buried = true;
+        self.seen.buried += 1;
+        self.forfeit.extend(self.ended.iter().filter(|(of, _)| *of == p).map(|(_, end)| end.hold));
+    }
+
+    /// Its journal is not read again: another machine takes its place.
+    fn replace(&mut self, p: usize) {
+        self.seen.fenced += 1;
+        self.processes[p].alive = None;
+        self.vault.weather(Weather::Fair);
+        self.next += 1;
+        let name = format!("p{p}-{}", self.next);
+        self.processes[p] = Process::new(name);
+        self.start(p, Hidden::Nothing);
     }
 
     fn pump(&mut self) {
@@ -344,7 +414,10 @@ impl World {
         let cx = &mut Context::from_waker(Waker::noop());
         for _ in 0..3 {
             let Some(alive) = &mut self.processes[p].alive else { break };
-            assert!(alive.worker.as_mut().poll(cx).is_pending(), "nobody fenced it");
+            if alive.worker.as_mut().poll(cx).is_ready() {
+                assert!(self.processes[p].buried, "nobody has fenced it");
+                return self.replace(p);
+            }
             let mut answers = Vec::new();
             alive.calls.retain_mut(|call| match call.answer.as_mut().poll(cx) {
                 Poll::Pending => true,
@@ -360,10 +433,11 @@ impl World {
         let Some(alive) = &self.processes[p].alive else { return };
         let table = alive.ledger.desk.table.lock();
         assert_eq!(table.holds.len(), self.processes[p].open.len());
-        if self.dice.is_multiple_of(16) {
-            let mut audit = llm_core::store::Audit::default();
-            table.verify(&mut audit);
-            assert_eq!(audit.problems, []);
+        let mut audit = llm_core::store::Audit::default();
+        table.verify(&mut audit);
+        assert_eq!(audit.problems, []);
+        for row in table.rows.iter().filter(|row| row.limit.is_some()) {
+            assert!(!row.free().is_negative(), "{}: more is used than leased", row.id.name);
         }
     }
 
@@ -381,12 +455,19 @@ impl World {
                 self.seen.refused += 1;
             }
             Err(NotReserved::Store(StoreError::Unavailable(_))) => self.seen.unavailable += 1,
+            Err(NotReserved::Store(StoreError::Conflict(_))) if self.processes[p].buried => {}
             Err(NotReserved::Store(error)) => self.full(&error),
         }
     }
 
     fn made(&mut self, p: usize, hold: u128, path: Vec<Line>, amount: i64) {
         let ids: Vec<_> = path.iter().map(|line| line.account.clone()).collect();
+        // Whatever the limits were, no more is used by calls than the vault has set aside.
+        for line in path.iter().filter(|line| line.limit.is_some()) {
+            let Account { settled, held, .. } = self.vault.account(&line.account);
+            let limit = Some(settled.saturating_add(held));
+            self.book.set_limit(line.account.clone(), limit);
+        }
         let made = self.book.reserve(HoldId(hold), &ids, Money(amount));
         made.expect("more was admitted than the book allows");
         let known = Known { path, amount, sent: None, watermark: None };
@@ -398,6 +479,9 @@ impl World {
     fn crash(&mut self, p: usize) {
         if self.processes[p].alive.is_none() {
             return;
+        }
+        if self.processes[p].buried {
+            return self.replace(p);
         }
         self.seen.crashes += 1;
         let before = self.last_segment(p);
@@ -511,11 +595,12 @@ impl World {
     /// Quiet: everything ends, everything is given back, and the vault is the book.
     fn end(&mut self) {
         self.vault.weather(Weather::Fair);
-        for _ in 0..100 {
+        for _ in 0..110 {
             self.clock.pass(Duration::from_millis(100));
             self.pump();
         }
         for p in 0..self.processes.len() {
+            assert!(!self.processes[p].buried, "it has heard by now");
             while !self.processes[p].open.is_empty() {
                 self.settle(p);
             }
@@ -524,18 +609,24 @@ impl World {
             self.clock.pass(Duration::from_millis(100));
             self.pump();
         }
-        for (id, account) in self.book_accounts() {
-            assert_eq!(self.vault.account(&id).settled, account, "{}", id.name);
-            assert_eq!(self.vault.leased(&id), Money(0), "{}", id.name);
+        self.vault.sound();
+        for name in self.limits.keys() {
+            assert_eq!(self.vault.account(&key(name)).held, Money(0), "{name}");
         }
-        let loss = self.book.account(&AccountId::loss()).map_or(Money(0), |loss| loss.settled);
-        assert_eq!(self.vault.loss(), loss);
-        assert_eq!(self.vault.folds(), self.ended.len() as u64, "each end is folded once");
         for (_, receipt) in &self.ended {
-            let end = self.vault.end(receipt.hold).expect("an end that was not folded");
-            assert_eq!((end.tenant, end.operator), (receipt.posted, receipt.loss));
             let hold = self.book.hold(receipt.hold).unwrap();
             assert_eq!(hold.state, HoldState::Closed(*receipt));
+            let Some(end) = self.vault.end(receipt.hold) else {
+                assert!(self.forfeit.contains(&receipt.hold), "an end that was not folded");
+                continue;
+            };
+            let told = (end.settlement.tenant, end.settlement.operator, end.path);
+            assert_eq!(told, (receipt.posted, receipt.loss, hold.path.clone()));
+        }
+        let folds = self.ended.iter().filter(|(_, end)| self.vault.end(end.hold).is_some());
+        assert_eq!(self.vault.folds(), folds.count() as u64, "an end that nobody asked for");
+        if self.seen.buried == 0 {
+            self.is_the_book();
         }
         self.all_that_is_left();
     }
@@ -556,15 +647,20 @@ impl World {
                     }
                     let worker = &mut self.processes[p].alive.as_mut().unwrap().worker;
                     assert!(worker.as_mut().poll(cx).is_pending());
+                    self.clock.pass(Duration::from_millis(1));
                 };
                 assert_eq!(answer.is_ok(), fits, "{name}: {answer:?}");
             }
         }
     }
 
-    fn book_accounts(&self) -> Vec<(AccountId, Money)> {
-        let names = self.limits.keys().map(|name| key(name));
-        names.map(|id| (id.clone(), self.book.account(&id).unwrap().settled)).collect()
+    fn is_the_book(&self) {
+        let used = |id: &AccountId| self.book.account(id).map_or(Money(0), |row| row.settled);
+        for name in self.limits.keys() {
+            assert_eq!(self.vault.account(&key(name)).settled, used(&key(name)), "{name}");
+        }
+        assert_eq!(self.vault.loss(), used(&AccountId::loss()));
+        assert_eq!(self.book.verify(), Ok(()));
     }
 }
 

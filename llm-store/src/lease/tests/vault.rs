@@ -65,10 +65,6 @@ impl StrictVault {
         self.inner.lock().loss
     }
 
-    pub(super) fn end(&self, hold: HoldId) -> Option<Settlement> {
-        self.inner.lock().ended.get(&hold).copied()
-    }
-
     /// Ends that were counted, each once.
     pub(super) fn folds(&self) -> u64 {
         self.inner.lock().folds
