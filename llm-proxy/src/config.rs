@@ -201,7 +201,7 @@ pub(crate) struct FixedKey {
 }
 
 /// All keys of a configuration belong to one tenant.
-const TENANT: TenantId = TenantId(Str::from_static("default"));
+pub(crate) const TENANT: TenantId = TenantId(Str::from_static("default"));
 
 impl FixedKey {
     /// What it gives whoever shows it.

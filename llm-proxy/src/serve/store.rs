@@ -54,6 +54,9 @@ pub(crate) enum NotOpened {
         /// Why.
         why: sql::NotOpened,
     },
+    /// Who is who cannot be said.
+    #[error("the directory: {0}")]
+    Directory(#[from] llm_store::directory::NotDone),
     /// The ledger was not opened.
     #[error("the ledger: {0}")]
     Ledger(StoreError),
