@@ -105,9 +105,10 @@ pub(super) async fn new_user(house: &House, office: &Office, body: Incoming) -> 
         let owner = KeyOwner { user: Some(UserId(user.clone())), ..KeyOwner::tenant(TENANT) };
         let draft = Draft { models: scope(models), ..Draft::new(owner) };
         let (key, entry) = office.issue(draft, About::default()).await?;
-        let key = Made::new(office, &key, &entry);
+        let mut key = Made::new(office, &key, &entry);
         // It stands beside the key already.
-        made = Some(Made { user_id: None, ..key });
+        key.user_id = None;
+        made = Some(key);
     }
     Ok(told(StatusCode::OK, &NewUser { user_id: user, made }))
 }

@@ -118,7 +118,7 @@ impl From<wallets::NotDone> for Refusal {
 /// What reading a body says.
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        let (status, code) = match error.kind {
+        let (status, code) = match error.kind() {
             Kind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Kind::DeadlinePassed => (StatusCode::REQUEST_TIMEOUT, "timeout"),
             // Reading knows no other reason than a body that breaks off.
