@@ -19,7 +19,7 @@ use super::fields::{Fields, Params, Said};
 use super::parties;
 use super::refusal::{Answered, Refusal};
 use super::terms::{Terms, period};
-use super::view::{Shown, Spent, now};
+use super::view::{Shown, Spent, now, tell_ledger};
 use super::{Body, told};
 
 /// Keys that one call may end.
@@ -195,10 +195,13 @@ pub(super) async fn update(house: &House, office: &Office, body: Incoming) -> An
         directory.adopt(&by, id.clone(), draft).await?;
     }
     if terms.parallel != Said::Nothing {
-        let most = terms.parallel.set();
+        let most = terms.parallel.clone().set();
         directory.set_parallel(&by, Holder::Key(id.clone()), most).await?;
     }
     let entry = directory.key(&by, id).await?;
+    if !terms.leaves_limits() || terms.plan != Said::Nothing {
+        tell_ledger(house, office, &entry).await?;
+    }
     shown(house, office, &named, &entry).await
 }
 

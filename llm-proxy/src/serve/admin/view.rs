@@ -89,13 +89,7 @@ impl Spent {
         office: &Office,
         entry: &KeyEntry,
     ) -> Result<Self, Refusal> {
-        let KeyEntry { record, about } = entry;
-        let mut level = Level::new(Owner::Key, record.line.0.clone());
-        level = level.limits(record.rights.limits.iter().copied());
-        if let Some(plan) = &about.plan {
-            let plan = office.directory.plan(plan.clone()).await?;
-            level = level.limits(plan.limits.iter().copied());
-        }
+        let level = level(office, entry).await?;
         match Self::of_limits(house, office, &level).await? {
             Some(spent) => Ok(spent),
             None => Ok(Self::unlimited(total(house, entry).await?)),
@@ -175,6 +169,32 @@ impl Spent {
             remaining_nanos: left.map(|left| left.0),
         }
     }
+}
+
+/// A key's own limits, and those of its own plan.
+async fn level(office: &Office, entry: &KeyEntry) -> Result<Level, Refusal> {
+    let KeyEntry { record, about } = entry;
+    let level = Level::new(Owner::Key, record.line.0.clone());
+    let level = level.limits(record.rights.limits.iter().copied());
+    let Some(plan) = &about.plan else { return Ok(level) };
+    let plan = office.directory.plan(plan.clone()).await?;
+    Ok(level.limits(plan.limits.iter().copied()))
+}
+
+/// Tells the ledger of a key's budgets as they are now. The next call would do so as well; but a
+/// ledger that has just refused one remembers that for a moment, and would refuse the next.
+pub(super) async fn tell_ledger(
+    house: &House,
+    office: &Office,
+    entry: &KeyEntry,
+) -> Result<(), Refusal> {
+    let (level, now) = (level(office, entry).await?, now(house));
+    for limit in &level.limits {
+        let payer = Payer::limited(level.owner, level.name.clone(), limit, &office.zone);
+        let Some(payer) = payer else { continue };
+        house.gateway.ledger().set_limit(&payer.account(now), payer.limit).await?;
+    }
+    Ok(())
 }
 
 /// All that a key has ever spent, and what it has set aside.

@@ -82,7 +82,9 @@ async fn a_new_key_calls_and_shows_to_the_nano_what_it_spent() {
     assert_eq!(refused.headers()["x-should-retry"], "false");
     // More of it, at once.
     proxy.post("/key/update", &format!(r#"{{"key":"{key}","max_budget":1}}"#)).await;
-    spent += cost(&proxy.call(key).await);
+    let more = proxy.call(key).await;
+    assert_eq!(more.status(), StatusCode::OK, "{more:?}");
+    spent += cost(&more);
     let user = proxy.look("/user/info?user_id=u").await;
     assert_eq!(user["user_info"]["spend_nanos"], spent);
     assert_eq!(user["keys"][0]["key_alias"], "a");
