@@ -19,6 +19,7 @@ mod house;
 mod keys;
 mod listen;
 mod models;
+mod office;
 mod scrape;
 mod shared;
 pub(crate) mod store;
@@ -29,9 +30,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use llm_store::keys::VirtualKey;
 use tokio::net::TcpListener;
 
+use first::Made;
 use house::House;
 use store::NotOpened;
 
@@ -57,10 +58,10 @@ pub(crate) enum NotServed {
 }
 
 /// Serves until a signal says that it is enough, and then until the last call has ended.
-/// `ready` is told where, once calls are answered, and the admin key where it was made just now.
+/// `ready` is told where, once calls are answered, and the keys that were made just now.
 pub(crate) async fn run(
     config: &Config,
-    ready: impl FnOnce(SocketAddr, Option<&VirtualKey>),
+    ready: impl FnOnce(SocketAddr, &Made),
 ) -> Result<(), NotServed> {
     let address = config.server.listen;
     let cannot = |error| NotServed::Listen { address, error };
@@ -69,7 +70,7 @@ pub(crate) async fn run(
     let address = listener.local_addr().map_err(cannot)?;
     let house = Arc::new(House::open(config).await?);
     let stop = signals().map_err(NotServed::Signals)?;
-    ready(address, house.made.as_ref());
+    ready(address, &house.made);
     if !listen::serve(listener, Arc::clone(&house), stop).await {
         tracing::warn!("calls were cut off that had not ended in time");
     }

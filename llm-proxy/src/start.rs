@@ -1,19 +1,29 @@
 //! `llm-proxy serve`: from the command line to a running proxy, and what people are told on the way.
 
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use llm_store::keys::VirtualKey;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::Cli;
 use crate::config::Config;
 use crate::config::reference::Process;
 use crate::config::resolve::resolve;
-use crate::serve;
+use crate::serve::{self, first::Made};
 
 /// What is logged unless `LLM_PROXY_LOG` says otherwise.
 const LOG_USUAL: &str = "info";
+
+/// Models that the curl line names, the first one that there is; any other may be one that only
+/// embeds.
+const ASKED_FIRST: [&str; 6] = [
+    "simulated",
+    "gpt-4o-mini",
+    "gemini-2.5-flash",
+    "claude-haiku-4-5",
+    "command-r7b-12-2024",
+    "llama3.2",
+];
 
 /// Serves until somebody stops it. The message of a failure is meant for the person who typed.
 pub(crate) async fn serve(cli: &Cli) -> Result<(), String> {
@@ -40,14 +50,36 @@ fn logged() {
 }
 
 /// Where it listens, and what can be done there at once.
-fn announce(config: &Config, address: SocketAddr, made: Option<&VirtualKey>) -> io::Result<()> {
+fn announce(config: &Config, address: SocketAddr, made: &Made) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "listening on http://{address}")?;
     if config.providers.values().any(crate::config::Provider::is_simulated) {
         writeln!(out, "answers are simulated: no provider has a key in the environment")?;
     }
-    if let Some(key) = made {
+    if let Some(key) = &made.admin {
         writeln!(out, "admin key (shown this once): {}", key.expose())?;
     }
+    if let Some(key) = &made.first {
+        writeln!(out, "virtual key \"default\", $5 a month (shown this once): {}", key.expose())?;
+        writeln!(out, "{}", curl(config, address, key.expose()))?;
+    }
     out.flush()
+}
+
+/// A line that asks something at once.
+fn curl(config: &Config, address: SocketAddr, key: &str) -> String {
+    let usual = |name: &&str| config.models.contains_key(*name);
+    let any = || config.models.keys().next().map_or("simulated/simulated", |name| &**name);
+    let model = ASKED_FIRST.iter().copied().find(usual).unwrap_or_else(any);
+    // An address that stands for all of them is none to call.
+    let host = match address.ip() {
+        ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ip => ip,
+    };
+    let address = SocketAddr::new(host, address.port());
+    format!(
+        "try: curl http://{address}/v1/chat/completions -H \"authorization: Bearer {key}\" \
+         -H \"content-type: application/json\" \
+         -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'"
+    )
 }

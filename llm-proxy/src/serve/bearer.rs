@@ -11,10 +11,18 @@ const PLACES: [&str; 4] = ["x-api-key", "api-key", "x-goog-api-key", "x-litellm-
 
 /// The key that a request shows.
 pub(crate) fn shown<'r>(headers: &'r HeaderMap, uri: &'r Uri) -> Option<Cow<'r, str>> {
+    if headers.contains_key(AUTHORIZATION) || PLACES.iter().any(|p| headers.contains_key(*p)) {
+        // Whoever says who they are in two ways has said it in the usual one.
+        return in_head(headers);
+    }
+    in_query(uri.query()?)
+}
+
+/// The key that a request shows in its head.
+pub(crate) fn in_head(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         let value = value.to_str().ok()?.trim();
         let (scheme, key) = value.split_once(' ').unwrap_or(("", value));
-        // Whoever says who they are in two ways has said it in the usual one.
         return (scheme.is_empty() || scheme.eq_ignore_ascii_case("bearer"))
             .then(|| Cow::Borrowed(key.trim()));
     }
@@ -26,7 +34,7 @@ pub(crate) fn shown<'r>(headers: &'r HeaderMap, uri: &'r Uri) -> Option<Cow<'r, 
                 .map(|key| Cow::Borrowed(key.strip_prefix("Bearer ").unwrap_or(key).trim()));
         }
     }
-    in_query(uri.query()?)
+    None
 }
 
 /// `?key=…`, as clients of Gemini write it.

@@ -19,6 +19,15 @@ const PEPPER: &str = "pepper";
 /// The admin key's print: `pepper hash`, both in hexadecimal digits.
 const ADMIN: &str = "admin-key";
 
+/// Keys that this start has made: shown once.
+#[derive(Debug, Default)]
+pub(crate) struct Made {
+    /// The admin key.
+    pub(crate) admin: Option<VirtualKey>,
+    /// A limited virtual key, so that models can be asked at once.
+    pub(crate) first: Option<VirtualKey>,
+}
+
 /// What a first start makes.
 #[derive(Debug)]
 pub(super) struct Secrets {

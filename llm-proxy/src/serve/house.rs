@@ -5,22 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use llm_core::quota::Plan;
 use llm_core::seam::{Clock, Transport};
 use llm_core::store::StoreError;
 use llm_providers::Gateway;
 use llm_providers::seam::SystemClock;
 use llm_providers::transport::HyperTransport;
 use llm_sim::{Options, SimTransport};
-use llm_store::directory::{Bounds, KnownKeys, SqlDirectory};
-use llm_store::keys::VirtualKey;
-use llm_store::requests::Requests;
+use llm_store::directory::{Bounds, KnownKeys};
 use prometheus::Registry;
 
 use crate::config::{Config, Provider};
 
-use super::first::Secrets;
+use super::first::{Made, Secrets};
 use super::keys::{AdminKey, Keys};
+use super::office::Office;
 use super::shared::{self, Shared};
 use super::store::{self, NotOpened, Store};
 
@@ -32,8 +30,10 @@ pub(crate) struct House {
     pub(crate) keys: Keys,
     /// Who may ask about everything.
     pub(crate) admin: AdminKey,
-    /// The admin key, where this start has made it: shown once.
-    pub(crate) made: Option<VirtualKey>,
+    /// What operators work with; `None` where nothing outlasts the process.
+    pub(crate) office: Option<Office>,
+    /// Keys that this start has made: shown once.
+    pub(crate) made: Made,
     /// Time.
     pub(crate) clock: Arc<dyn Clock>,
     /// Bytes of a request's body.
@@ -64,9 +64,14 @@ impl House {
         let store = store::open(&config.store, Arc::clone(&clock)).await?;
         let shared = shared::open(config, Arc::clone(&clock)).await?;
         let registry = Registry::new();
+        let Secrets { peppers, admin, made } = secrets;
+        let office = match store.database() {
+            Some(database) => Some(Office::open(config, database, peppers.clone()).await?),
+            None => None,
+        };
         let mut gateway = Gateway::builder();
-        if let Some(database) = store.database() {
-            gateway = gateway.log(Arc::new(Requests::new(database.clone(), zone.clone())));
+        if let Some(office) = &office {
+            gateway = gateway.log(Arc::new(office.requests.clone()));
         }
         if let Some(shared) = &shared {
             gateway = shared.lend(gateway);
@@ -81,13 +86,11 @@ impl House {
             .build()
             .map_err(NotOpened::Problems)?;
         let started = clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let Secrets { peppers, admin, made } = secrets;
-        let known = store.database().map(|database| {
-            let plans = config.plans.values().map(|plan| Plan::clone(plan)).collect();
-            let directory = SqlDirectory::new(database.clone(), zone.clone(), plans);
-            let known = KnownKeys::of(&directory, Arc::clone(&clock), Bounds::default());
+        let known = office.as_ref().map(|office| {
+            let directory = &office.directory;
+            let known = KnownKeys::of(directory, Arc::clone(&clock), Bounds::default());
             if let Some(shared) = &shared {
-                shared.tell(&directory, &known);
+                shared.tell(directory, &known);
             }
             known
         });
@@ -96,11 +99,17 @@ impl House {
             tokio::spawn(async move { known.watch().await });
         }
         let keys = Keys::new(peppers, fixed, known);
+        // Last: a key that was made and not shown, since something else went wrong, is lost.
+        let first = match &office {
+            Some(office) if config.keys.is_empty() => office.first_key().await?,
+            Some(_) | None => None,
+        };
         Ok(Self {
             gateway,
             keys,
             admin,
-            made,
+            office,
+            made: Made { admin: made, first },
             clock,
             bytes_max: config.server.body_max,
             started: started.as_secs(),

@@ -61,6 +61,9 @@ pub(crate) enum NotOpened {
     /// What replicas share was not opened: a Redis that does not answer is no such thing.
     #[error("store.redis: {0}")]
     Redis(NotRedis),
+    /// Who is who cannot be said.
+    #[error("the directory: {0}")]
+    Directory(#[from] llm_store::directory::NotDone),
     /// The ledger was not opened.
     #[error("the ledger: {0}")]
     Ledger(StoreError),

@@ -239,3 +239,5 @@ async fn a_budget_holds_over_a_restart() {
     assert_eq!(proxy.get("/admin/ledger/verify", KEY).await.status(), StatusCode::UNAUTHORIZED);
     proxy.stop().await;
 }
+
+mod admin;

@@ -317,6 +317,11 @@ impl SqlDirectory {
         self.ask(Get { by: by.clone(), id }).await
     }
 
+    /// The key of a print, also one that works no more; `None` where there is none.
+    pub async fn key_of(&self, by: &By, print: KeyHash) -> Result<Option<KeyEntry>, NotDone> {
+        self.ask(Of { by: by.clone(), print }).await
+    }
+
     /// What a key may do now, all in all, for who wants to know why it may not.
     pub async fn standing(&self, by: &By, id: KeyId) -> Result<Standing, NotDone> {
         self.ask(Stand { by: by.clone(), id }).await
@@ -336,6 +341,21 @@ impl Op for Get {
         let row = row.ok_or_else(|| NotDone::unknown("key", &self.id.0))?;
         desk.may_look(&self.by, &row.entry.record.owner, Action::ManageKeys).await?;
         Ok(row.entry)
+    }
+}
+
+struct Of {
+    by: By,
+    print: KeyHash,
+}
+
+impl Op for Of {
+    type Out = Option<KeyEntry>;
+
+    async fn run(&self, desk: &mut Desk<'_, '_>) -> Result<Self::Out, Stop> {
+        let Some(row) = desk.key_by_print(&self.print).await? else { return Ok(None) };
+        desk.may_look(&self.by, &row.entry.record.owner, Action::ManageKeys).await?;
+        Ok(Some(row.entry))
     }
 }
 

@@ -213,11 +213,14 @@ pub(super) fn resume<U: Unit>(
     Ok(())
 }
 
+/// How a hold ends, and what was told of it.
+pub(super) type Verdict<U> = (Settlement<U>, Told<U>);
+
 /// How what was open ends: nothing was sent, or as much is owed as is known.
 pub(super) fn verdicts<U: Unit>(
     open: HashMap<HoldId, Told<U>>,
     unknown: Unknown,
-) -> Result<Vec<(Settlement<U>, Told<U>)>, StoreError> {
+) -> Result<Vec<Verdict<U>>, StoreError> {
     let mut open: Vec<_> = open.into_iter().collect();
     // The same order every time.
     open.sort_unstable_by_key(|(hold, _)| *hold);

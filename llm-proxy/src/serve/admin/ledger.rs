@@ -6,7 +6,8 @@ use llm_core::ledger::rules::Violation;
 use llm_core::store::Audit;
 use serde::Serialize;
 
-use super::{Body, House, refused, told};
+use super::refusal::Answered;
+use super::{Body, House, told};
 
 /// Problems that are told; whoever has more has one cause for them.
 const PROBLEMS_MAX: usize = 100;
@@ -39,19 +40,12 @@ struct Interrupted {
 }
 
 /// Recomputes every balance from its entries.
-pub(super) async fn verify(house: &House) -> Response<Body> {
-    match house.store.verify().await {
-        Ok(audit) => {
-            let verified = Verified::of(&audit);
-            // What calls of this process hold is leased there, and open here.
-            let open = house.store.state().map_or(audit.holds_open, |state| state.holds_open);
-            told(StatusCode::OK, &Verified { holds_open: open, ..verified })
-        }
-        Err(error) => {
-            let code = StatusCode::SERVICE_UNAVAILABLE;
-            refused(code, "store_unavailable", &error.to_string())
-        }
-    }
+pub(super) async fn verify(house: &House) -> Answered {
+    let audit = house.store.verify().await?;
+    let verified = Verified::of(&audit);
+    // What calls of this process hold is leased there, and open here.
+    let open = house.store.state().map_or(audit.holds_open, |state| state.holds_open);
+    Ok(told(StatusCode::OK, &Verified { holds_open: open, ..verified }))
 }
 
 impl Verified {

@@ -163,8 +163,8 @@ impl Site {
     /// An answer arrives, or word that there will be none.
     pub(super) fn hear(&mut self, lost: bool, now: Instant) {
         let Flight { request, answer, .. } = self.flight.take().unwrap();
-        let unknown = || Err(StoreError::Unavailable("the network".into()).into());
-        let answer = if lost { unknown() } else { answer.unwrap() };
+        let unknown = || StoreError::Unavailable("the network".into());
+        let answer = if lost { Err(unknown().into()) } else { answer.unwrap() };
         if let Err(NotReserved::Store(StoreError::Conflict(_))) = &answer {
             self.table.standing = Standing::Fenced;
             return;
