@@ -131,11 +131,9 @@ impl Proxy {
         Ok(Self { child, address, ready_after, log })
     }
 
-    /// `kill -9`.
-    pub(crate) fn kill(mut self) {
-        // It may have ended by itself, at a named point.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    /// `kill -9`, as for each that is dropped.
+    pub(crate) fn kill(self) {
+        drop(self);
     }
 
     /// Whether it has ended by itself.
@@ -153,6 +151,15 @@ impl Proxy {
 
     pub(crate) fn said(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+}
+
+/// A test that fails leaves none behind.
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
