@@ -14,6 +14,7 @@ mod secrets;
 mod serve;
 mod simulate;
 mod start;
+mod way;
 
 use cli::{Cli, Command, Import, Ledger};
 

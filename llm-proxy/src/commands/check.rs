@@ -3,19 +3,16 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use llm_core::seam::Transport;
 use llm_providers::Gateway;
-use llm_providers::transport::HyperTransport;
-use llm_sim::{Options, SimTransport};
 
 use super::{Done, EXIT_BAD, load};
+use crate::config::lint;
 use crate::config::litellm::{Finding, Grade};
 use crate::config::problem::{Level, Problem, Report};
 use crate::config::resolve::Resolved;
 use crate::config::tree::find;
-use crate::config::{Provider, lint};
+use crate::way::way;
 
 /// Checks a configuration as far as that can be done without asking anybody.
 pub(crate) fn check(config: Option<PathBuf>) -> Done {
@@ -68,13 +65,4 @@ fn judge(resolved: Resolved) -> (Report, Vec<Finding>, Option<String>) {
     let fine = !report.is_bad();
     // No secret is compared here, so that any key will do.
     (report, findings, fine.then(|| config.hash(&[0; 32]).to_string()))
-}
-
-/// The way to a provider, on which nobody goes.
-fn way(provider: &Provider) -> Result<Arc<dyn Transport>, String> {
-    if provider.is_simulated() {
-        return Ok(Arc::new(SimTransport::new(&Options::default())));
-    }
-    let way = HyperTransport::new(&provider.settings.connections).map_err(|e| e.to_string())?;
-    Ok(Arc::new(way))
 }

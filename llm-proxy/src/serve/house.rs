@@ -5,16 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use llm_core::seam::{Clock, Transport};
+use llm_core::seam::Clock;
 use llm_core::store::StoreError;
 use llm_providers::Gateway;
 use llm_providers::seam::SystemClock;
-use llm_providers::transport::HyperTransport;
-use llm_sim::{Options, SimTransport};
 use llm_store::directory::{Bounds, KnownKeys};
 use prometheus::Registry;
 
-use crate::config::{Config, Provider};
+use crate::config::Config;
+use crate::way::way;
 
 use super::first::{Made, Secrets};
 use super::keys::{AdminKey, Keys};
@@ -60,7 +59,7 @@ impl House {
             (print.hash, Arc::new(fixed.grant(zone)))
         });
         let fixed: Vec<_> = fixed.collect();
-        let settings = config.settings(&ways).map_err(NotOpened::Problems)?;
+        let settings = config.settings(&way).map_err(NotOpened::Problems)?;
         let store = store::open(&config.store, Arc::clone(&clock)).await?;
         let shared = shared::open(config, Arc::clone(&clock)).await?;
         let registry = Registry::new();
@@ -135,15 +134,6 @@ impl House {
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         self.store.close().await
     }
-}
-
-/// The way to a provider: a socket, or into this process for the simulated one.
-fn ways(provider: &Provider) -> Result<Arc<dyn Transport>, String> {
-    if provider.is_simulated() {
-        return Ok(Arc::new(SimTransport::new(&Options::default())));
-    }
-    let made = HyperTransport::new(&provider.settings.connections);
-    made.map(|way| Arc::new(way) as Arc<dyn Transport>).map_err(|error| error.to_string())
 }
 
 impl fmt::Debug for House {

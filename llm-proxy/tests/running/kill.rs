@@ -9,14 +9,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use llm_sim::Simulator;
 use llm_sim::upstream::{Upstream, Vendor};
-use llm_sim::{Options, Simulator};
 use serde_json::Value;
 
 use self::crowd::{Crowd, Seen};
 use crate::books::Books;
 use crate::client::{admin, get};
-use crate::proxy::{Key, Place, Proxy, sqlite};
+use crate::proxy::{Key, Place, Proxy, simulator, sqlite};
 use crate::server::Server;
 
 /// Cycles of a usual run, on each store.
@@ -79,8 +79,7 @@ struct World {
 
 impl World {
     async fn new(folder: tempfile::TempDir, store: String, url: String) -> Self {
-        let options = Options { port_base: 0, ..Options::default() };
-        let simulator = Simulator::start(options).await.unwrap();
+        let simulator = simulator().await;
         let upstream = Arc::clone(simulator.upstream(Vendor::OpenAi).unwrap());
         let upstream_at = simulator.base_url(Vendor::OpenAi);
         let place = Place { keys: KEYS.to_vec(), ..Place::new(folder, store, upstream_at) };

@@ -4,24 +4,20 @@ use std::path::Path;
 use std::process::Output;
 use std::time::Duration;
 
+use llm_sim::Simulator;
 use llm_sim::upstream::Vendor;
-use llm_sim::{Options, Simulator};
 use serde_json::Value;
 use sqlx::Connection as _;
 
 use crate::books::Books;
 use crate::client::{Client, ask, client};
-use crate::proxy::{Key, Place, Proxy, sqlite};
+use crate::proxy::{Key, Place, Proxy, simulator, sqlite};
 
 /// What is changed beside a proxy holds there by then.
 const HEARD_MAX: Duration = Duration::from_secs(5);
 const CALLS: usize = 60;
 const FIXED: Key =
     Key { name: "fixed", key: "sk-fixed-0123456789abcdef0123456789", limit: "$1000/month" };
-
-async fn simulator() -> Simulator {
-    Simulator::start(Options { port_base: 0, ..Options::default() }).await.unwrap()
-}
 
 fn place(simulator: &Simulator, keys: Vec<Key>) -> Place {
     let folder = tempfile::tempdir().unwrap();

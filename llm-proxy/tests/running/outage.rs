@@ -3,10 +3,9 @@
 use std::time::{Duration, Instant};
 
 use llm_sim::upstream::Vendor;
-use llm_sim::{Options, Simulator};
 
 use crate::client::{Client, ask, client, get};
-use crate::proxy::{Key, Place, Proxy};
+use crate::proxy::{Key, Place, Proxy, simulator};
 use crate::server::Server;
 
 /// What a call with a hard budget may take to be told that nobody knows.
@@ -36,7 +35,7 @@ fn half(times: &mut [Duration]) -> Duration {
 async fn a_server_that_stands_still_closes_hard_budgets_and_nothing_else() {
     let Some(server) = Server::start() else { return };
     let url = server.database().await;
-    let simulator = Simulator::start(Options { port_base: 0, ..Options::default() }).await.unwrap();
+    let simulator = simulator().await;
     let at = simulator.base_url(Vendor::OpenAi);
     let folder = tempfile::tempdir().unwrap();
     let place = Place { keys: vec![HARD, OPEN], ..Place::new(folder, url, at) };

@@ -12,11 +12,10 @@ use std::time::Duration;
 
 use http::StatusCode;
 use llm_sim::upstream::Vendor;
-use llm_sim::{Options, Simulator};
 
 use crate::books::Books;
 use crate::client::{Client, ask, client};
-use crate::proxy::{Key, Place, Proxy, sqlite};
+use crate::proxy::{Key, Place, Proxy, simulator, sqlite};
 use crate::server::Server;
 
 const CALLERS: usize = 1_000;
@@ -79,8 +78,7 @@ async fn watch(url: String, over: Arc<AtomicBool>) -> usize {
 }
 
 async fn attack(store: &str, url: &str, replicas: usize) {
-    let options = Options { port_base: 0, ..Options::default() };
-    let simulator = Simulator::start(options).await.unwrap();
+    let simulator = simulator().await;
     let upstream = simulator.upstream(Vendor::OpenAi).unwrap();
     let places: Vec<Place> = (0..replicas)
         .map(|_| {
@@ -117,8 +115,7 @@ async fn attack(store: &str, url: &str, replicas: usize) {
 
 /// Answers that cost less than was held: what comes back is used again, and the end is the same.
 async fn cheaper(store: &str, url: &str, replicas: usize) {
-    let options = Options { port_base: 0, ..Options::default() };
-    let simulator = Simulator::start(options).await.unwrap();
+    let simulator = simulator().await;
     let places: Vec<Place> = (0..replicas)
         .map(|_| {
             let folder = tempfile::tempdir().unwrap();

@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use llm_sim::{Options, Simulator};
+
 /// How long a start may take, recovery and all, on a machine that compiles beside it.
 const READY_MAX: Duration = Duration::from_secs(30);
 
@@ -152,6 +154,11 @@ impl Proxy {
     pub(crate) fn said(&self) -> String {
         self.log.lock().unwrap().clone()
     }
+}
+
+/// Upstreams in this process, on ports of their own.
+pub(crate) async fn simulator() -> Simulator {
+    Simulator::start(Options { port_base: 0, ..Options::default() }).await.unwrap()
 }
 
 /// A test that fails leaves none behind.

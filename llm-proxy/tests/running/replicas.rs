@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use llm_sim::Simulator;
 use llm_sim::upstream::Vendor;
-use llm_sim::{Options, Simulator};
 
 use crate::client::{ask, client, get};
-use crate::proxy::{Key, Place, Proxy, sqlite};
+use crate::proxy::{Key, Place, Proxy, simulator, sqlite};
 use crate::redis_server::{Server, free_port};
 
 /// One for each round.
@@ -27,10 +27,6 @@ const CALLS: usize = 40;
 /// How long a state may take to be seen.
 const SEEN_MAX: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
-
-async fn simulator() -> Simulator {
-    Simulator::start(Options { port_base: 0, ..Options::default() }).await.unwrap()
-}
 
 fn place(simulator: &Simulator, redis: &str) -> Place {
     let folder = tempfile::tempdir().unwrap();
