@@ -7,11 +7,14 @@
 //! a token that this module writes and reads. Its alphabet is base64's, because Gemini's field
 //! takes nothing else.
 
+use std::sync::LazyLock;
+
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use llm_core::dialect::DialectId;
 use llm_core::prompt::Opaque;
 use llm_core::raw::Raw;
+use memchr::memmem::Finder;
 
 pub mod call_id;
 
@@ -24,7 +27,9 @@ const SEPARATOR: char = '\0';
 /// Whether a body may have a token in it. No provider but the one that a token speaks of can read
 /// it, and some refuse the whole request for it: such a body is not passed on as it came.
 pub fn carries_token(body: &[u8]) -> bool {
-    memchr::memmem::find(body, MARK_BASE64.as_bytes()).is_some()
+    // Built once: asked of every body that is relayed.
+    static MARK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARK_BASE64));
+    MARK.find(body).is_some()
 }
 
 /// Writes state as a token: base64 with padding.

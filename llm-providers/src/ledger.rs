@@ -5,9 +5,10 @@
 //! journal. Balances of accounts are bounded by the accounts there are, while a journal grows with
 //! every call, and there is nobody here to read it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 
+use foldhash::{HashMap, HashSet};
 use llm_core::ledger::rules::{self, Account, Refused, Violation};
 use llm_core::ledger::{AccountId, HoldId, HoldProof, Receipt, Settlement};
 use llm_core::money::{Money, Unit};
@@ -168,7 +169,7 @@ impl Table {
     }
 
     fn verify(&self) -> Audit {
-        let mut held: HashMap<&AccountId, Money> = HashMap::new();
+        let mut held: HashMap<&AccountId, Money> = HashMap::default();
         for hold in self.holds.values() {
             for account in &hold.path {
                 let sum = held.entry(account).or_default();

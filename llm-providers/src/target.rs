@@ -1,14 +1,18 @@
 //! Vendors and targets as they are used: a description, the way there, and what is known of how
 //! they are doing.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use http::{Method, Uri};
 use llm_core::Str;
+use llm_core::call::Operation;
 use llm_core::capability::Capability;
 use llm_core::catalog::Catalog;
+use llm_core::dialect::UpstreamDialect;
 use llm_core::money::Price;
 use llm_core::provider::{Provider, TargetId};
 use llm_core::seam::{Clock, Transport};
@@ -117,6 +121,20 @@ pub struct Target {
     pub lasting: Lasting,
     /// Counters.
     pub metrics: TargetMetrics,
+    /// How its vendor is asked for a conversation, whole and as a stream: found once. Nothing of it
+    /// depends on the call.
+    chat: [OnceLock<Option<Way>>; 2],
+}
+
+/// How a vendor is asked for something.
+#[derive(Clone)]
+pub(crate) struct Way {
+    /// In whose words.
+    pub(crate) dialect: &'static dyn UpstreamDialect,
+    /// By which method.
+    pub(crate) method: Method,
+    /// At which address; `None` where a name cannot stand in one.
+    pub(crate) uri: Option<Uri>,
 }
 
 /// What of a target outlasts configurations.
@@ -142,6 +160,23 @@ impl Lasting {
 }
 
 impl Target {
+    /// How it is asked; `None` when its vendor has no such operation.
+    pub(crate) fn way(&self, operation: Operation, stream: bool) -> Option<Cow<'_, Way>> {
+        if operation == Operation::Chat {
+            let way = self.chat[usize::from(stream)].get_or_init(|| self.find(operation, stream));
+            return way.as_ref().map(Cow::Borrowed);
+        }
+        self.find(operation, stream).map(Cow::Owned)
+    }
+
+    fn find(&self, operation: Operation, stream: bool) -> Option<Way> {
+        let provider = &self.vendor.provider;
+        let dialect = provider.dialect(operation, &self.model)?;
+        let endpoint = dialect.endpoint(operation, &self.model, stream);
+        let method = endpoint.map_or(Method::POST, |endpoint| endpoint.method);
+        Some(Way { dialect, method, uri: provider.uri(operation, &self.model, stream) })
+    }
+
     /// How it is doing.
     pub fn health(&self) -> &Health {
         &self.lasting.health
@@ -188,6 +223,7 @@ impl Vendor {
             price: entry.and_then(|e| e.price.clone()),
             lasting,
             metrics,
+            chat: Default::default(),
         }
     }
 }

@@ -5,15 +5,32 @@ use bytes::Bytes;
 use llm_core::Str;
 use llm_core::completion::FinishReason;
 use llm_core::dialect::{Corrupt, Observed};
-use memchr::memmem;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::reply::finish_reason;
 use super::{error, stream, tap, usage};
 use crate::json::{Field, Object};
 
-/// The facts.
+/// The facts, where each is of the type it should be: the way of nearly every answer.
+#[derive(Deserialize)]
+struct Usual<'a> {
+    #[serde(borrow)]
+    choices: Vec<Ended<'a>>,
+    #[serde(default)]
+    usage: Option<usage::Said>,
+    #[serde(default)]
+    error: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Ended<'a> {
+    #[serde(borrow, default)]
+    finish_reason: Option<&'a str>,
+}
+
+/// The facts, whatever they look like.
 #[derive(Deserialize)]
 struct Outline<'a> {
     #[serde(borrow, default)]
@@ -33,7 +50,34 @@ struct Reason<'a> {
 /// Looks at a completion.
 pub(super) fn completion(body: &Bytes) -> Result<Observed, Corrupt> {
     let root = Str::try_from(body.clone()).map_err(|_| Corrupt::new("the answer is no UTF-8"))?;
-    let outline: Outline<'_> = serde_json::from_str(&root).map_err(|e| {
+    let usual = serde_json::from_str::<Usual<'_>>(&root).ok();
+    let mut seen = match usual.filter(|usual| usual.error.is_none()) {
+        Some(usual) => {
+            let mut seen = Observed {
+                usage: usual.usage.and_then(|said| said.usage()),
+                ..Observed::default()
+            };
+            let words = usual.choices.iter().filter_map(|choice| choice.finish_reason);
+            words.filter(|w| !w.is_empty()).for_each(|w| seen.finished(finish_reason(w, false)));
+            seen
+        }
+        None => closely(body, &root)?,
+    };
+    if seen.failure.is_some() {
+        return Ok(seen);
+    }
+    // A refusal in words ends like any answer, and is none that another caller should get.
+    if tap::refuses(body) {
+        seen.finished(FinishReason::Refusal);
+    }
+    seen.searches = u32::from(tap::cites(body));
+    seen.close();
+    Ok(seen)
+}
+
+/// The same of an answer that is somehow unusual.
+fn closely(body: &Bytes, root: &Str) -> Result<Observed, Corrupt> {
+    let outline: Outline<'_> = serde_json::from_str(root).map_err(|e| {
         Corrupt::new(format!(
             "the answer cannot be read: {:?} at column {}",
             e.classify(),
@@ -42,7 +86,7 @@ pub(super) fn completion(body: &Bytes) -> Result<Observed, Corrupt> {
     })?;
     let mut seen = Observed::default();
     if outline.error.is_some() || outline.choices.is_none() {
-        seen.failure = Object::root(&root).ok().and_then(|mut o| error::inside(&mut o, body));
+        seen.failure = Object::root(root).ok().and_then(|mut o| error::inside(&mut o, body));
         if seen.failure.is_some() {
             return Ok(seen);
         }
@@ -56,13 +100,7 @@ pub(super) fn completion(body: &Bytes) -> Result<Observed, Corrupt> {
         seen.usage = usage::read(field).map(|report| report.usage);
     }
     let reasons = outline.choices.into_iter().flatten().filter_map(|c| c.finish_reason);
-    let words = reasons.filter_map(|raw| stream::string(raw.get(), &root));
+    let words = reasons.filter_map(|raw| stream::string(raw.get(), root));
     words.filter(|w| !w.is_empty()).for_each(|word| seen.finished(finish_reason(&word, false)));
-    // A refusal in words ends like any answer, and is none that another caller should get.
-    if tap::says(body, b"\"refusal\"") {
-        seen.finished(FinishReason::Refusal);
-    }
-    seen.searches = u32::from(memmem::find(body, b"\"url_citation\"").is_some());
-    seen.close();
     Ok(seen)
 }

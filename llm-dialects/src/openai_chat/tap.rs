@@ -170,13 +170,19 @@ impl Tap for ChunkTap {
     }
 }
 
-/// Whether a text stands behind any of the places of a key.
-pub(super) fn says(body: &[u8], key: &'static [u8]) -> bool {
-    memchr::memmem::find_iter(body, key).any(|at| {
-        let rest = body.get(at + key.len()..).unwrap_or_default();
+/// Whether an answer has a refusal in words.
+pub(super) fn refuses(body: &[u8]) -> bool {
+    let key = &FIND.refusal;
+    key.find_iter(body).any(|at| {
+        let rest = body.get(at + key.needle().len()..).unwrap_or_default();
         let value = rest.iter().position(|b| !matches!(b, b' ' | b':' | b'\t' | b'\n'));
         value.and_then(|v| rest.get(v..v + 2)).is_some_and(|v| v[0] == b'"' && v[1] != b'"')
     })
+}
+
+/// Whether an answer names pages that were searched.
+pub(super) fn cites(body: &[u8]) -> bool {
+    FIND.citation.find(body).is_some()
 }
 
 /// The first byte of the value behind a key.

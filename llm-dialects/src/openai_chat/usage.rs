@@ -8,6 +8,7 @@ use llm_core::answer::UsageReport;
 use llm_core::extra::Extra;
 use llm_core::raw::Raw;
 use llm_core::usage::{Unknown, Usage};
+use serde::Deserialize;
 
 use super::notation::ME;
 use crate::json::{Field, Object, ObjectWriter};
@@ -19,49 +20,97 @@ pub(crate) fn read(field: Field<'_>) -> Option<UsageReport> {
     Some(UsageReport { usage, extra: object.rest(ME) })
 }
 
-/// The one conversion of this dialect.
 fn counts(o: &Object<'_>) -> Option<Usage> {
-    // Embeddings and transcripts of the newer kind say `input_tokens`.
-    let prompt = number(o, "prompt_tokens").or_else(|| number(o, "input_tokens"));
-    let completion = number(o, "completion_tokens").or_else(|| number(o, "output_tokens"));
-    if prompt.is_none() && completion.is_none() {
-        return None;
-    }
-    let (read, written) = (
-        within(o, &["prompt_tokens_details", "input_tokens_details", "input_token_details"]),
-        within(o, &["completion_tokens_details", "output_tokens_details"]),
-    );
-    let detail = |o: &Option<Object<'_>>, name| o.as_ref().and_then(|o| number(o, name));
-    let cached = detail(&read, "cached_tokens")
-        .or_else(|| number(o, "prompt_cache_hit_tokens"))
-        // Moonshot.
-        .or_else(|| number(o, "cached_tokens"));
-    let reasoning = detail(&written, "reasoning_tokens").unwrap_or(0);
-    let total = number(o, "total_tokens");
-    let completion = completion.map(|n| {
-        let beside = total.is_some() && total == sum(&[prompt, Some(n), Some(reasoning)]);
-        if reasoning > 0 && beside { n.saturating_add(reasoning) } else { n }
-    });
+    let within = |names: &[&str]| names.iter().find_map(|name| o.see(name)?.object().ok());
+    let details = |o: Object<'_>| Details {
+        cached_tokens: number(&o, "cached_tokens"),
+        cache_write_tokens: number(&o, "cache_write_tokens"),
+        audio_tokens: number(&o, "audio_tokens"),
+        reasoning_tokens: number(&o, "reasoning_tokens"),
+    };
+    let said = Said {
+        // Embeddings and transcripts of the newer kind say `input_tokens`.
+        prompt_tokens: number(o, "prompt_tokens").or_else(|| number(o, "input_tokens")),
+        completion_tokens: number(o, "completion_tokens").or_else(|| number(o, "output_tokens")),
+        total_tokens: number(o, "total_tokens"),
+        prompt_cache_hit_tokens: number(o, "prompt_cache_hit_tokens"),
+        cached_tokens: number(o, "cached_tokens"),
+        prompt_tokens_details: within(&[
+            "prompt_tokens_details",
+            "input_tokens_details",
+            "input_token_details",
+        ])
+        .map(details),
+        completion_tokens_details: within(&["completion_tokens_details", "output_tokens_details"])
+            .map(details),
+    };
+    said.usage()
+}
 
-    // Each share is taken out of what is left, so that the shares always add up to the total.
-    let mut input = prompt.unwrap_or(0);
-    let cache_read = share(&mut input, cached);
-    let cache_write = share(&mut input, detail(&read, "cache_write_tokens"));
-    let audio_in = share(&mut input, detail(&read, "audio_tokens"));
-    let mut output = completion.unwrap_or(0);
-    let reasoning = share(&mut output, Some(reasoning));
-    let audio_out = share(&mut output, detail(&written, "audio_tokens"));
-    Some(Usage {
-        input,
-        cache_read,
-        cache_write,
-        output,
-        reasoning,
-        audio_in,
-        audio_out,
-        unknown: Unknown { input: prompt.is_none(), output: completion.is_none() },
-        ..Usage::default()
-    })
+/// The members that count, of an object that may say more. What is not of its type fails, and is
+/// then read member by member: this is the way of nearly every answer, and costs a tenth.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Said {
+    #[serde(alias = "input_tokens")]
+    prompt_tokens: Option<u64>,
+    #[serde(alias = "output_tokens")]
+    completion_tokens: Option<u64>,
+    total_tokens: Option<u64>,
+    prompt_cache_hit_tokens: Option<u64>,
+    cached_tokens: Option<u64>,
+    #[serde(alias = "input_tokens_details", alias = "input_token_details")]
+    prompt_tokens_details: Option<Details>,
+    #[serde(alias = "output_tokens_details")]
+    completion_tokens_details: Option<Details>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+struct Details {
+    cached_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
+    audio_tokens: Option<u64>,
+    reasoning_tokens: Option<u64>,
+}
+
+impl Said {
+    /// The one conversion of this dialect; `None` when nothing is counted.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        let (prompt, completion) = (self.prompt_tokens, self.completion_tokens);
+        if prompt.is_none() && completion.is_none() {
+            return None;
+        }
+        let read = self.prompt_tokens_details.unwrap_or_default();
+        let written = self.completion_tokens_details.unwrap_or_default();
+        // DeepSeek; Moonshot.
+        let cached = read.cached_tokens.or(self.prompt_cache_hit_tokens).or(self.cached_tokens);
+        let reasoning = written.reasoning_tokens.unwrap_or(0);
+        let total = self.total_tokens;
+        let completion = completion.map(|n| {
+            let beside = total.is_some() && total == sum(&[prompt, Some(n), Some(reasoning)]);
+            if reasoning > 0 && beside { n.saturating_add(reasoning) } else { n }
+        });
+        // Each share is taken out of what is left, so that the shares always add up to the total.
+        let mut input = prompt.unwrap_or(0);
+        let cache_read = share(&mut input, cached);
+        let cache_write = share(&mut input, read.cache_write_tokens);
+        let audio_in = share(&mut input, read.audio_tokens);
+        let mut output = completion.unwrap_or(0);
+        let reasoning = share(&mut output, Some(reasoning));
+        let audio_out = share(&mut output, written.audio_tokens);
+        Some(Usage {
+            input,
+            cache_read,
+            cache_write,
+            output,
+            reasoning,
+            audio_in,
+            audio_out,
+            unknown: Unknown { input: prompt.is_none(), output: completion.is_none() },
+            ..Usage::default()
+        })
+    }
 }
 
 fn sum(counts: &[Option<u64>]) -> Option<u64> {
@@ -76,10 +125,6 @@ fn share(whole: &mut u64, part: Option<u64>) -> u64 {
 
 fn number(o: &Object<'_>, name: &str) -> Option<u64> {
     o.see(name)?.u64().ok()
-}
-
-fn within<'a>(o: &Object<'a>, names: &[&str]) -> Option<Object<'a>> {
-    names.iter().find_map(|name| o.see(name)?.object().ok())
 }
 
 /// Writes the members of a `usage` object of a completion.

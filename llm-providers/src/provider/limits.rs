@@ -5,29 +5,35 @@ use std::time::Duration;
 use http::HeaderMap;
 use llm_core::provider::LimitHint;
 
-/// Names for the same six things.
-const REQUESTS_LEFT: [&str; 2] =
-    ["x-ratelimit-remaining-requests", "anthropic-ratelimit-requests-remaining"];
-const TOKENS_LEFT: [&str; 2] =
-    ["x-ratelimit-remaining-tokens", "anthropic-ratelimit-tokens-remaining"];
-const REQUESTS_LIMIT: [&str; 2] =
-    ["x-ratelimit-limit-requests", "anthropic-ratelimit-requests-limit"];
-const TOKENS_LIMIT: [&str; 2] = ["x-ratelimit-limit-tokens", "anthropic-ratelimit-tokens-limit"];
-const REQUESTS_RESET: &str = "x-ratelimit-reset-requests";
-const TOKENS_RESET: &str = "x-ratelimit-reset-tokens";
-
-/// Reads them; `None` when there are none.
+/// Reads them; `None` when there are none. One pass over what there is: most heads say nothing of
+/// limits, and a look-up for each spelling would cost more than the rest of the head.
 pub(super) fn read(headers: &HeaderMap) -> Option<LimitHint> {
-    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
-    let number = |names: [&str; 2]| names.into_iter().find_map(|n| text(n)?.trim().parse().ok());
-    let hint = LimitHint {
-        requests_limit: number(REQUESTS_LIMIT),
-        tokens_limit: number(TOKENS_LIMIT),
-        requests_left: number(REQUESTS_LEFT),
-        tokens_left: number(TOKENS_LEFT),
-        requests_reset: text(REQUESTS_RESET).and_then(duration),
-        tokens_reset: text(TOKENS_RESET).and_then(duration),
-    };
+    let mut hint = LimitHint::default();
+    for (name, value) in headers {
+        let name = name.as_str();
+        let (of, anthropic) = match name.strip_prefix("x-ratelimit-") {
+            Some(of) => (of, false),
+            None => match name.strip_prefix("anthropic-ratelimit-") {
+                Some(of) => (of, true),
+                None => continue,
+            },
+        };
+        let Ok(text) = value.to_str() else { continue };
+        let number = || text.trim().parse().ok();
+        match (of, anthropic) {
+            ("limit-requests", false) => hint.requests_limit = number(),
+            ("limit-tokens", false) => hint.tokens_limit = number(),
+            ("remaining-requests", false) => hint.requests_left = number(),
+            ("remaining-tokens", false) => hint.tokens_left = number(),
+            ("reset-requests", false) => hint.requests_reset = duration(text),
+            ("reset-tokens", false) => hint.tokens_reset = duration(text),
+            ("requests-limit", true) => hint.requests_limit = number(),
+            ("tokens-limit", true) => hint.tokens_limit = number(),
+            ("requests-remaining", true) => hint.requests_left = number(),
+            ("tokens-remaining", true) => hint.tokens_left = number(),
+            _ => {}
+        }
+    }
     (hint != LimitHint::default()).then_some(hint)
 }
 

@@ -44,8 +44,8 @@ pub(crate) fn describe(head: &ReplyHead, now: Timestamp, headers: &mut HeaderMap
     let (provider, model) = head.target.0.split_once('/').unwrap_or((&head.target.0, ""));
     word(headers, PROVIDER, provider);
     word(headers, MODEL, model);
-    headers.insert(ATTEMPTS, HeaderValue::from(u16::from(head.attempts)));
-    headers.insert(FALLBACKS, HeaderValue::from(u16::from(head.fallbacks)));
+    headers.insert(ATTEMPTS, few(head.attempts));
+    headers.insert(FALLBACKS, few(head.fallbacks));
     headers.insert(CACHE, HeaderValue::from_static(head.cache.name()));
     match head.cache {
         CacheState::Hit { age_s } | CacheState::Alike { age_s } => {
@@ -84,13 +84,39 @@ pub(crate) fn cost(headers: &mut HeaderMap, receipt: Option<&Receipt>) {
 
 fn limit(headers: &mut HeaderMap, names: Limit, verdict: Option<&Verdict>, now: Timestamp) {
     let Some(verdict) = verdict else { return };
-    headers.insert(names.limit, HeaderValue::from(verdict.limit));
-    headers.insert(names.remaining, HeaderValue::from(verdict.remaining));
+    headers.insert(names.limit, number(verdict.limit, ""));
+    headers.insert(names.remaining, number(verdict.remaining, ""));
     if let Some(at) = verdict.resets_at {
         let left = at.duration_since(now).max(SignedDuration::ZERO).as_millis();
         // Milliseconds, which clients read as well as OpenAI's `6m0s`.
-        word(headers, names.reset, &format!("{left}ms"));
+        headers.insert(names.reset, number(u64::try_from(left).unwrap_or(u64::MAX), "ms"));
     }
+}
+
+/// Small numbers, which nearly all are, cost nothing.
+fn few(number: u8) -> HeaderValue {
+    match number {
+        0 => HeaderValue::from_static("0"),
+        1 => HeaderValue::from_static("1"),
+        2 => HeaderValue::from_static("2"),
+        3 => HeaderValue::from_static("3"),
+        more => HeaderValue::from(u16::from(more)),
+    }
+}
+
+/// A number and its unit. By hand, since six of these stand in the head of every answer.
+fn number(number: u64, unit: &'static str) -> HeaderValue {
+    const DIGITS: usize = 20;
+    let mut text = [b'0'; DIGITS + 2];
+    let (mut at, mut left) = (DIGITS, number);
+    while at == DIGITS || left > 0 {
+        at -= 1;
+        text[at] = b'0' + (left % 10) as u8;
+        left /= 10;
+    }
+    let end = DIGITS + unit.len().min(2);
+    text[DIGITS..end].copy_from_slice(&unit.as_bytes()[..end - DIGITS]);
+    HeaderValue::from_bytes(&text[at..end]).unwrap_or(HeaderValue::from_static("0"))
 }
 
 /// A header whose value comes from configuration or from an upstream: what cannot stand in a head
@@ -98,5 +124,21 @@ fn limit(headers: &mut HeaderMap, names: Limit, verdict: Option<&Verdict>, now: 
 fn word(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_anyone_would() {
+        for n in [0, 7, 10, 99, 1_000_000, u64::MAX - 1, u64::MAX] {
+            assert_eq!(number(n, ""), n.to_string());
+            assert_eq!(number(n, "ms"), format!("{n}ms"));
+        }
+        for n in 0..=u8::MAX {
+            assert_eq!(few(n), n.to_string());
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! What the lines so far amount to: the holds that have not ended.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
+use foldhash::HashMap;
 use llm_core::ledger::HoldId;
 use llm_core::ledger::rules::Violation;
 
@@ -33,10 +34,10 @@ const ENDS: usize = 1024;
 impl Default for Tally {
     fn default() -> Self {
         Self {
-            holds: HashMap::new(),
-            live: HashMap::new(),
+            holds: HashMap::default(),
+            live: HashMap::default(),
             ends: VecDeque::with_capacity(ENDS),
-            pinned: HashMap::new(),
+            pinned: HashMap::default(),
             last: Position::default(),
             folded: Position::default(),
         }

@@ -1,9 +1,10 @@
 //! Holds that have ended and are not folded yet, in order; how far the journal may be given up;
 //! and the receipts of those that ended lately.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Instant;
 
+use foldhash::HashMap;
 use llm_core::ledger::{HoldId, Receipt, Settlement};
 use llm_core::money::Unit;
 
@@ -139,7 +140,7 @@ pub(super) struct Recent<U: Unit> {
 
 impl<U: Unit> Default for Recent<U> {
     fn default() -> Self {
-        Self { receipts: HashMap::new(), order: VecDeque::new() }
+        Self { receipts: HashMap::default(), order: VecDeque::new() }
     }
 }
 

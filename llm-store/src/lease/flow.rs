@@ -1,8 +1,8 @@
 //! What the table does for those who wait and for the worker: who is admitted, what to ask for.
 
-use std::collections::HashMap;
 use std::time::Instant;
 
+use foldhash::HashMap;
 use llm_core::ledger::AccountId;
 use llm_core::ledger::rules::{Refused, Violation};
 use llm_core::money::Unit;
@@ -138,7 +138,7 @@ impl<U: Unit> Table<U> {
     /// What to ask the vault for: what those who wait lack, first come first, what was used on
     /// trust, and what will be needed soon.
     pub(super) fn asks(&mut self, most: usize, now: Instant) -> Vec<Ask<U>> {
-        let mut lacks: HashMap<u32, (U, U)> = HashMap::new();
+        let mut lacks: HashMap<u32, (U, U)> = HashMap::default();
         let mut order = Vec::new();
         for waiter in self.queue.places.values().filter(|waiter| waiter.answer.is_none()) {
             for slot in &waiter.slots {
@@ -226,7 +226,7 @@ impl<U: Unit> Table<U> {
     pub(super) fn verify(&self, audit: &mut Audit) {
         // Of this process: to a vault, holds are leases.
         audit.holds_open = self.holds.len() as u64;
-        let mut held: HashMap<u32, U> = HashMap::new();
+        let mut held: HashMap<u32, U> = HashMap::default();
         let granted = self.queue.places.values().filter(|w| matches!(w.answer, Some(Ok(_))));
         let holds = self.holds.values().map(|hold| (&hold.slots, hold.proof.amount()));
         for (slots, amount) in holds.chain(granted.map(|waiter| (&waiter.slots, waiter.amount))) {

@@ -1,8 +1,8 @@
 //! What is carried to the vault in one step: ends in their order, and what is given back.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use foldhash::HashMap;
 use llm_core::ledger::AccountId;
 use llm_core::money::Unit;
 use llm_core::store::vault::{Ended, Fold};
@@ -38,7 +38,7 @@ struct Pay<U: Unit> {
 impl<U: Unit> Batch<U> {
     fn new() -> Self {
         let fold = Fold { ended: Vec::new(), keeps: Vec::new() };
-        Self { fold, pays: HashMap::new(), kept: Vec::new() }
+        Self { fold, pays: HashMap::default(), kept: Vec::new() }
     }
 
     fn is_empty(&self) -> bool {

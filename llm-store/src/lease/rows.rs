@@ -1,9 +1,9 @@
 //! The accounts that are in use: found by name once for a call, by number afterwards.
 
-use std::collections::HashMap;
 use std::ops::{Index, IndexMut};
 use std::time::Instant;
 
+use foldhash::HashMap;
 use llm_core::ledger::AccountId;
 use llm_core::money::Unit;
 use smallvec::SmallVec;
@@ -30,7 +30,7 @@ pub(super) struct Rows<U: Unit> {
 
 impl<U: Unit> Default for Rows<U> {
     fn default() -> Self {
-        Self { index: HashMap::new(), rows: Vec::new(), vacant: Vec::new(), next: 0 }
+        Self { index: HashMap::default(), rows: Vec::new(), vacant: Vec::new(), next: 0 }
     }
 }
 

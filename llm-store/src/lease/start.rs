@@ -4,11 +4,11 @@
 //! table of [`charge`], and their ends are written before anything else is: whoever starts again
 //! after a crash in the middle finds the same.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use foldhash::HashMap;
 use llm_core::ledger::charge::{Ending, Evidence, Unknown, charge};
 use llm_core::ledger::rules::{self, Account};
 use llm_core::ledger::{AccountId, HoldId, Settlement};
@@ -92,7 +92,7 @@ fn read<U: Unit>(journal: &Journal<U>) -> Result<Tale<U>, StoreError> {
 impl<U: Unit> Default for Tale<U> {
     fn default() -> Self {
         let (folded, orphan) = (Position::default(), Position::default());
-        Self { open: HashMap::new(), ended: Vec::new(), folded, orphan }
+        Self { open: HashMap::default(), ended: Vec::new(), folded, orphan }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Everything that a lock covers: accounts in use, holds, those who wait for credit, and ends that
 //! are not folded. Arithmetic only; whoever has the lock never waits for anything else.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::task::Waker;
 use std::time::Instant;
 
+use foldhash::HashMap;
 use llm_core::Str;
 use llm_core::ledger::rules::{self, Refused, Violation};
 use llm_core::ledger::{AccountId, HoldId, HoldProof, Receipt, Settlement};
@@ -93,7 +94,7 @@ impl<U: Unit> Default for Table<U> {
     fn default() -> Self {
         Self {
             rows: Rows::default(),
-            holds: HashMap::new(),
+            holds: HashMap::default(),
             ends: Ends::default(),
             recent: Recent::default(),
             queue: Queue::default(),

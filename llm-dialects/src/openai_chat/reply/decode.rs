@@ -110,15 +110,15 @@ fn finish(o: &mut Object<'_>, parts: &[Part]) -> Option<Finish> {
 }
 
 /// What a word of `finish_reason` means.
-pub(crate) fn finish_reason(word: &Str, calls: bool) -> FinishReason {
-    match &**word {
+pub(crate) fn finish_reason(word: &str, calls: bool) -> FinishReason {
+    match word {
         // Some hosts say `stop` where tools must run.
         "stop" if calls => FinishReason::ToolCalls,
         "stop" => FinishReason::Stop,
         "length" => FinishReason::Length,
         "tool_calls" | "function_call" => FinishReason::ToolCalls,
         "content_filter" => FinishReason::ContentFilter,
-        _ => FinishReason::Other(word.clone()),
+        _ => FinishReason::Other(word.into()),
     }
 }
 

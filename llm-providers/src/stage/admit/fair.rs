@@ -7,11 +7,11 @@
 mod class;
 mod queue;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use foldhash::HashMap;
 use futures_util::future::{Either, select};
 use llm_core::Str;
 use llm_core::error::{Error, Kind, Refusal};
@@ -50,7 +50,7 @@ pub struct FairSlot {
 impl Fair {
     /// Nobody runs, nobody waits. A wait ends with `wait_max` even where a caller has more time.
     pub fn new(bounds: Bounds, wait_max: Duration, clock: Arc<dyn Clock>) -> Self {
-        let state = State { queue: Queue::new(bounds), wakes: HashMap::new() };
+        let state = State { queue: Queue::new(bounds), wakes: HashMap::default() };
         Self { state: Mutex::new(state), wait_max, clock }
     }
 

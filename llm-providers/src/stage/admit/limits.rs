@@ -4,12 +4,12 @@
 //! gets a fresh window by being forgotten. When there are too many that count, new owners are
 //! turned away: the count of somebody else is not ours to drop.
 
-use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use foldhash::HashMap;
+use foldhash::fast::RandomState;
 use llm_core::Str;
 use llm_core::ledger::Owner;
 use llm_core::principal::{Level, TenantId};
@@ -129,7 +129,7 @@ impl Limits {
 
     fn with_room(owners_max: usize, zone: Zone, clock: Arc<dyn Clock>) -> Self {
         let shards = std::array::from_fn(|_| RwLock::default());
-        Self { shards, hasher: RandomState::new(), owners_max, zone, clock }
+        Self { shards, hasher: RandomState::default(), owners_max, zone, clock }
     }
 
     /// What is counted of an owner, with `rules` as they are now.

@@ -4,9 +4,9 @@
 //! leaves the map before its end is told, and after its answer was kept, so that whoever does not
 //! find it here finds its answer in the cache.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+use foldhash::HashMap;
 use llm_core::error::{Error, Kind};
 use llm_core::seam::BoxFuture;
 use llm_core::store::CacheKey;

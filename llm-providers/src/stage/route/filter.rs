@@ -62,15 +62,14 @@ pub(super) fn plan(funded: &Funded) -> Result<Plan, Error> {
 
 fn lack(funded: &Funded, snapshot: &Snapshot, target: &Target, tier: u8) -> Option<Lack> {
     let call = &funded.opened().call;
-    let provider = &target.vendor.provider;
-    let Some(dialect) = provider.dialect(call.operation, &target.model) else {
+    let Some(way) = target.way(call.operation, call.peek.stream) else {
         return Some(Lack::Operation);
     };
     if !funded.covers(target) {
         return Some(Lack::Price);
     }
     // An earlier answer lives where it was given, and no other dialect can name it.
-    if call.peek.has.all(Has::SERVER_STATE) && dialect.id() != call.dialect {
+    if call.peek.has.all(Has::SERVER_STATE) && way.dialect.id() != call.dialect {
         return Some(Lack::State);
     }
     if tier > 0 && !may_fall_to(call, snapshot, target) {

@@ -226,9 +226,9 @@ fn encoded(parts: &http::response::Parts) -> Option<Error> {
 
 fn passed(parts: &http::response::Parts) -> http::HeaderMap {
     let mut headers = http::HeaderMap::new();
-    for name in PASSED_HEADERS {
-        if let Some(value) = parts.headers.get(name) {
-            headers.insert(http::HeaderName::from_static(name), value.clone());
+    for (name, value) in &parts.headers {
+        if PASSED_HEADERS.contains(&name.as_str()) {
+            headers.insert(name.clone(), value.clone());
         }
     }
     headers
@@ -240,5 +240,11 @@ const PASSED_HEADERS: [&str; 4] =
     ["x-request-id", "request-id", "openai-processing-ms", "openai-version"];
 
 fn text(headers: &http::HeaderMap, name: http::HeaderName) -> Option<Str> {
-    headers.get(name).and_then(|v| v.to_str().ok()).map(Str::from)
+    let text = headers.get(name)?.to_str().ok()?;
+    // What nearly everybody sends need not be copied.
+    Some(match text {
+        "application/json" => Str::from_static("application/json"),
+        "text/event-stream" => Str::from_static("text/event-stream"),
+        other => Str::from(other),
+    })
 }

@@ -25,17 +25,15 @@ pub(super) fn build(armed: &Armed, now: SystemTime) -> Result<Built, Error> {
     let attempt = &armed.attempt;
     let (call, target) = (&attempt.funded.opened().call, &*attempt.target);
     let provider = &*target.vendor.provider;
-    let dialect = provider
-        .dialect(call.operation, &target.model)
+    let way = target
+        .way(call.operation, call.peek.stream)
         .ok_or_else(|| elsewhere(lacks("this provider has no such operation")))?;
+    let dialect = way.dialect;
+    let uri =
+        way.uri.clone().ok_or_else(|| elsewhere(lacks("this provider has no such operation")))?;
     let (chunks, content_type, losses) = body(armed, dialect)?;
-    let stream = call.peek.stream;
-    let uri = provider
-        .uri(call.operation, &target.model, stream)
-        .ok_or_else(|| elsewhere(lacks("this provider has no such operation")))?;
-    let endpoint = dialect.endpoint(call.operation, &target.model, stream);
     let mut request = http::Request::new(chunks);
-    *request.method_mut() = endpoint.map_or(http::Method::POST, |e| e.method);
+    *request.method_mut() = way.method.clone();
     *request.uri_mut() = uri;
     let headers = request.headers_mut();
     headers.extend(call.headers.iter().map(|(n, v)| (n.clone(), v.clone())));
@@ -80,8 +78,11 @@ fn body(armed: &Armed, dialect: &'static dyn UpstreamDialect) -> Result<Written,
         && !llm_dialects::state::carries_token(bytes)
     {
         let chunks = dialect.relay(bytes, &call.peek, &cx).map_err(Error::from)?;
-        let own = content_type.as_deref().and_then(|t| http::HeaderValue::from_str(t).ok());
-        return Ok((chunks, own.unwrap_or(JSON), Losses::default()));
+        let own = match content_type.as_deref() {
+            None | Some("application/json") => JSON,
+            Some(own) => http::HeaderValue::from_str(own).unwrap_or(JSON),
+        };
+        return Ok((chunks, own, Losses::default()));
     }
     let mut losses = Losses::default();
     let encoded = match &attempt.prefix {

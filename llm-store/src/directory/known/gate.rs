@@ -1,9 +1,9 @@
 //! Of all who ask for the same key at once, one asks the directory. Whoever is in front and leaves
 //! lets the next one in: nobody's answer depends on somebody else's patience.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use llm_core::store::KeyHash;
 use parking_lot::Mutex;
 

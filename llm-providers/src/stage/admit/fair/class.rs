@@ -5,9 +5,10 @@
 //! differ by more than one call. A line that comes back does not find its debt forgiven, and one
 //! that comes late does not find the others' past to its credit: it starts where they are.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use foldhash::HashMap;
 use llm_core::Str;
 
 use super::queue::{Ticket, WaiterId};

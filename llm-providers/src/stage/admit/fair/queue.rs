@@ -1,8 +1,8 @@
 //! The queue as a value: enter, leave, finish. Nothing here waits or knows a clock.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use foldhash::HashMap;
 use llm_core::Str;
 use llm_core::principal::Priority;
 use smallvec::SmallVec;
@@ -100,7 +100,7 @@ impl Queue {
             held: 0,
             held_plain: 0,
             classes: Default::default(),
-            waiters: HashMap::new(),
+            waiters: HashMap::default(),
             bytes: 0,
             next: 0,
             usual: Duration::ZERO,
