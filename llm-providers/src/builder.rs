@@ -234,7 +234,10 @@ impl GatewayBuilder {
         // Last: a registry that was tried in vain can be used again.
         workshop.metrics.register(&self.registry.unwrap_or_default()).map_err(unregistered)?;
         let bounds = self.bounds.unwrap_or_else(usual_bounds);
-        let log = self.log.map(|log| LogQueue::start(log, workshop.metrics.log_dropped.clone()));
+        let log = self.log.map(|log| {
+            let (dropped, clock) = (workshop.metrics.log_dropped.clone(), &workshop.clock);
+            LogQueue::start(log, dropped, Arc::clone(clock))
+        });
         let mut admission = Admission::new(bounds, Arc::clone(&workshop.clock));
         if let Some((store, replicas)) = self.counters {
             admission = admission.sharing(store, replicas);

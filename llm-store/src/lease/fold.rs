@@ -12,8 +12,9 @@ use crate::plant::{Mistake, planted};
 use super::ledger::FOLD_MAX;
 use super::table::{Standing, Table};
 
-/// How long an end waits for others to go with.
-pub(super) const GATHER: Duration = Duration::from_millis(5);
+/// How long an end waits for others to go with: a step costs the vault a commit, however many ends
+/// are in it.
+pub(super) const GATHER: Duration = Duration::from_millis(20);
 /// Rows that are looked at for idle credit in one go.
 const SWEEP_MAX: usize = 1024;
 /// In so many goes every row is looked at, however many there are.
