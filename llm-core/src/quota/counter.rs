@@ -67,7 +67,8 @@ impl Counter {
 
     fn ask_within(&self, limit: u64, n: u64, now: Timestamp) -> Verdict {
         let now = now.max(self.latest);
-        let reach = self.window.reach(now);
+        let slice = self.slice_at(now);
+        let reach = self.window.reach_of(&slice, now);
         let live = || self.slices.iter().filter(|s| s.id.start >= reach);
         let (used, reserved) = live().fold((0u64, 0u64), |(used, reserved), s| {
             (used.saturating_add(s.used), reserved.saturating_add(s.reserved))
@@ -82,9 +83,17 @@ impl Counter {
         });
         let last = if allowed { live().next_back() } else { fits };
         let resets_at = last.map(|s| self.window.leaves(&s.id));
-        let (rule, slice) = (self.rule.clone(), self.window.slice_at(now));
+        let rule = self.rule.clone();
         debug_assert!(taken.saturating_add(remaining) >= limit);
         Verdict { allowed, rule, limit, used, reserved, remaining, resets_at, slice }
+    }
+
+    /// Nearly always the newest one, which then need not be computed.
+    fn slice_at(&self, now: Timestamp) -> WindowId {
+        match self.slices.back() {
+            Some(newest) if newest.id.has(now) => newest.id,
+            Some(_) | None => self.window.slice_at(now),
+        }
     }
 
     /// Counts `n` if it fits.
@@ -139,7 +148,7 @@ impl Counter {
             return verdict;
         }
         self.latest = self.latest.max(now);
-        let reach = self.window.reach(self.latest);
+        let reach = self.window.reach_of(&verdict.slice, self.latest);
         while self.slices.front().is_some_and(|s| s.id.start < reach) {
             self.slices.pop_front();
         }

@@ -137,7 +137,7 @@ impl Window {
     /// slice by slice.
     pub fn window_at(&self, instant: Timestamp) -> WindowId {
         let now = self.slice_at(instant);
-        WindowId { start: self.reach(instant), ..now }
+        WindowId { start: self.reach_of(&now, instant), ..now }
     }
 
     /// What a count at an instant is booked under. Slices lie one after the other without gap and
@@ -168,16 +168,15 @@ impl Window {
         slice
     }
 
-    /// The start of the oldest slice that still counts at an instant.
-    pub(super) fn reach(&self, instant: Timestamp) -> Timestamp {
+    /// The start of the oldest slice that still counts at an instant, of which the slice is known:
+    /// the calendar is not asked twice.
+    pub(super) fn reach_of(&self, slice: &WindowId, instant: Timestamp) -> Timestamp {
         match &self.0 {
             Kind::Rolling { length_ms } => {
                 let past = at_ms(ms_of(instant).saturating_sub(*length_ms));
                 self.slice_at(past).start
             }
-            Kind::Within { .. } | Kind::Fixed { .. } | Kind::Calendar { .. } => {
-                self.slice_at(instant).start
-            }
+            Kind::Within { .. } | Kind::Fixed { .. } | Kind::Calendar { .. } => slice.start,
         }
     }
 
