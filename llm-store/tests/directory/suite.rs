@@ -5,6 +5,7 @@ use crate::{people, plans, provider};
 
 async fn all(place: impl AsyncFn() -> Box<dyn Place>) {
     people::owners_are_made_once_and_listed(&*place().await).await;
+    people::whoever_moves_takes_their_keys_along(&*place().await).await;
     people::a_key_lives(&*place().await).await;
     people::a_key_is_rotated(&*place().await).await;
     people::who_rests_has_no_keys(&*place().await).await;
