@@ -15,6 +15,7 @@ use prometheus::Registry;
 use crate::config::Config;
 use crate::way::way;
 
+use super::checks::Checks;
 use super::first::{Made, Secrets};
 use super::keys::{AdminKey, Keys};
 use super::office::Office;
@@ -45,6 +46,8 @@ pub(crate) struct House {
     pub(crate) store: Store,
     /// What it has in common with other replicas.
     pub(crate) shared: Option<Shared>,
+    /// What applications have counted.
+    pub(crate) checks: Checks,
     draining: AtomicBool,
 }
 
@@ -115,6 +118,7 @@ impl House {
             registry,
             store,
             shared,
+            checks: Checks::new(zone.clone()),
             draining: AtomicBool::new(false),
         })
     }

@@ -96,12 +96,8 @@ impl Op for List {
         let after = self.after.as_ref().map_or("", |id| &*id.0);
         let most = page_size(self.most);
         let (text, more) = asked(owner);
-        let args = [
-            (&*owner.tenant.0).into(),
-            after.into(),
-            i64::from(*replaced).into(),
-            most.into(),
-        ];
+        let args =
+            [(&*owner.tenant.0).into(), after.into(), i64::from(*replaced).into(), most.into()];
         let args: Vec<Arg<'_>> = args.into_iter().chain(more).collect();
         let rows = desk.session.all(text, &args).await?;
         let rows = rows.iter().map(|row| Row::read(row).map(|row| row.entry));

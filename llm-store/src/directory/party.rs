@@ -378,7 +378,9 @@ pub(super) fn listed(of: Option<Level>) -> &'static str {
             "WHERE kind = $1 AND id > $2 AND tenant = $4 AND team = $5 ORDER BY id LIMIT $3"
         ),
         Some(Level::Org) => {
-            parties!("WHERE kind = $1 AND id > $2 AND tenant = $4 AND org = $5 ORDER BY id LIMIT $3")
+            parties!(
+                "WHERE kind = $1 AND id > $2 AND tenant = $4 AND org = $5 ORDER BY id LIMIT $3"
+            )
         }
     }
 }

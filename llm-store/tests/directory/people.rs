@@ -329,10 +329,14 @@ pub(crate) async fn whoever_moves_takes_their_keys_along(place: &dyn Place) {
     };
     // A person to another team, whose part comes along.
     let moved = put(Level::User, "ann", None, Some("blue".into())).await.unwrap();
-    assert_eq!((&moved.draft.org, &moved.draft.team), (&Some(OrgId("o".into())), &Some("blue".into())));
+    assert_eq!(
+        (&moved.draft.org, &moved.draft.team),
+        (&Some(OrgId("o".into())), &Some("blue".into()))
+    );
     assert_eq!(named(&owner(1).await), (Some("o".into()), Some("blue".into())));
     assert_eq!(granted(&directory, 1).await.principal.team, Some("blue".into()));
-    let members = directory.members(party(Level::Team, "blue"), Level::User, None, 9).await.unwrap();
+    let members =
+        directory.members(party(Level::Team, "blue"), Level::User, None, 9).await.unwrap();
     let names: Vec<_> = members.items.iter().map(|p| p.draft.id.id.to_string()).collect();
     assert_eq!(names, ["ann", "cat", "dan"]);
     // A team to another part, with its people and keys.

@@ -49,15 +49,18 @@ impl Desk<'_, '_> {
         let org = party.draft.org.as_ref().map(|id| &*id.0).into();
         let team = party.draft.team.as_ref().map(|id| &*id.0).into();
         let (tenant, id) = ((&*tenant.0).into(), (&**id).into());
-        let text = "UPDATE party SET org = $4, team = $5 WHERE tenant = $1 AND kind = $2 AND id = $3";
+        let text =
+            "UPDATE party SET org = $4, team = $5 WHERE tenant = $1 AND kind = $2 AND id = $3";
         self.session.run(text, &[tenant, level.name().into(), id, org, team]).await?;
         if *level == Level::Team {
-            let text = "UPDATE party SET org = $3 WHERE tenant = $1 AND kind = 'user' AND team = $2";
+            let text =
+                "UPDATE party SET org = $3 WHERE tenant = $1 AND kind = 'user' AND team = $2";
             self.session.run(text, &[tenant, id, org]).await?;
             let text = "UPDATE virtual_key SET org = $3 WHERE tenant = $1 AND team = $2";
             self.session.run(text, &[tenant, id, org]).await?;
         } else {
-            let text = "UPDATE virtual_key SET org = $3, team = $4 WHERE tenant = $1 AND person = $2";
+            let text =
+                "UPDATE virtual_key SET org = $3, team = $4 WHERE tenant = $1 AND person = $2";
             self.session.run(text, &[tenant, id, org, team]).await?;
         }
         Ok(())
