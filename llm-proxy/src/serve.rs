@@ -28,6 +28,7 @@ mod shared;
 pub(crate) mod store;
 mod tongue;
 mod upload;
+mod watch;
 
 use std::io;
 use std::net::SocketAddr;

@@ -30,11 +30,13 @@ pub(crate) async fn answer(
         return Ok(empty(StatusCode::URI_TOO_LONG));
     }
     // What LiteLLM's operators call by a name that callers call as well.
+    // Boxed, since nearly every request is none of these.
     let models = routes::OPERATORS_MODELS;
-    if head.uri.path() == models && routes::ask::is_operator(&house, &head).await {
-        if let Some(found) = routes::find(&head.method, models) {
-            return Ok(routes::answer(&house, found, head, body).await);
-        }
+    if head.uri.path() == models
+        && Box::pin(routes::ask::is_operator(&house, &head)).await
+        && let Some(found) = routes::find(&head.method, models)
+    {
+        return Ok(routes::answer(&house, found, head, body).await);
     }
     if let Some(spoken) = tongue::spoken(&head.method, path, &head.headers) {
         return Ok(call::answer(&house, head, body, spoken).await);

@@ -30,7 +30,7 @@ use super::admin::refusal::{Answered, Refusal};
 use super::body::Body;
 use super::door::empty;
 use super::house::House;
-use super::{checks, pages};
+use super::{checks, pages, watch};
 use ask::{AppCaller, Ask, Asker, Operator};
 use shape::{Field, Shape};
 
@@ -53,6 +53,7 @@ pub(crate) const TABLES: &[&[Route]] = &[
     admin::wallets::ROUTES,
     admin::operators::ROUTES,
     admin::trail::ROUTES,
+    watch::ROUTES,
 ];
 
 /// A path that is also one of callers, whose it is unless an operator asks.

@@ -110,4 +110,4 @@ impl fmt::Debug for Shared {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

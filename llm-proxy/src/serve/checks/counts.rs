@@ -87,7 +87,7 @@ impl Checks {
 impl Counters {
     /// Makes room, if there is any to be made; not each time, since it looks at everything.
     fn sweep(&mut self, now: Timestamp) -> bool {
-        let turn = self.full % SWEEP_EVERY == 0;
+        let turn = self.full.is_multiple_of(SWEEP_EVERY);
         self.full = self.full.wrapping_add(1);
         if !turn {
             return false;

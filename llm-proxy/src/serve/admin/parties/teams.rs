@@ -49,13 +49,13 @@ const MEMBER: &[Field] = &[
 pub(crate) const ROUTES: &[Route] = &[
     Route::post("/team/new", "Makes a team.", operator!(Keys, new))
         .takes(&[WORDS, TERMS])
-        .gives(Shape::Table(&[ALIAS, PARTY, SPENT, MEMBERS])),
+        .gives(Shape::Table(&[PARTY, ALIAS, SPENT, MEMBERS])),
     Route::get("/team/info", "A team, with its people.", operator!(Read, info))
         .query(&[&[text("team_id", "").need()]])
-        .gives(Shape::Table(&[ALIAS, PARTY, SPENT, MEMBERS])),
+        .gives(Shape::Table(&[PARTY, ALIAS, SPENT, MEMBERS])),
     Route::post("/team/update", "Changes or moves a team.", operator!(Keys, update))
         .takes(&[CHANGE, TERMS])
-        .gives(Shape::Table(&[ALIAS, PARTY, SPENT, MEMBERS])),
+        .gives(Shape::Table(&[PARTY, ALIAS, SPENT, MEMBERS])),
     Route::post(
         "/team/delete",
         "Ends teams and all keys that belong to them; their people stay.",
@@ -65,26 +65,25 @@ pub(crate) const ROUTES: &[Route] = &[
     .gives(Shape::Table(&[&[whole("deleted", "how many").need()]])),
     Route::get("/team/list", "Teams by their ids.", operator!(Read, listed))
         .query(&[&[text("organization_id", "")], PART])
-        .gives(Shape::Named("teams", &[ALIAS, PARTY])),
+        .gives(Shape::Named("teams", &[PARTY, ALIAS])),
     Route::post(
         "/team/member_add",
         "Puts people into a team, with their keys; made where nobody has that id.",
         operator!(Keys, add),
     )
     .takes(&[MEMBER])
-    .gives(Shape::Table(&[ALIAS, PARTY, SPENT, MEMBERS])),
+    .gives(Shape::Table(&[PARTY, ALIAS, SPENT, MEMBERS])),
     Route::post(
         "/team/member_delete",
         "Takes people out of a team, with their keys.",
         operator!(Keys, remove),
     )
     .takes(&[MEMBER])
-    .gives(Shape::Table(&[ALIAS, PARTY, SPENT, MEMBERS])),
+    .gives(Shape::Table(&[PARTY, ALIAS, SPENT, MEMBERS])),
 ];
 
 #[derive(Serialize)]
 struct Team {
-    team_id: Str,
     team_alias: Option<Str>,
     #[serde(flatten)]
     seen: Seen,
@@ -95,9 +94,8 @@ struct Team {
 impl Team {
     fn new(party: &Party, seen: Seen) -> Self {
         // It is its own team.
-        let seen = Seen { team_id: None, ..seen };
-        let draft = &party.draft;
-        Self { team_id: draft.id.id.clone(), team_alias: draft.name.clone(), seen, members: None }
+        let seen = Seen { team_id: Some(party.draft.id.id.clone()), ..seen };
+        Self { team_alias: party.draft.name.clone(), seen, members: None }
     }
 
     async fn whole(house: &House, office: &Office, party: &Party) -> Answered {

@@ -1,5 +1,6 @@
 //! What applications count of their own.
 
+use super::super::super::shared::tests::server;
 use super::*;
 
 #[tokio::test]
@@ -48,4 +49,39 @@ async fn a_subject_is_its_owners_and_counted_up_to_its_limit() {
     assert_eq!(ask(ADMIN, login).await.0, StatusCode::UNAUTHORIZED);
     assert_eq!(ask("sk-nobody", login).await.0, StatusCode::UNAUTHORIZED);
     proxy.stop().await;
+}
+
+/// Two replicas count together; when what they share is gone, each lets in its part.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_count_together_and_then_each_its_part() {
+    let Some(server) = server::Server::start() else { return };
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let mut proxies = Vec::new();
+    for folder in &folders {
+        let mut config = config(folder.path(), "unlimited = true");
+        let secret = llm_core::secret::Secret::new(server.url());
+        config.store.redis =
+            Some(crate::config::reference::Hidden { secret, reference: "test".into() });
+        config.store.replicas = std::num::NonZeroU32::new(2).unwrap();
+        proxies.push(Running::start(config).await);
+    }
+    let ask = async |at: usize, peek: bool| {
+        let body = format!(r#"{{"rule":"6/hour","subject":"x","peek":{peek}}}"#);
+        let (status, answer) = proxies[at].by(KEY, Method::POST, "/limits/check", &body).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        (answer["allowed"].as_bool().unwrap(), answer["used"].as_u64().unwrap())
+    };
+    for turn in 0..4 {
+        assert_eq!(ask(turn % 2, false).await, (true, turn as u64 + 1));
+    }
+    assert_eq!((ask(0, true).await, ask(1, true).await), ((true, 4), (true, 4)));
+    drop(server);
+    // Each has let in two of its three, and goes on from there.
+    for at in 0..2 {
+        assert_eq!(ask(at, false).await, (true, 3));
+        assert!(!ask(at, false).await.0, "its part is used up");
+    }
+    for proxy in proxies {
+        proxy.stop().await;
+    }
 }
