@@ -191,7 +191,7 @@ mod tests {
     fn a_burst_is_most_of_some_calls() {
         let (mut habits, key) = (Habits::default(), Str::from_static("key-1"));
         for n in 0..40 {
-            let found = habits.note(&key, call(0, 0, n % 2 == 0));
+            let found = habits.note(&key, call(0, 0, n % 2 == 1));
             assert_eq!(found, [None, None], "every other one");
         }
         let found = (0..3).find_map(|_| habits.note(&key, call(1, 0, true))[1].clone());

@@ -272,6 +272,7 @@ async fn models_prices_and_health_are_shown_as_they_are() {
     assert_eq!(json(&own)["object"], "list", "an application is answered by its dialect");
     let prices = proxy.look("/admin/prices").await;
     assert_eq!(prices["data"][0]["nanos_per_mtok"]["output"], 600_000_000);
+    assert_eq!(proxy.look("/admin/anomalies").await["data"], serde_json::json!([]));
     assert_eq!(proxy.look("/admin/providers").await["data"][0]["name"], "simulated");
     let models = proxy.look("/admin/models").await;
     assert_eq!(models["data"][0]["tiers"][0][0]["target"], "simulated/gpt-4o-mini");
