@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use llm_core::quota::{Limit, Quantity};
+use llm_store::audit::Head;
 
 use crate::config::resolve::Asked;
 
@@ -76,6 +77,9 @@ pub(crate) enum Command {
     /// Looks at what the store says of money.
     #[command(subcommand)]
     Ledger(Ledger),
+    /// Looks at the trail of what operators changed.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Copies the store and this machine's journal into a new folder, while calls run.
     Backup {
         /// The folder, which must not exist yet.
@@ -157,6 +161,18 @@ pub(crate) enum Ledger {
     /// Recomputes every balance from its entries, and says what differs as JSON; ends with 1 when
     /// an account breaks a law.
     Verify,
+}
+
+/// What to do with the trail of what operators changed.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Recomputes the chain of its lines, and says what differs as JSON; ends with 1 when a line was
+    /// changed, dropped or moved.
+    Verify {
+        /// A head that was noted before (each change logs one): the trail must still lead through it.
+        #[arg(long, value_name = "LINE:HASH")]
+        head: Option<Head>,
+    },
 }
 
 /// Whose configuration.

@@ -1,5 +1,6 @@
 //! Commands that serve nothing: they look at configurations, or at what is stored.
 
+mod audit;
 mod backup;
 mod check;
 mod diff;
@@ -22,6 +23,7 @@ use crate::config::resolve::{Asked, Resolved, resolve};
 use crate::config::{Config, StorePlace};
 use crate::serve::store;
 
+pub(crate) use audit::audit;
 pub(crate) use backup::{back_up, restore};
 pub(crate) use check::check;
 pub(crate) use diff::diff;

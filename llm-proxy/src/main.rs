@@ -14,9 +14,10 @@ mod secrets;
 mod serve;
 mod simulate;
 mod start;
+mod verified;
 mod way;
 
-use cli::{Cli, Command, Import, Ledger};
+use cli::{Audit, Cli, Command, Import, Ledger};
 
 /// Measured against the system's: a tenth less time a call, at the same memory.
 #[global_allocator]
@@ -42,6 +43,9 @@ fn main() -> ExitCode {
         Command::Explain { model, key } => commands::explain(cli.config, &model, key.as_deref()),
         Command::Key(wanted) => runtime.block_on(commands::key(cli.asked(), wanted)),
         Command::Ledger(Ledger::Verify) => runtime.block_on(commands::verify(cli.asked())),
+        Command::Audit(Audit::Verify { head }) => {
+            runtime.block_on(commands::audit(cli.asked(), head))
+        }
         Command::Backup { to } => runtime.block_on(commands::back_up(cli.asked(), &to)),
         Command::Restore { from } => runtime.block_on(commands::restore(cli.asked(), &from)),
         Command::Import(Import::Litellm { file, strict }) => commands::litellm(&file, strict),

@@ -5,6 +5,8 @@
 //! two databases), which journals are folded into; `redis` is what replicas share and may lose.
 
 #[cfg(feature = "sql")]
+pub mod audit;
+#[cfg(feature = "sql")]
 pub mod backup;
 pub mod crash;
 #[cfg(feature = "sql")]

@@ -14,7 +14,7 @@ use llm_core::error::{Error, Kind};
 
 use super::body::Body;
 use super::house::House;
-use super::{admin, call, health, scrape, tongue};
+use super::{call, health, routes, scrape, tongue};
 
 /// Longer ones are nobody's.
 const PATH_BYTES_MAX: usize = 8 << 10;
@@ -29,6 +29,15 @@ pub(crate) async fn answer(
     if path.len() > PATH_BYTES_MAX {
         return Ok(empty(StatusCode::URI_TOO_LONG));
     }
+    // What LiteLLM's operators call by a name that callers call as well.
+    // Boxed, since nearly every request is none of these.
+    let models = routes::OPERATORS_MODELS;
+    if head.uri.path() == models
+        && Box::pin(routes::ask::is_operator(&house, &head)).await
+        && let Some(found) = routes::find(&head.method, models)
+    {
+        return Ok(routes::answer(&house, found, head, body).await);
+    }
     if let Some(spoken) = tongue::spoken(&head.method, path, &head.headers) {
         return Ok(call::answer(&house, head, body, spoken).await);
     }
@@ -39,8 +48,10 @@ pub(crate) async fn answer(
         }
         (&Method::GET | &Method::HEAD, "/health/readiness") => health::readiness(&house),
         (&Method::GET | &Method::HEAD, "/metrics") => scrape::scrape(&house),
-        _ if admin::knows(path) => admin::answer(&house, head, body).await,
-        _ => nothing(method, path),
+        _ => match routes::find(method, path) {
+            Some(found) => routes::answer(&house, found, head, body).await,
+            None => nothing(method, path),
+        },
     };
     Ok(response)
 }

@@ -15,11 +15,13 @@ use prometheus::Registry;
 use crate::config::Config;
 use crate::way::way;
 
+use super::checks::Checks;
 use super::first::{Made, Secrets};
 use super::keys::{AdminKey, Keys};
 use super::office::Office;
 use super::shared::{self, Shared};
 use super::store::{self, NotOpened, Store};
+use super::watch::Watch;
 
 /// A running proxy.
 pub(crate) struct House {
@@ -45,6 +47,10 @@ pub(crate) struct House {
     pub(crate) store: Store,
     /// What it has in common with other replicas.
     pub(crate) shared: Option<Shared>,
+    /// What applications have counted.
+    pub(crate) checks: Checks,
+    /// Who looks out for what is unlike a key.
+    pub(crate) watch: Arc<Watch>,
     draining: AtomicBool,
 }
 
@@ -63,6 +69,7 @@ impl House {
         let store = store::open(&config.store, Arc::clone(&clock)).await?;
         let shared = shared::open(config, Arc::clone(&clock)).await?;
         let registry = Registry::new();
+        let watch = Watch::new(&registry);
         let Secrets { peppers, admin, made } = secrets;
         let office = match store.database() {
             Some(database) => Some(Office::open(config, database, peppers.clone()).await?),
@@ -70,7 +77,7 @@ impl House {
         };
         let mut gateway = Gateway::builder();
         if let Some(office) = &office {
-            gateway = gateway.log(Arc::new(office.requests.clone()));
+            gateway = gateway.log(watch.over(Arc::new(office.requests.clone())));
         }
         if let Some(shared) = &shared {
             gateway = shared.lend(gateway);
@@ -115,6 +122,8 @@ impl House {
             registry,
             store,
             shared,
+            checks: Checks::new(zone.clone()),
+            watch,
             draining: AtomicBool::new(false),
         })
     }

@@ -30,6 +30,20 @@ impl Keys {
         Self { peppers, fixed: fixed.into_iter().collect(), known }
     }
 
+    /// Keys of the configuration, by their names.
+    pub(crate) fn fixed(&self) -> Vec<Arc<Grant>> {
+        let mut fixed: Vec<_> = self.fixed.values().cloned().collect();
+        fixed.sort_by(|a, b| a.principal.key.cmp(&b.principal.key));
+        fixed
+    }
+
+    /// A key of the configuration, by its text or its name.
+    pub(crate) fn fixed_as(&self, named: &str) -> Option<Arc<Grant>> {
+        let print = self.peppers.prints(named).find_map(|p| self.fixed.get(&p.hash));
+        let named = || self.fixed.values().find(|grant| &*grant.principal.key.0 == named);
+        print.or_else(named).cloned()
+    }
+
     /// What a key gives.
     pub(crate) async fn grant(&self, key: &str) -> Result<Arc<Grant>, Error> {
         for print in self.peppers.prints(key) {

@@ -6,8 +6,9 @@ use std::io;
 
 use jiff::Timestamp;
 use llm_core::Str;
-use llm_core::principal::KeyId;
+use llm_core::principal::{KeyId, TenantId};
 use llm_core::quota::{Limit, Plan, Zone};
+use llm_store::audit::Trail;
 use llm_store::directory::SqlDirectory;
 use llm_store::directory::{About, By, KeyEntry, KeyFilter, NotDone, PartyDraft, PartyId};
 use llm_store::keys::{Draft, KeyOwner, Minted, Peppers, VirtualKey};
@@ -24,6 +25,9 @@ const FIRST_LIMITS: [&str; 2] = ["$5/month", "60/minute"];
 /// Random bytes of a public id.
 const ID_BYTES: usize = 9;
 
+/// The tenant that operators' keys belong to: whose data is whose, they are nobody's of the others.
+pub(crate) const OPERATORS: TenantId = TenantId(Str::from_static("operators"));
+
 /// What admin calls work with.
 #[derive(Debug)]
 pub(crate) struct Office {
@@ -31,6 +35,8 @@ pub(crate) struct Office {
     pub(crate) directory: SqlDirectory,
     /// What was asked.
     pub(crate) requests: Requests,
+    /// What operators have changed.
+    pub(crate) trail: Trail,
     /// What prints of keys are made with.
     pub(crate) peppers: Peppers,
     /// The zone of calendar windows.
@@ -40,7 +46,7 @@ pub(crate) struct Office {
 }
 
 impl Office {
-    /// Over a database. The tenant that all keys belong to is there from then on.
+    /// Over a database. The tenants that keys belong to are there from then on.
     pub(crate) async fn open(
         config: &Config,
         database: &Database,
@@ -49,14 +55,17 @@ impl Office {
         let (zone_name, zone) = config.server.time_zone.clone();
         let plans = config.plans.values().map(|plan| Plan::clone(plan)).collect();
         let directory = SqlDirectory::new(database.clone(), zone.clone(), plans);
-        let tenant = PartyDraft::new(PartyId::tenant(TENANT));
-        match directory.create(&By::Operator, tenant).await {
-            // Somebody has named it since: it is there.
-            Ok(_) | Err(NotDone::Taken { .. }) => {}
-            Err(why) => return Err(why),
+        for tenant in [TENANT, OPERATORS] {
+            let tenant = PartyDraft::new(PartyId::tenant(tenant));
+            match directory.create(&By::Operator, tenant).await {
+                // Somebody has named it since: it is there.
+                Ok(_) | Err(NotDone::Taken { .. }) => {}
+                Err(why) => return Err(why),
+            }
         }
         let requests = Requests::new(database.clone(), zone.clone());
-        Ok(Self { directory, requests, peppers, zone, zone_name })
+        let trail = Trail::new(database.clone());
+        Ok(Self { directory, requests, trail, peppers, zone, zone_name })
     }
 
     /// Makes the first key, where nobody has had one yet. It is shown once.
@@ -91,15 +100,28 @@ impl Office {
         Ok((key, entry))
     }
 
-    /// A key that nobody has yet.
+    /// A virtual key that nobody has yet.
     pub(crate) fn minted(&self) -> Result<(VirtualKey, Minted), NotDone> {
+        self.minted_as("key")
+    }
+
+    /// A key of another kind.
+    pub(crate) fn minted_as(&self, what: &str) -> Result<(VirtualKey, Minted), NotDone> {
         let key = drawn()?;
-        let minted = Minted::new(KeyId(new_id("key")?), &key, &self.peppers);
+        let minted = Minted::new(KeyId(new_id(what)?), &key, &self.peppers);
         Ok((key, minted))
     }
 
-    /// A key by its text or by its public id.
+    /// A virtual key by its text or by its public id. An operator's key is none.
     pub(crate) async fn find(&self, named: &str) -> Result<KeyEntry, NotDone> {
+        let entry = self.find_any(named).await?;
+        if entry.record.owner.tenant == OPERATORS {
+            return Err(NotDone::Unknown { what: "key", name: entry.record.id.0 });
+        }
+        Ok(entry)
+    }
+
+    async fn find_any(&self, named: &str) -> Result<KeyEntry, NotDone> {
         for print in self.peppers.prints(named) {
             if let Some(entry) = self.directory.key_of(&By::Operator, print.hash).await? {
                 return Ok(entry);

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use llm_core::principal::KeyId;
 use llm_core::seam::Clock;
+use llm_core::store::Counters;
 use llm_providers::builder::GatewayBuilder;
 use llm_store::directory::{KnownKeys, SqlDirectory, Told};
 use llm_store::redis::{Redis, Settings, State, Tally};
@@ -51,6 +52,11 @@ impl Shared {
     pub(super) fn lend(&self, gateway: GatewayBuilder) -> GatewayBuilder {
         let redis = Arc::new(self.redis.clone());
         gateway.counters(Arc::clone(&redis) as _, self.replicas).cache_store(redis)
+    }
+
+    /// What replicas count with, and how many of them there are.
+    pub(super) fn counters(&self) -> (&dyn Counters, NonZeroU32) {
+        (&self.redis, self.replicas)
     }
 
     /// From now on others are told of what is changed in this directory, and what they tell is
@@ -104,4 +110,4 @@ impl fmt::Debug for Shared {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

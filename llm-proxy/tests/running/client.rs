@@ -31,6 +31,16 @@ pub(crate) async fn get(proxy: SocketAddr, path: &str, key: &str) -> Value {
     serde_json::from_slice(&body.to_bytes()).unwrap()
 }
 
+/// A change that an operator makes.
+pub(crate) async fn post(proxy: SocketAddr, path: &str, body: &'static str) -> Value {
+    let request = Request::post(format!("http://{proxy}{path}"))
+        .header("authorization", format!("Bearer {ADMIN}"))
+        .body(Full::new(Bytes::from_static(body.as_bytes())))
+        .unwrap();
+    let body = client().request(request).await.unwrap().into_body().collect().await.unwrap();
+    serde_json::from_slice(&body.to_bytes()).unwrap()
+}
+
 /// A question to a model, and the whole of what came.
 pub(crate) async fn ask(
     client: &Client,

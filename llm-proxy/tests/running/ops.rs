@@ -10,7 +10,7 @@ use serde_json::Value;
 use sqlx::Connection as _;
 
 use crate::books::Books;
-use crate::client::{Client, ask, client};
+use crate::client::{Client, ask, client, post};
 use crate::proxy::{Key, Place, Proxy, simulator, sqlite};
 
 /// What is changed beside a proxy holds there by then.
@@ -193,4 +193,27 @@ async fn a_backup_is_taken_under_calls_and_is_restored_elsewhere() {
     let (code, _, said) = run(&place, &["restore", after.to_str().unwrap()]);
     assert!(code == 0 && said.contains("before-1"), "{code}: {said}");
     simulator.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_trail_is_verified_beside_a_proxy_and_without_one() {
+    let simulator = simulator().await;
+    let place = place(&simulator, vec![FIXED]);
+    let proxy = Proxy::start(&place, None).unwrap();
+    let made = post(proxy.address, "/key/generate", "{}").await;
+    assert!(made["token_id"].is_string(), "{made}");
+    let verify = |more: &[&str]| {
+        let (code, out, said) = run(&place, &[&["audit", "verify"][..], more].concat());
+        let out: Value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out}{said}"));
+        (code, out)
+    };
+    let (code, found) = verify(&[]);
+    assert_eq!((code, &found["ok"], &found["lines"]), (0, &true.into(), &2.into()));
+    drop(proxy);
+    let head = found["head"].as_str().unwrap();
+    assert_eq!(verify(&["--head", head]).0, 0);
+    let (code, other) = verify(&["--head", &head.replacen("2:", "3:", 1)]);
+    assert_eq!((code, &other["ok"]), (1, &false.into()), "{other}");
+    let (code, ..) = run(&place, &["audit", "verify", "--head", "x"]);
+    assert_eq!(code, 2);
 }

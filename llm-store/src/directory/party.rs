@@ -1,6 +1,8 @@
 //! Tenants, and within them parts, groups and people: one kind of row, since all of them have
 //! plans, limits and rests.
 
+mod place;
+
 use jiff::Timestamp;
 use llm_core::Str;
 use llm_core::principal::{TeamId, TenantId, UserId};
@@ -173,12 +175,37 @@ impl SqlDirectory {
         after: Option<Str>,
         most: usize,
     ) -> Result<Page<Party>, NotDone> {
-        self.ask(List { tenant: Some(tenant), level, after, most }).await
+        self.ask(List { tenant: Some(tenant), level, of: None, after, most }).await
+    }
+
+    /// The same of those who belong to an owner: the teams and people of a part, the people of a
+    /// team.
+    pub async fn members(
+        &self,
+        of: PartyId,
+        level: Level,
+        after: Option<Str>,
+        most: usize,
+    ) -> Result<Page<Party>, NotDone> {
+        let tenant = Some(of.tenant.clone());
+        self.ask(List { tenant, level, of: Some(of), after, most }).await
+    }
+
+    /// Puts a person or a team elsewhere, with all of their keys. What they have spent stays theirs;
+    /// limits above them are those of the new place from the next look-up on.
+    pub async fn place_party(
+        &self,
+        by: &By,
+        id: PartyId,
+        org: Option<OrgId>,
+        team: Option<TeamId>,
+    ) -> Result<Party, NotDone> {
+        self.change(place::Put { by: by.clone(), id, org, team }).await
     }
 
     /// All tenants by their ids, behind one.
     pub async fn tenants(&self, after: Option<Str>, most: usize) -> Result<Page<Party>, NotDone> {
-        self.ask(List { tenant: None, level: Level::Tenant, after, most }).await
+        self.ask(List { tenant: None, level: Level::Tenant, of: None, after, most }).await
     }
 
     /// Changes what people call it and what applications hang on it.
@@ -336,8 +363,26 @@ impl Op for Get {
 struct List {
     tenant: Option<TenantId>,
     level: Level,
+    of: Option<PartyId>,
     after: Option<Str>,
     most: usize,
+}
+
+/// Those of a tenant, and of one of its parts or teams.
+pub(super) fn listed(of: Option<Level>) -> &'static str {
+    match of {
+        None | Some(Level::Tenant | Level::User) => {
+            parties!("WHERE kind = $1 AND id > $2 AND tenant = $4 ORDER BY id LIMIT $3")
+        }
+        Some(Level::Team) => parties!(
+            "WHERE kind = $1 AND id > $2 AND tenant = $4 AND team = $5 ORDER BY id LIMIT $3"
+        ),
+        Some(Level::Org) => {
+            parties!(
+                "WHERE kind = $1 AND id > $2 AND tenant = $4 AND org = $5 ORDER BY id LIMIT $3"
+            )
+        }
+    }
 }
 
 impl Op for List {
@@ -349,9 +394,12 @@ impl Op for List {
         let (level, after, most) = (self.level.name().into(), after.into(), most);
         let rows = match tenant {
             Some(tenant) => {
-                let which =
-                    parties!("WHERE kind = $1 AND id > $2 AND tenant = $4 ORDER BY id LIMIT $3");
-                desk.session.all(which, &[level, after, most.into(), tenant.into()]).await?
+                // Nobody belongs to a person, and everybody to their tenant.
+                let of = self.of.as_ref().filter(|of| matches!(of.level, Level::Team | Level::Org));
+                let which = listed(of.map(|of| of.level));
+                let args = [level, after, most.into(), tenant.into()];
+                let args = args.into_iter().chain(of.map(|of| (&*of.id).into()));
+                desk.session.all(which, &args.collect::<Vec<_>>()).await?
             }
             // A tenant's id is its own tenant's: the order is that of the table.
             None => {

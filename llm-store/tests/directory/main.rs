@@ -21,3 +21,4 @@ mod race;
 #[path = "../vault/server.rs"]
 mod server;
 mod suite;
+mod trail;

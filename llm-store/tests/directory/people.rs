@@ -310,3 +310,56 @@ pub(crate) async fn one_admin_key(place: &dyn Place) {
     // It is no virtual key.
     assert_eq!(here.grant(&other.hash).await, Ok(Shown::Unknown));
 }
+
+pub(crate) async fn whoever_moves_takes_their_keys_along(place: &dyn Place) {
+    let directory = place.open().await;
+    people(&directory).await;
+    let operator = By::Operator;
+    let make = async |draft| directory.create(&operator, draft).await.unwrap();
+    make(PartyDraft::new(party(Level::Org, "p"))).await;
+    issue(&directory, 1, Draft::new(of_user("ann"))).await;
+    issue(&directory, 2, Draft::new(of_team("red"))).await;
+    let owner = async |number| directory.key(&operator, id(number)).await.unwrap().record.owner;
+    let named = |owner: &KeyOwner| {
+        let team = owner.team.as_ref().map(|id| id.0.to_string());
+        (owner.org.as_ref().map(|id| id.0.to_string()), team)
+    };
+    let put = async |level, id, org, team| {
+        directory.place_party(&operator, party(level, id), org, team).await
+    };
+    // A person to another team, whose part comes along.
+    let moved = put(Level::User, "ann", None, Some("blue".into())).await.unwrap();
+    assert_eq!(
+        (&moved.draft.org, &moved.draft.team),
+        (&Some(OrgId("o".into())), &Some("blue".into()))
+    );
+    assert_eq!(named(&owner(1).await), (Some("o".into()), Some("blue".into())));
+    assert_eq!(granted(&directory, 1).await.principal.team, Some("blue".into()));
+    let members =
+        directory.members(party(Level::Team, "blue"), Level::User, None, 9).await.unwrap();
+    let names: Vec<_> = members.items.iter().map(|p| p.draft.id.id.to_string()).collect();
+    assert_eq!(names, ["ann", "cat", "dan"]);
+    // A team to another part, with its people and keys.
+    put(Level::Team, "red", Some(OrgId("p".into())), None).await.unwrap();
+    assert_eq!(named(&owner(2).await), (Some("p".into()), Some("red".into())));
+    let bob = directory.party(party(Level::User, "bob")).await.unwrap();
+    assert_eq!(bob.draft.org, Some(OrgId("p".into())));
+    let parts = directory.members(party(Level::Org, "p"), Level::Team, None, 9).await.unwrap();
+    assert_eq!(parts.items.len(), 1);
+    // Out of everything.
+    put(Level::User, "ann", None, None).await.unwrap();
+    assert_eq!(named(&owner(1).await), (None, None));
+    // Nowhere, and where it does not belong.
+    for (level, id, org, team) in [
+        (Level::User, "ann", None, Some("green")),
+        (Level::User, "ann", Some("p"), Some("blue")),
+        (Level::Team, "red", None, Some("blue")),
+        (Level::Org, "o", Some("p"), None),
+    ] {
+        let org = org.map(|org: &'static str| OrgId(org.into()));
+        assert!(put(level, id, org, team.map(Into::into)).await.is_err(), "{level:?} {id}");
+    }
+    let by = By::Key(id(2));
+    let denied = directory.place_party(&by, party(Level::User, "ann"), None, None).await;
+    assert_eq!(denied, Err(NotDone::Denied));
+}

@@ -1,10 +1,11 @@
 //! What a directory does, wherever it is. Each part begins with a place of its own.
 
 use crate::place::Place;
-use crate::{people, plans, provider};
+use crate::{people, plans, provider, trail};
 
 async fn all(place: impl AsyncFn() -> Box<dyn Place>) {
     people::owners_are_made_once_and_listed(&*place().await).await;
+    people::whoever_moves_takes_their_keys_along(&*place().await).await;
     people::a_key_lives(&*place().await).await;
     people::a_key_is_rotated(&*place().await).await;
     people::who_rests_has_no_keys(&*place().await).await;
@@ -12,6 +13,7 @@ async fn all(place: impl AsyncFn() -> Box<dyn Place>) {
     people::changes_are_read_in_order(&*place().await).await;
     people::who_administers_asks_no_models(&*place().await).await;
     people::prints_are_renewed(&*place().await).await;
+    trail::lines_follow_each_other(&*place().await).await;
     people::one_admin_key(&*place().await).await;
     plans::a_plan_is_whose_it_is(&*place().await).await;
     plans::every_level_pays(&*place().await).await;

@@ -88,6 +88,11 @@ impl Pace {
 }
 
 impl Health {
+    /// Whether calls are kept from it now.
+    pub fn is_closed(&self, now: Instant) -> bool {
+        self.breaker.lock().until(now).is_some()
+    }
+
     /// Calls under way.
     pub fn in_flight(&self) -> u32 {
         self.in_flight.load(Ordering::Relaxed)

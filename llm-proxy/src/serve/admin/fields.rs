@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::super::house::House;
+use super::super::routes::shape::Field;
 use super::super::upload;
 use super::refusal::Refusal;
 
@@ -25,12 +26,12 @@ const PARAMS_MAX: usize = 32;
 const EXPONENT_MAX: i32 = 32;
 
 /// Fields of a JSON object that have not been taken yet.
-#[derive(Debug)]
-pub(super) struct Fields(BTreeMap<String, Box<RawValue>>);
+#[derive(Debug, Default)]
+pub(crate) struct Fields(BTreeMap<String, Box<RawValue>>);
 
 /// A field of a change: left alone, taken away, or set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Said<T> {
+pub(crate) enum Said<T> {
     /// Nothing.
     Nothing,
     /// `null`: there is to be none.
@@ -41,7 +42,7 @@ pub(super) enum Said<T> {
 
 impl<T> Said<T> {
     /// What there is to be in place of `known`.
-    pub(super) fn over(self, known: Option<T>) -> Option<T> {
+    pub(crate) fn over(self, known: Option<T>) -> Option<T> {
         match self {
             Self::Nothing => known,
             Self::None => None,
@@ -50,12 +51,12 @@ impl<T> Said<T> {
     }
 
     /// What it says when nothing was there before.
-    pub(super) fn set(self) -> Option<T> {
+    pub(crate) fn set(self) -> Option<T> {
         self.over(None)
     }
 
     /// Another value in its place, where there is one.
-    pub(super) fn map<U>(
+    pub(crate) fn map<U>(
         self,
         of: impl FnOnce(T) -> Result<U, Refusal>,
     ) -> Result<Said<U>, Refusal> {
@@ -69,12 +70,12 @@ impl<T> Said<T> {
 
 impl Fields {
     /// Reads a body. One that is empty has no fields.
-    pub(super) async fn read(house: &House, body: Incoming) -> Result<Self, Refusal> {
+    pub(crate) async fn read(house: &House, body: Incoming) -> Result<Self, Refusal> {
         let bytes = upload::read(body, BYTES_MAX, &*house.clock).await?;
         Self::parse(&bytes)
     }
 
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
         if bytes.is_empty() {
             return Ok(Self(BTreeMap::new()));
         }
@@ -84,20 +85,32 @@ impl Fields {
         })
     }
 
+    /// Refuses whatever is not in these tables.
+    pub(crate) fn among(&self, groups: &[&[Field]]) -> Result<(), Refusal> {
+        let stranger = self.0.keys().find(|name| !is_among(groups, name));
+        stranger
+            .map_or(Ok(()), |name| Err(Refusal::wrong(name, format!("there is no field {name}"))))
+    }
+
+    /// A field as it is written, which stays.
+    pub(crate) fn peek(&self, name: &str) -> Option<&RawValue> {
+        self.0.get(name).map(|raw| &**raw)
+    }
+
     /// A field of any type.
-    pub(super) fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Said<T>, Refusal> {
+    pub(crate) fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Said<T>, Refusal> {
         self.taken(name).map(|raw| {
             serde_json::from_str(raw.get()).map_err(|error| Refusal::wrong(name, error.to_string()))
         })
     }
 
     /// A field that must be there.
-    pub(super) fn need<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, Refusal> {
+    pub(crate) fn need<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, Refusal> {
         self.take(name)?.set().ok_or_else(|| Refusal::wrong(name, format!("{name} is missing")))
     }
 
     /// An amount, written as a number or as a text.
-    pub(super) fn amount<T: FromStr<Err: ToString>>(
+    pub(crate) fn amount<T: FromStr<Err: ToString>>(
         &mut self,
         name: &str,
     ) -> Result<Said<T>, Refusal> {
@@ -109,12 +122,12 @@ impl Fields {
     }
 
     /// A JSON value as it is written.
-    pub(super) fn raw(&mut self, name: &str) -> Said<Box<RawValue>> {
+    pub(crate) fn raw(&mut self, name: &str) -> Said<Box<RawValue>> {
         self.taken(name)
     }
 
     /// Refuses whatever is left.
-    pub(super) fn end(self) -> Result<(), Refusal> {
+    pub(crate) fn end(self) -> Result<(), Refusal> {
         match self.0.keys().next() {
             None => Ok(()),
             Some(name) => Err(Refusal::wrong(name, format!("there is no field {name}"))),
@@ -131,12 +144,12 @@ impl Fields {
 }
 
 /// Parameters of a query that have not been taken yet.
-#[derive(Debug)]
-pub(super) struct Params(BTreeMap<String, String>);
+#[derive(Debug, Default)]
+pub(crate) struct Params(BTreeMap<String, String>);
 
 impl Params {
     /// Reads a query. Said twice, the last one holds; an empty one is none.
-    pub(super) fn read(uri: &Uri) -> Result<Self, Refusal> {
+    pub(crate) fn read(uri: &Uri) -> Result<Self, Refusal> {
         let mut params = BTreeMap::new();
         for pair in uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -151,13 +164,20 @@ impl Params {
         Ok(Self(params))
     }
 
+    /// Refuses whatever is not in these tables.
+    pub(crate) fn among(&self, groups: &[&[Field]]) -> Result<(), Refusal> {
+        let stranger = self.0.keys().find(|name| !is_among(groups, name));
+        let text = |name| format!("there is no parameter {name}");
+        stranger.map_or(Ok(()), |name| Err(Refusal::wrong(name, text(name))))
+    }
+
     /// One of them.
-    pub(super) fn take(&mut self, name: &str) -> Option<String> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
         self.0.remove(name)
     }
 
     /// One of them, read as something.
-    pub(super) fn parse<T>(
+    pub(crate) fn parse<T>(
         &mut self,
         name: &str,
         read: impl FnOnce(&str) -> Option<T>,
@@ -167,21 +187,17 @@ impl Params {
     }
 
     /// One that must be there.
-    pub(super) fn need(&mut self, name: &str) -> Result<String, Refusal> {
+    pub(crate) fn need(&mut self, name: &str) -> Result<String, Refusal> {
         self.take(name).ok_or_else(|| Refusal::wrong(name, format!("{name} is missing")))
-    }
-
-    /// Refuses whatever is left.
-    pub(super) fn end(self) -> Result<(), Refusal> {
-        match self.0.keys().next() {
-            None => Ok(()),
-            Some(name) => Err(Refusal::wrong(name, format!("there is no parameter {name}"))),
-        }
     }
 }
 
+fn is_among(groups: &[&[Field]], name: &str) -> bool {
+    groups.iter().copied().flatten().any(|field| field.name == name)
+}
+
 /// A part of a path or query as it was meant.
-pub(super) fn decoded(text: &str) -> Result<String, Refusal> {
+pub(crate) fn decoded(text: &str) -> Result<String, Refusal> {
     let decoded = percent_decode_str(text).decode_utf8();
     decoded.map(|text| text.into_owned()).map_err(|_| Refusal::wrong("query", "no text in UTF-8"))
 }
@@ -217,6 +233,7 @@ fn plain(number: &str) -> Option<String> {
 mod tests {
     use llm_core::money::Money;
 
+    use super::super::super::routes::shape::text;
     use super::*;
 
     fn money(text: &str) -> Option<Money> {
@@ -246,10 +263,13 @@ mod tests {
     #[test]
     fn what_nobody_takes_is_refused() {
         let mut fields = Fields::parse(br#"{"models":null,"max_bugdet":5}"#).unwrap();
+        assert!(fields.among(&[&[text("models", "")]]).is_err());
         assert_eq!(fields.take::<Vec<String>>("models").unwrap(), Said::None);
         assert!(fields.end().is_err());
         let mut params = Params::read(&Uri::from_static("/x?user=a%2Fb+c&key=")).unwrap();
+        let known: &[&[Field]] = &[&[text("user", "")]];
+        assert!(params.among(known).is_ok());
+        assert!(params.among(&[]).is_err());
         assert_eq!(params.take("user").as_deref(), Some("a/b c"));
-        assert!(params.end().is_ok());
     }
 }

@@ -1,12 +1,12 @@
-//! Virtual keys: issued, changed, ended, looked at. What is changed holds for the next call.
+//! Virtual keys: issued, changed, ended, looked at. What is changed holds for the next call. Keys of
+//! the configuration are shown beside them, and are not changed here.
 
-use std::time::Duration;
+pub(crate) mod turns;
 
-use http::{Response, StatusCode, Uri};
-use hyper::body::Incoming;
+use http::StatusCode;
 use jiff::{Span, Timestamp, tz::TimeZone};
 use llm_core::Str;
-use llm_core::principal::{KeyId, Scope};
+use llm_core::principal::{KeyId, Principal, Scope};
 use llm_core::quota::{Length, Period};
 use llm_store::directory::{About, By, Holder, KeyEntry, KeyFilter, PAGE_MAX, Turn};
 use llm_store::keys::{Draft, KeyOwner, VirtualKey};
@@ -15,12 +15,83 @@ use serde_json::value::RawValue;
 
 use super::super::house::House;
 use super::super::office::Office;
-use super::fields::{Fields, Params, Said};
+use super::super::routes::ask::{Ask, Part, office};
+use super::super::routes::shape::{Field, Of, PART, Shape, flag, free, key, list, secret};
+use super::super::routes::shape::{table, text, whole};
+use super::super::routes::{Route, operator};
+use super::fields::{Fields, Said};
 use super::parties;
 use super::refusal::{Answered, Refusal};
-use super::terms::{Terms, period};
-use super::view::{Shown, Spent, now, tell_ledger};
-use super::{Body, told};
+use super::terms::{TERMS, Terms, period};
+use super::view::{SHOWN, SPENT, Shown, Spent, now, tell_ledger};
+use super::{Listed, told};
+
+const WORDS: &[Field] = &[
+    text("key_alias", "what people call it"),
+    free("metadata", "what applications hang on it, up to 4 KiB"),
+    list("models", &Of::Text, "names and `prefix*` patterns; none is all of them"),
+    text("duration", "how long it lives: 30d, 24h"),
+];
+const OWNER: &[Field] = &[
+    text("user_id", "whose it is; made where nobody has that id"),
+    text("team_id", "of which team; made where there is none of that id"),
+    text("organization_id", "of which organization; made where there is none of that id"),
+];
+/// A key, named in a body.
+const NAMED: &[Field] = &[key("key", "its text, or its public id").need()];
+/// The words of [`Made`].
+pub(super) const MADE: &[Field] = &[
+    secret("key", "its text, shown this once").need(),
+    text("key_name", "what lists show of it").need(),
+    text("token_id", "its public id").need(),
+    text("expires", ""),
+    text("user_id", ""),
+    text("team_id", ""),
+    text("organization_id", ""),
+];
+const INFO: &[Field] =
+    &[key("key", "as it was asked for").need(), table("info", &[SHOWN, SPENT], "").need()];
+const WHICH: &[Field] = &[
+    text("user_id", ""),
+    text("team_id", ""),
+    text("organization_id", ""),
+    whole("size", "the same as limit"),
+    flag("replaced", "also those that were rotated away"),
+];
+
+pub(crate) const ROUTES: &[Route] = &[
+    Route::post(
+        "/key/generate",
+        "Makes a virtual key; its text is shown this once.",
+        operator!(Keys, generate),
+    )
+    .takes(&[WORDS, TERMS, OWNER])
+    .gives(Shape::Table(&[MADE])),
+    Route::get(
+        "/key/info",
+        "A key, with what it has spent up to this moment.",
+        operator!(Read, info),
+    )
+    .query(&[NAMED])
+    .gives(Shape::Table(&[INFO])),
+    Route::post(
+        "/key/update",
+        "Changes a key: what is named changes, null takes away, all else stays.",
+        operator!(Keys, update),
+    )
+    .takes(&[NAMED, WORDS, TERMS])
+    .gives(Shape::Table(&[INFO])),
+    Route::post(
+        "/key/delete",
+        "Ends keys for good: all that are named, or none where one is unknown.",
+        operator!(Keys, delete),
+    )
+    .takes(&[&[list("keys", &Of::Key, "texts or public ids").need()]])
+    .gives(Shape::Table(&[&[list("deleted_keys", &Of::Key, "").need()]])),
+    Route::get("/key/list", "Keys by their public ids.", operator!(Read, listed))
+        .query(&[WHICH, PART])
+        .gives(Shape::Named("keys", &[SHOWN])),
+];
 
 /// Keys that one call may end.
 const DELETED_MAX: usize = 100;
@@ -38,6 +109,8 @@ pub(super) struct Made {
     pub(super) user_id: Option<Str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     team_id: Option<Str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organization_id: Option<Str>,
 }
 
 impl Made {
@@ -50,6 +123,7 @@ impl Made {
             expires: record.expires_at.map(|at| office.zone.show(at)),
             user_id: record.owner.user.as_ref().map(|id| id.0.clone()),
             team_id: record.owner.team.as_ref().map(|id| id.0.clone()),
+            organization_id: record.owner.org.as_ref().map(|id| id.0.clone()),
         }
     }
 }
@@ -105,16 +179,14 @@ fn after(now: Timestamp, period: Period) -> Result<Timestamp, Refusal> {
     end.map(|end| end.timestamp()).map_err(|_| Refusal::wrong("duration", "too long"))
 }
 
-/// `POST /key/generate`.
-pub(super) async fn generate(house: &House, office: &Office, body: Incoming) -> Answered {
-    let mut fields = Fields::read(house, body).await?;
-    let (terms, words) = (Terms::read(&mut fields)?, Words::read(&mut fields)?);
-    let user = fields.take::<Str>("user_id")?.set();
-    let team = fields.take::<Str>("team_id")?.set();
-    fields.end()?;
+async fn generate(ask: &mut Ask) -> Answered {
+    let Ask { house, fields, about: of, .. } = ask;
+    let office = office(house)?;
+    let (terms, words) = (Terms::read(fields)?, Words::read(fields)?);
+    let named = parties::Named::read(fields)?;
     let expires_at = words.expires_at(None, now(house))?;
-    let owner = parties::owner(office, user, team).await?;
     let limits = terms.over(&[])?;
+    let owner = named.owner(office).await?;
     let models = scope(words.models.set());
     let draft = Draft { models, limits, expires_at, ..Draft::new(owner) };
     let about = About {
@@ -124,6 +196,7 @@ pub(super) async fn generate(house: &House, office: &Office, body: Incoming) -> 
         parallel_max: terms.parallel.set(),
     };
     let (key, entry) = office.issue(draft, about).await?;
+    *of = Some(entry.record.id.0.clone());
     Ok(told(StatusCode::OK, &Made::new(office, &key, &entry)))
 }
 
@@ -146,13 +219,30 @@ struct WithSpend {
     spent: Spent,
 }
 
-/// `GET /key/info?key=`.
-pub(super) async fn info(house: &House, office: &Office, uri: &Uri) -> Answered {
-    let mut params = Params::read(uri)?;
-    let named = params.need("key")?;
-    params.end()?;
-    let entry = office.find(&named).await?;
-    shown(house, office, &named, &entry).await
+async fn info(ask: &mut Ask) -> Answered {
+    let named = ask.query.need("key")?;
+    let (house, office) = (&ask.house, office(&ask.house)?);
+    match office.find(&named).await {
+        Ok(entry) => shown(house, office, &named, &entry).await,
+        Err(why) => {
+            let Some(grant) = house.keys.fixed_as(&named) else { return Err(why.into()) };
+            let spent = Spent::of_fixed(house, office, &grant).await?;
+            let info = WithSpend { shown: Shown::fixed(house, &grant), spent };
+            Ok(told(StatusCode::OK, &Told { key: &named, info }))
+        }
+    }
+}
+
+/// A key that may be changed.
+async fn changed(house: &House, office: &Office, named: &str) -> Result<KeyEntry, Refusal> {
+    match office.find(named).await {
+        Ok(entry) => Ok(entry),
+        Err(_) if house.keys.fixed_as(named).is_some() => {
+            let text = "this key stands in the configuration: it is changed there";
+            Err(Refusal::new(StatusCode::CONFLICT, "fixed_key", text))
+        }
+        Err(why) => Err(why.into()),
+    }
 }
 
 async fn shown(house: &House, office: &Office, named: &str, entry: &KeyEntry) -> Answered {
@@ -161,13 +251,13 @@ async fn shown(house: &House, office: &Office, named: &str, entry: &KeyEntry) ->
     Ok(told(StatusCode::OK, &Told { key: named, info }))
 }
 
-/// `POST /key/update`: what is named changes, `null` takes away, all else stays.
-pub(super) async fn update(house: &House, office: &Office, body: Incoming) -> Answered {
-    let mut fields = Fields::read(house, body).await?;
+async fn update(ask: &mut Ask) -> Answered {
+    let Ask { house, fields, about: of, .. } = ask;
+    let (house, office) = (&**house, office(house)?);
     let named: String = fields.need("key")?;
-    let (terms, words) = (Terms::read(&mut fields)?, Words::read(&mut fields)?);
-    fields.end()?;
-    let KeyEntry { record, about } = office.find(&named).await?;
+    let (terms, words) = (Terms::read(fields)?, Words::read(fields)?);
+    let KeyEntry { record, about } = changed(house, office, &named).await?;
+    *of = Some(record.id.0.clone());
     let (by, id) = (By::Operator, record.id.clone());
     let limits = terms.over(&record.rights.limits)?;
     let expires_at = words.expires_at(record.expires_at, now(house))?;
@@ -210,75 +300,39 @@ struct Deleted {
     deleted_keys: Vec<String>,
 }
 
-/// `POST /key/delete`: all that are named, or none where one of them is unknown.
-pub(super) async fn delete(house: &House, office: &Office, body: Incoming) -> Answered {
-    let mut fields = Fields::read(house, body).await?;
-    let keys: Vec<String> = fields.need("keys")?;
-    fields.end()?;
+async fn delete(ask: &mut Ask) -> Answered {
+    let keys: Vec<String> = ask.fields.need("keys")?;
     if keys.len() > DELETED_MAX {
         return Err(Refusal::wrong("keys", format!("{DELETED_MAX} keys at the most")));
     }
+    let (house, office) = (&ask.house, office(&ask.house)?);
     let mut found = Vec::with_capacity(keys.len());
     for key in &keys {
-        found.push(office.find(key).await?.record.id);
+        found.push(changed(house, office, key).await?.record.id);
     }
+    let all: Vec<&str> = found.iter().map(|id| &*id.0).collect();
+    let about = Str::from(all.join(" "));
     for id in found {
         office.directory.turn(&By::Operator, id, Turn::Revoke).await?;
     }
+    ask.about = Some(about);
     Ok(told(StatusCode::OK, &Deleted { deleted_keys: keys }))
 }
 
-#[derive(Serialize)]
-struct Listed {
-    keys: Vec<Shown>,
-    next: Option<Str>,
-}
-
-/// `GET /key/list?user_id=&team_id=&size=&cursor=&replaced=`, by public ids.
-pub(super) async fn list(office: &Office, uri: &Uri) -> Answered {
-    let mut params = Params::read(uri)?;
-    let mut owner = KeyOwner::tenant(crate::config::TENANT);
-    owner.user = params.take("user_id").map(|id| llm_core::principal::UserId(id.into()));
-    owner.team = params.take("team_id").map(|id| llm_core::principal::TeamId(id.into()));
-    let size = params.parse("size", |text| text.parse().ok())?.unwrap_or(PAGE_MAX);
-    let after = params.take("cursor").map(|id| KeyId(id.into()));
-    let replaced = params.parse("replaced", |text| text.parse().ok())?.unwrap_or(false);
-    params.end()?;
-    let filter = KeyFilter { owner, replaced };
-    let page = office.directory.keys(&By::Operator, filter, after, size).await?;
-    let keys = page.items.iter().map(|entry| Shown::of(entry, office)).collect();
-    Ok(told(StatusCode::OK, &Listed { keys, next: page.next }))
-}
-
-/// `POST /key/{id}/suspend` and `/resume`.
-pub(super) async fn turn(office: &Office, named: &str, turn: Turn) -> Answered {
-    let id = office.find(named).await?.record.id;
-    let entry = office.directory.turn(&By::Operator, id, turn).await?;
-    Ok(told(StatusCode::OK, &Shown::of(&entry, office)))
-}
-
-/// `POST /key/{id}/rotate`: another key with the same rights, limits and account. Both work for the
-/// `overlap`, which is none unless it is said.
-pub(super) async fn rotate(
-    house: &House,
-    office: &Office,
-    named: &str,
-    body: Incoming,
-) -> Answered {
-    let mut fields = Fields::read(house, body).await?;
-    let overlap = fields.take::<String>("overlap")?.set();
-    fields.end()?;
-    let overlap = match overlap {
-        None => Duration::ZERO,
-        Some(text) => {
-            let seconds = period("overlap", &text)?.seconds();
-            let text = "months have no length: say it in days";
-            Duration::from_secs(seconds.ok_or_else(|| Refusal::wrong("overlap", text))?)
-        }
-    };
-    let id = office.find(named).await?.record.id;
-    let (key, minted) = office.minted()?;
-    let entry = office.directory.rotate(&By::Operator, id, minted, overlap).await?;
-    let made: Response<Body> = told(StatusCode::OK, &Made::new(office, &key, &entry));
-    Ok(made)
+async fn listed(ask: &mut Ask) -> Answered {
+    let Part { cursor, limit } = ask.part()?;
+    let replaced = ask.query.parse("replaced", |text| text.parse().ok())?.unwrap_or(false);
+    let owner = parties::Named::of_query(&mut ask.query).filter();
+    let (house, office) = (&ask.house, office(&ask.house)?);
+    let fixed = if cursor.is_none() { house.keys.fixed() } else { Vec::new() };
+    let ours = fixed.iter().filter(|grant| {
+        let Principal { tenant, org, team, user, .. } = (*grant.principal).clone();
+        KeyOwner { tenant, org, team, user }.within(&owner)
+    });
+    let mut data: Vec<Shown> = ours.map(|grant| Shown::fixed(house, grant)).collect();
+    let (filter, after) = (KeyFilter { owner, replaced }, cursor.map(|id| KeyId(id.into())));
+    let page = office.directory.keys(&By::Operator, filter, after, limit.min(PAGE_MAX)).await?;
+    data.extend(page.items.iter().map(|entry| Shown::of(entry, office)));
+    let next = page.next.map(|id| id.to_string());
+    Ok(told(StatusCode::OK, &Listed { data, next }.named("keys")))
 }

@@ -1,7 +1,7 @@
 //! The request log and its sums. The log is written behind the calls and may have dropped some;
 //! what a key has spent is the ledger's to say (`/key/info`).
 
-use http::{StatusCode, Uri};
+use http::StatusCode;
 use llm_core::Str;
 use llm_core::usage::TokenKind;
 use llm_store::requests::{By, Cursor, Of, PAGE_MAX, Request, Search, Sums, Usage, UsageRow};
@@ -10,13 +10,115 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::super::office::Office;
+use super::super::routes::ask::{Ask, Part, office};
+use super::super::routes::shape::{self, Field, PART, Shape, counts, flag, key, list, number};
+use super::super::routes::shape::{text, whole};
+use super::super::routes::{Route, operator};
 use super::fields::Params;
 use super::refusal::{Answered, Refusal};
-use super::told;
-use super::view::number;
+use super::view::exact;
+use super::{Listed, told};
 
-/// Calls of a page unless it is said.
-const PAGE_USUAL: usize = 100;
+const OF: &[Field] = &[key("key", ""), text("user", ""), text("model", "")];
+const WHEN: &[Field] =
+    &[text("from", "a day, or an instant"), text("to", "a day, or an instant: before that")];
+const MORE: &[Field] = &[text("tag", "with this tag"), whole("size", "the same as limit")];
+const OF_THEIRS: &[Field] = &[
+    key("api_key", ""),
+    text("user_id", ""),
+    text("model", ""),
+    text("start_date", "a day, or an instant"),
+    text("end_date", "a day, or an instant: before that"),
+];
+const CALL: &[Field] = &[
+    text("id", "").need(),
+    text("at", "").need(),
+    text("key", "the public id of the key's line").need(),
+    text("user", "").need(),
+    text("team", "").need(),
+    text("feature", "").need(),
+    text("operation", "").need(),
+    text("model", "").need(),
+    text("target", "who answered").need(),
+    flag("cached", "").need(),
+    whole("attempts", "").need(),
+    flag("stream", "").need(),
+    text("outcome", "done, left, or the kind of the error").need(),
+    counts("tokens", "").need(),
+    whole("cost_nanos", "what the caller was charged, in billionths of a USD").need(),
+    whole("loss_nanos", "what the operator paid beside it").need(),
+    whole("first_byte_us", ""),
+    whole("total_us", "").need(),
+    list("tags", &shape::Of::Text, "").need(),
+];
+const ROW: &[Field] = &[
+    text("tenant", ""),
+    text("key", ""),
+    text("user", ""),
+    text("team", ""),
+    text("feature", ""),
+    text("operation", ""),
+    text("model", ""),
+    text("provider", ""),
+    text("target", ""),
+    text("day", ""),
+    text("month", ""),
+    whole("calls", "").need(),
+    whole("errors", "").need(),
+    whole("cached", "").need(),
+    counts("tokens", "").need(),
+    whole("images", "").need(),
+    whole("pieces", "").need(),
+    whole("audio_ms", "").need(),
+    number("spend", "USD"),
+    whole("spend_nanos", "").need(),
+    whole("loss_nanos", "").need(),
+];
+const REPORT: &[Field] =
+    &[list("by", &shape::Of::Text, "").need(), list("rows", &shape::Of::Table(&[ROW]), "").need()];
+const SPEND_LOG: &[Field] = &[
+    text("request_id", "").need(),
+    text("call_type", "").need(),
+    text("api_key", "the public id of the key's line").need(),
+    text("user", "").need(),
+    text("team_id", "").need(),
+    text("model", "").need(),
+    number("spend", "USD"),
+    whole("spend_nanos", "").need(),
+    whole("prompt_tokens", "").need(),
+    whole("completion_tokens", "").need(),
+    whole("total_tokens", "").need(),
+    text("startTime", "").need(),
+    flag("cache_hit", "").need(),
+    list("request_tags", &shape::Of::Text, "").need(),
+    text("status", "").need(),
+];
+const SPENDER: &[Field] = &[
+    text("group_by_day", "").need(),
+    text("group", "").need(),
+    number("total_spend", "USD"),
+    whole("total_spend_nanos", "").need(),
+    whole("calls", "").need(),
+];
+
+pub(crate) const ROUTES: &[Route] = &[
+    Route::get("/admin/requests", "The request log, newest first.", operator!(Read, requests))
+        .query(&[OF, WHEN, MORE, PART])
+        .gives(Shape::Named("requests", &[CALL])),
+    Route::get("/admin/usage", "Sums of days, by whatever is asked.", operator!(Read, usage))
+        .query(&[OF, WHEN, &[text("by", "key, user, team, model, day, month … between commas")]])
+        .gives(Shape::Table(&[REPORT])),
+    Route::get("/spend/logs", "The latest calls, as LiteLLM lists them.", operator!(Read, logs))
+        .query(&[OF_THEIRS])
+        .gives(Shape::List(&[SPEND_LOG])),
+    Route::get(
+        "/global/spend/report",
+        "Spend by day and group, in one list.",
+        operator!(Read, spend_report),
+    )
+    .query(&[OF_THEIRS, &[text("group_by", "team, customer or api_key")]])
+    .gives(Shape::List(&[SPENDER])),
+];
 
 /// Whose calls, by the names that parameters have.
 async fn of(office: &Office, params: &mut Params, names: [&str; 3]) -> Result<Of, Refusal> {
@@ -27,12 +129,6 @@ async fn of(office: &Office, params: &mut Params, names: [&str; 3]) -> Result<Of
     };
     let (user, model) = (params.take(user).map(Str::from), params.take(model).map(Str::from));
     Ok(Of { key, user, model, ..Of::default() })
-}
-
-#[derive(Serialize)]
-struct Listed {
-    requests: Vec<Call>,
-    next: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -93,23 +189,23 @@ fn tokens(of: impl Fn(TokenKind) -> u64) -> Map<String, Value> {
     all.filter(|(_, count)| *count > 0).map(|(name, count)| (name, count.into())).collect()
 }
 
-/// `GET /admin/requests?cursor=&key=&user=&model=&tag=&from=&to=&size=`, newest first.
-pub(super) async fn requests(office: &Office, uri: &Uri) -> Answered {
-    let mut params = Params::read(uri)?;
+async fn requests(ask: &mut Ask) -> Answered {
+    let Part { cursor, limit } = ask.part()?;
+    let Ask { house, query, .. } = ask;
+    let office = office(house)?;
     let search = Search {
-        of: of(office, &mut params, ["key", "user", "model"]).await?,
+        of: of(office, query, ["key", "user", "model"]).await?,
         ended: None,
-        tag: params.take("tag").map(Str::from),
-        from: params.parse("from", |text| office.instant(text))?,
-        to: params.parse("to", |text| office.instant(text))?,
+        tag: query.take("tag").map(Str::from),
+        from: query.parse("from", |text| office.instant(text))?,
+        to: query.parse("to", |text| office.instant(text))?,
     };
-    let after: Option<Cursor> = params.parse("cursor", |text| text.parse().ok())?;
-    let size = params.parse("size", |text| text.parse().ok())?.unwrap_or(PAGE_USUAL);
-    params.end()?;
-    let page = office.requests.page(&search, after, size).await?;
-    let requests = page.requests.into_iter().map(|request| Call::of(office, request)).collect();
-    let next = page.next.map(|cursor| cursor.to_string());
-    Ok(told(StatusCode::OK, &Listed { requests, next }))
+    let odd = |_| Refusal::wrong("cursor", "not a cursor of this list");
+    let after: Option<Cursor> = cursor.map(|text| text.parse().map_err(odd)).transpose()?;
+    let page = office.requests.page(&search, after, limit).await?;
+    let data = page.requests.into_iter().map(|request| Call::of(office, request)).collect();
+    let listed = Listed { data, next: page.next.map(|cursor| cursor.to_string()) };
+    Ok(told(StatusCode::OK, &listed.named("requests")))
 }
 
 #[derive(Serialize)]
@@ -151,24 +247,23 @@ impl Row {
             images,
             pieces,
             audio_ms,
-            spend: number(sums.charged),
+            spend: exact(sums.charged),
             spend_nanos: sums.charged.0,
             loss_nanos: sums.loss.0,
         }
     }
 }
 
-/// `GET /admin/usage?by=key,day&from=&to=&key=&user=&model=`, days of the operator's zone.
-pub(super) async fn usage(office: &Office, uri: &Uri) -> Answered {
-    let mut params = Params::read(uri)?;
+async fn usage(ask: &mut Ask) -> Answered {
+    let Ask { house, query: params, .. } = ask;
+    let office = office(house)?;
     let by = params.parse("by", |text| text.split(',').map(By::parse).collect::<Option<_>>())?;
     let usage = Usage {
-        of: of(office, &mut params, ["key", "user", "model"]).await?,
+        of: of(office, params, ["key", "user", "model"]).await?,
         by: by.unwrap_or_default(),
         from: params.parse("from", |text| office.day(text))?,
         to: params.parse("to", |text| office.day(text))?,
     };
-    params.end()?;
     let rows = office.requests.usage(&usage).await?;
     let rows = rows.into_iter().map(|row| Row::new(&usage.by, row)).collect();
     let by = usage.by.iter().map(|by| by.name()).collect();
@@ -210,7 +305,7 @@ impl SpendLog {
             user: request.subject.user,
             team_id: request.subject.team,
             model: request.subject.model,
-            spend: number(request.charged),
+            spend: exact(request.charged),
             spend_nanos: request.charged.0,
             prompt_tokens,
             completion_tokens,
@@ -223,16 +318,15 @@ impl SpendLog {
     }
 }
 
-/// `GET /spend/logs?api_key=&user_id=&model=&start_date=&end_date=`: the latest of them.
-pub(super) async fn spend_logs(office: &Office, uri: &Uri) -> Answered {
-    let mut params = Params::read(uri)?;
+async fn logs(ask: &mut Ask) -> Answered {
+    let Ask { house, query: params, .. } = ask;
+    let office = office(house)?;
     let search = Search {
-        of: of(office, &mut params, ["api_key", "user_id", "model"]).await?,
+        of: of(office, params, ["api_key", "user_id", "model"]).await?,
         from: params.parse("start_date", |text| office.instant(text))?,
         to: params.parse("end_date", |text| office.instant(text))?,
         ..Search::default()
     };
-    params.end()?;
     let page = office.requests.page(&search, None, PAGE_MAX).await?;
     let logs = page.requests.into_iter().map(|request| SpendLog::of(office, request));
     Ok(told(StatusCode::OK, &logs.collect::<Vec<_>>()))
@@ -247,28 +341,26 @@ struct Spender {
     calls: u64,
 }
 
-/// `GET /global/spend/report?start_date=&end_date=&group_by=team|customer|api_key`: by day and
-/// group, in one list.
-pub(super) async fn spend_report(office: &Office, uri: &Uri) -> Answered {
-    let mut params = Params::read(uri)?;
+async fn spend_report(ask: &mut Ask) -> Answered {
+    let Ask { house, query: params, .. } = ask;
+    let office = office(house)?;
     let group = params.parse("group_by", |word| match word {
         "customer" => Some(By::User),
         "api_key" => Some(By::Key),
         word => By::parse(word).filter(|by| *by != By::Day),
     })?;
     let usage = Usage {
-        of: of(office, &mut params, ["api_key", "user_id", "model"]).await?,
+        of: of(office, params, ["api_key", "user_id", "model"]).await?,
         by: vec![By::Day, group.unwrap_or(By::Team)],
         from: params.parse("start_date", |text| office.day(text))?,
         to: params.parse("end_date", |text| office.day(text))?,
     };
-    params.end()?;
     let rows = office.requests.usage(&usage).await?.into_iter().map(|row| {
         let mut words = row.of.into_iter();
         Spender {
             group_by_day: words.next().unwrap_or_default(),
             group: words.next().unwrap_or_default(),
-            total_spend: number(row.sums.charged),
+            total_spend: exact(row.sums.charged),
             total_spend_nanos: row.sums.charged.0,
             calls: row.sums.calls,
         }

@@ -1,153 +1,257 @@
-//! Users and teams: made when they are named first, and limited as wholes.
+//! Users, teams and organizations: made when they are named first, limited as wholes, and moved with
+//! all of their keys.
+//!
+//! Deleted is at rest with every key ended: who was here stays named in the logs and the accounts.
 
-use http::{StatusCode, Uri};
-use hyper::body::Incoming;
+pub(crate) mod orgs;
+pub(crate) mod teams;
+pub(crate) mod users;
+
+use http::StatusCode;
 use llm_core::Str;
 use llm_core::ledger::Owner;
-use llm_core::money::{Money, Unit as _};
-use llm_core::principal::{TeamId, UserId};
+use llm_core::principal::{KeyId, OrgId, TeamId, UserId};
 use llm_store::directory::{
-    About, By, Holder, KeyFilter, Level, NotDone, PAGE_MAX, Party, PartyDraft, PartyId,
+    By, Holder, KeyFilter, Level, NotDone, PAGE_MAX, Party, PartyDraft, PartyId, Turn,
 };
-use llm_store::keys::{Draft, KeyOwner};
+use llm_store::keys::KeyOwner;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::super::house::House;
-use super::super::office::{Office, new_id};
+use super::super::office::Office;
+use super::super::routes::ask::Ask;
+use super::super::routes::shape::{Field, Of, flag, free, list, text, whole};
 use super::fields::{Fields, Params, Said};
-use super::keys::{Made, metadata, scope};
-use super::refusal::{Answered, Refusal};
+use super::keys::metadata;
+use super::refusal::Refusal;
 use super::terms::{self, Terms};
-use super::told;
-use super::view::{Shown, Spent, total};
+use super::view::Spent;
 use crate::config::TENANT;
+
+/// Owners that one call may end.
+const DELETED_MAX: usize = 100;
+
+/// What is shown of each of them, beside its id and what it has spent.
+const PARTY: &[Field] = &[
+    text("team_id", ""),
+    text("organization_id", ""),
+    text("plan", ""),
+    list("limits", &Of::Text, "all limits of its own").need(),
+    whole("rpm_limit", ""),
+    whole("tpm_limit", ""),
+    whole("max_parallel_requests", ""),
+    text("created_at", "").need(),
+    flag("blocked", "whether it rests, with all of its keys").need(),
+    free("metadata", ""),
+];
 
 fn party_id(level: Level, id: Str) -> PartyId {
     PartyId { tenant: TENANT, level, id }
 }
 
-/// The owner of a key: who is named and not known comes into being.
-pub(super) async fn owner(
-    office: &Office,
-    user: Option<Str>,
-    team: Option<Str>,
-) -> Result<KeyOwner, Refusal> {
-    let named = [(Level::Team, &team), (Level::User, &user)];
-    for (level, id) in named {
-        let Some(id) = id else { continue };
-        let id = party_id(level, id.clone());
-        match office.directory.party(id.clone()).await {
-            Ok(_) => {}
-            Err(NotDone::Unknown { .. }) => {
-                office.directory.create(&By::Operator, PartyDraft::new(id)).await?;
-            }
-            Err(why) => return Err(why.into()),
+/// Who is named as an owner.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    pub(super) user: Option<Str>,
+    pub(super) team: Option<Str>,
+    pub(super) org: Option<Str>,
+}
+
+impl Named {
+    /// From the fields of a body.
+    pub(super) fn read(fields: &mut Fields) -> Result<Self, Refusal> {
+        Ok(Self {
+            user: fields.take("user_id")?.set(),
+            team: fields.take("team_id")?.set(),
+            org: fields.take("organization_id")?.set(),
+        })
+    }
+
+    /// From the parameters of a query.
+    pub(super) fn of_query(query: &mut Params) -> Self {
+        let mut take = |name| query.take(name).map(Str::from);
+        Self { user: take("user_id"), team: take("team_id"), org: take("organization_id") }
+    }
+
+    /// Whatever belongs to it.
+    pub(super) fn filter(self) -> KeyOwner {
+        KeyOwner {
+            tenant: TENANT,
+            org: self.org.map(OrgId),
+            team: self.team.map(TeamId),
+            user: self.user.map(UserId),
         }
     }
-    let whole = KeyOwner::tenant(TENANT);
-    Ok(KeyOwner { user: user.map(UserId), team: team.map(TeamId), ..whole })
+
+    /// The owner of a key: who is named and not known comes into being.
+    pub(super) async fn owner(self, office: &Office) -> Result<KeyOwner, Refusal> {
+        // The widest first: a new team is one of the organization beside it.
+        let org = self.org.clone().map(OrgId);
+        let named = [(Level::Org, &self.org), (Level::Team, &self.team), (Level::User, &self.user)];
+        for (level, id) in named {
+            let Some(id) = id else { continue };
+            let id = party_id(level, id.clone());
+            match office.directory.party(id.clone()).await {
+                Ok(_) => {}
+                Err(NotDone::Unknown { .. }) => {
+                    let org = org.clone().filter(|_| level == Level::Team);
+                    let draft = PartyDraft { org, ..PartyDraft::new(id) };
+                    office.directory.create(&By::Operator, draft).await?;
+                }
+                Err(why) => return Err(why.into()),
+            }
+        }
+        Ok(self.filter())
+    }
 }
 
 /// Somebody new, with what they are sold.
 async fn make(office: &Office, draft: PartyDraft, terms: &Terms) -> Result<Party, Refusal> {
-    let (by, id, limits) = (By::Operator, draft.id.clone(), terms.over(&[])?);
-    let directory = &office.directory;
+    let (by, id) = (By::Operator, draft.id.clone());
     if let Said::Set(plan) = &terms.plan {
         // Before anybody is made whom it could not be given.
-        directory.plan(plan.clone()).await?;
+        office.directory.plan(plan.clone()).await?;
     }
-    directory.create(&by, draft).await?;
+    let limits = terms.over(&[])?;
+    let known = office.directory.create(&by, draft).await?;
+    if known.suspended_at.is_some() {
+        // Programs make people anew whenever they come along: that must not end a rest.
+        let text = "they are here, and rest: an update with blocked = false ends that";
+        return Err(Refusal::new(StatusCode::CONFLICT, "conflict", text));
+    }
     let holder = Holder::Party(id.clone());
     if !limits.is_empty() {
-        directory.set_limits(&by, holder.clone(), limits).await?;
+        office.directory.set_limits(&by, holder.clone(), limits).await?;
     }
     if let Some(plan) = terms.plan.clone().set() {
-        directory.set_plan(&by, holder.clone(), Some(plan)).await?;
+        office.directory.set_plan(&by, holder.clone(), Some(plan)).await?;
     }
     if let Some(most) = terms.parallel.clone().set() {
-        directory.set_parallel(&by, holder, Some(most)).await?;
+        office.directory.set_parallel(&by, holder, Some(most)).await?;
     }
-    Ok(directory.party(id).await?)
+    Ok(office.directory.party(id).await?)
 }
 
-#[derive(Serialize)]
-struct NewUser {
-    user_id: Str,
-    /// A first key, unless `auto_create_key` is false.
-    #[serde(flatten)]
-    made: Option<Made>,
+/// What a call changes of somebody: what is named changes, `null` takes away, all else stays.
+struct Change {
+    alias: Said<Str>,
+    metadata: Said<Box<RawValue>>,
+    blocked: Said<bool>,
+    team: Said<Str>,
+    org: Said<Str>,
+    terms: Terms,
 }
 
-/// `POST /user/new`.
-pub(super) async fn new_user(house: &House, office: &Office, body: Incoming) -> Answered {
-    let mut fields = Fields::read(house, body).await?;
-    let terms = Terms::read(&mut fields)?;
-    let user = fields.take::<Str>("user_id")?.set();
-    let (alias, email) =
-        (fields.take::<Str>("user_alias")?.set(), fields.take::<Str>("user_email")?.set());
-    let team = fields.take::<Str>("team_id")?.set();
-    let models = fields.take::<Vec<Str>>("models")?.set();
-    let words = fields.raw("metadata").set();
-    let with_key = fields.take::<bool>("auto_create_key")?.set().unwrap_or(true);
-    fields.end()?;
-    let user = user.map_or_else(|| new_id("user"), Ok)?;
-    let KeyOwner { team, .. } = owner(office, None, team).await?;
-    let draft = PartyDraft {
-        team,
-        name: alias.or(email),
-        metadata: metadata(words),
-        ..PartyDraft::new(party_id(Level::User, user.clone()))
-    };
-    make(office, draft, &terms).await?;
-    let mut made = None;
-    if with_key {
-        let owner = KeyOwner { user: Some(UserId(user.clone())), ..KeyOwner::tenant(TENANT) };
-        let draft = Draft { models: scope(models), ..Draft::new(owner) };
-        let (key, entry) = office.issue(draft, About::default()).await?;
-        let mut key = Made::new(office, &key, &entry);
-        // It stands beside the key already.
-        key.user_id = None;
-        made = Some(key);
+impl Change {
+    fn read(fields: &mut Fields, alias: &str) -> Result<Self, Refusal> {
+        Ok(Self {
+            alias: fields.take(alias)?,
+            metadata: fields.raw("metadata"),
+            blocked: fields.take("blocked")?,
+            team: Said::Nothing,
+            org: fields.take("organization_id")?,
+            terms: Terms::read(fields)?,
+        })
     }
-    Ok(told(StatusCode::OK, &NewUser { user_id: user, made }))
+
+    async fn done(self, office: &Office, id: PartyId) -> Result<Party, Refusal> {
+        let (by, directory) = (By::Operator, &office.directory);
+        let known = directory.party(id.clone()).await?;
+        let holder = Holder::Party(id.clone());
+        // What can be refused comes first.
+        let limits = self.terms.over(&known.limits)?;
+        if self.terms.plan != Said::Nothing {
+            let plan = self.terms.plan.clone().set();
+            directory.set_plan(&by, holder.clone(), plan).await?;
+        }
+        if self.team != Said::Nothing || self.org != Said::Nothing {
+            let team = self.team.over(known.draft.team.clone().map(|id| id.0)).map(TeamId);
+            // Of a team that is said, its own organization; of none, the one that is said.
+            let before = known.draft.org.clone().filter(|_| team == known.draft.team);
+            let org = self.org.over(before.map(|id| id.0)).map(OrgId);
+            directory.place_party(&by, id.clone(), org, team).await?;
+        }
+        if self.alias != Said::Nothing || !matches!(self.metadata, Said::Nothing) {
+            let words = match self.metadata {
+                Said::Nothing => known.draft.metadata.clone(),
+                Said::None => metadata(None),
+                Said::Set(raw) => metadata(Some(raw)),
+            };
+            let name = self.alias.over(known.draft.name.clone());
+            directory.describe_party(&by, id.clone(), name, words).await?;
+        }
+        if !self.terms.leaves_limits() {
+            directory.set_limits(&by, holder.clone(), limits).await?;
+        }
+        if self.terms.parallel != Said::Nothing {
+            directory.set_parallel(&by, holder, self.terms.parallel.clone().set()).await?;
+        }
+        if let Said::Set(rests) = self.blocked {
+            directory.rest_party(&by, id.clone(), rests).await?;
+        }
+        Ok(directory.party(id).await?)
+    }
 }
 
+/// Ends somebody: every key of theirs for good, and then rest.
+async fn end(office: &Office, id: PartyId) -> Result<(), Refusal> {
+    // First rest: a key that is made meanwhile works for nobody.
+    office.directory.rest_party(&By::Operator, id.clone(), true).await?;
+    let mut after = None;
+    loop {
+        let filter = KeyFilter { owner: belonging(&id), replaced: true };
+        let page = office.directory.keys(&By::Operator, filter, after, PAGE_MAX).await?;
+        for entry in page.items {
+            if entry.record.revoked_at.is_none() {
+                office.directory.turn(&By::Operator, entry.record.id, Turn::Revoke).await?;
+            }
+        }
+        after = page.next.map(KeyId);
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// Ends all who are named, or nobody where one of them is unknown.
+async fn end_all(
+    ask: &mut Ask,
+    office: &Office,
+    level: Level,
+    name: &str,
+) -> Result<usize, Refusal> {
+    let ids: Vec<Str> = ask.fields.need(name)?;
+    if ids.len() > DELETED_MAX {
+        return Err(Refusal::wrong(name, format!("{DELETED_MAX} at the most")));
+    }
+    ask.about = Some(Str::from(ids.join(" ")));
+    for id in &ids {
+        office.directory.party(party_id(level, id.clone())).await?;
+    }
+    let count = ids.len();
+    for id in ids {
+        end(office, party_id(level, id)).await?;
+    }
+    Ok(count)
+}
+
+/// All keys of an owner.
+fn belonging(id: &PartyId) -> KeyOwner {
+    let whole = KeyOwner::tenant(id.tenant.clone());
+    match id.level {
+        Level::Tenant => whole,
+        Level::Org => KeyOwner { org: Some(OrgId(id.id.clone())), ..whole },
+        Level::Team => KeyOwner { team: Some(TeamId(id.id.clone())), ..whole },
+        Level::User => KeyOwner { user: Some(UserId(id.id.clone())), ..whole },
+    }
+}
+
+/// What is shown of an owner, whatever it is.
 #[derive(Serialize)]
-struct NewTeam {
-    team_id: Str,
-    team_alias: Option<Str>,
-    limits: Vec<String>,
-}
-
-/// `POST /team/new`.
-pub(super) async fn new_team(house: &House, office: &Office, body: Incoming) -> Answered {
-    let mut fields = Fields::read(house, body).await?;
-    let terms = Terms::read(&mut fields)?;
-    let team = fields.take::<Str>("team_id")?.set();
-    let alias = fields.take::<Str>("team_alias")?.set();
-    let words = fields.raw("metadata").set();
-    fields.end()?;
-    let team = team.map_or_else(|| new_id("team"), Ok)?;
-    let id = party_id(Level::Team, team.clone());
-    let draft = PartyDraft { name: alias, metadata: metadata(words), ..PartyDraft::new(id) };
-    let party = make(office, draft, &terms).await?;
-    let limits = party.limits.iter().map(ToString::to_string).collect();
-    Ok(told(StatusCode::OK, &NewTeam { team_id: team, team_alias: party.draft.name, limits }))
-}
-
-#[derive(Serialize)]
-struct UserShown {
-    user_id: Str,
-    user_info: Person,
-    keys: Vec<Shown>,
-}
-
-#[derive(Serialize)]
-struct Person {
-    user_id: Str,
-    user_alias: Option<Str>,
+struct Seen {
     team_id: Option<Str>,
+    organization_id: Option<Str>,
     plan: Option<Str>,
     limits: Vec<String>,
     rpm_limit: Option<u64>,
@@ -157,49 +261,37 @@ struct Person {
     blocked: bool,
     metadata: Option<Box<RawValue>>,
     #[serde(flatten)]
-    spent: Spent,
+    spent: Option<Spent>,
 }
 
-/// `GET /user/info?user_id=`: with the user's keys, and with what the user has spent: of the budget
-/// where there is one, else by all keys together.
-pub(super) async fn user_info(house: &House, office: &Office, uri: &Uri) -> Answered {
-    let mut params = Params::read(uri)?;
-    let user = Str::from(params.need("user_id")?);
-    params.end()?;
-    let party = office.directory.party(party_id(Level::User, user.clone())).await?;
-    let mut sum = (Money::ZERO, Money::ZERO);
-    let (mut keys, mut after) = (Vec::new(), None);
-    let budget = Spent::of_party(house, office, Owner::User, &party).await?;
-    loop {
-        let owner = KeyOwner { user: Some(UserId(user.clone())), ..KeyOwner::tenant(TENANT) };
-        let filter = KeyFilter { owner, replaced: false };
-        let page = office.directory.keys(&By::Operator, filter, after, PAGE_MAX).await?;
-        for entry in &page.items {
-            if budget.is_none() {
-                let (spent, held) = total(house, entry).await?;
-                sum = (sum.0.saturating_add(spent), sum.1.saturating_add(held));
-            }
-            keys.push(Shown::of(entry, office));
-        }
-        after = page.next.map(llm_core::principal::KeyId);
-        if after.is_none() {
-            break;
+impl Seen {
+    fn of(office: &Office, party: &Party, spent: Option<Spent>) -> Self {
+        let team_id = party.draft.team.as_ref().map(|id| id.0.clone());
+        Self {
+            team_id,
+            organization_id: party.draft.org.as_ref().map(|id| id.0.clone()),
+            plan: party.plan.clone(),
+            rpm_limit: terms::a_minute(&party.limits, terms::requests),
+            tpm_limit: terms::a_minute(&party.limits, terms::tokens),
+            limits: party.limits.iter().map(ToString::to_string).collect(),
+            max_parallel_requests: party.parallel_max,
+            created_at: office.zone.show(party.created_at),
+            blocked: party.suspended_at.is_some(),
+            metadata: RawValue::from_string(party.draft.metadata.to_string()).ok(),
+            spent,
         }
     }
-    let spent = budget.unwrap_or_else(|| Spent::unlimited(sum));
-    let user_info = Person {
-        user_id: user.clone(),
-        user_alias: party.draft.name,
-        team_id: party.draft.team.map(|id| id.0),
-        plan: party.plan,
-        rpm_limit: terms::a_minute(&party.limits, terms::requests),
-        tpm_limit: terms::a_minute(&party.limits, terms::tokens),
-        limits: party.limits.iter().map(ToString::to_string).collect(),
-        max_parallel_requests: party.parallel_max,
-        created_at: office.zone.show(party.created_at),
-        blocked: party.suspended_at.is_some(),
-        metadata: RawValue::from_string(party.draft.metadata.to_string()).ok(),
-        spent,
-    };
-    Ok(told(StatusCode::OK, &UserShown { user_id: user, user_info, keys }))
+
+    /// With what its budget says, where it has one.
+    async fn with_budget(house: &House, office: &Office, party: &Party) -> Result<Self, Refusal> {
+        let owner = match party.draft.id.level {
+            Level::User => Owner::User,
+            Level::Team => Owner::Team,
+            Level::Org => Owner::Org,
+            Level::Tenant => Owner::Tenant,
+        };
+        let spent = Spent::of_party(house, office, owner, party).await?;
+        let none = || Spent::unlimited(Default::default());
+        Ok(Self::of(office, party, Some(spent.unwrap_or_else(none))))
+    }
 }

@@ -1,4 +1,4 @@
-//! Why an operator's call was not done, in one shape: `{error: {code, message, param?}}`.
+//! Why a call was not done, in OpenAI's shape: `{error: {message, type, param, code}}`.
 
 use http::{Response, StatusCode};
 use llm_core::error::{Error, Kind};
@@ -9,11 +9,11 @@ use serde::Serialize;
 use super::{Body, told};
 
 /// What every call here answers with.
-pub(super) type Answered = Result<Response<Body>, Refusal>;
+pub(crate) type Answered = Result<Response<Body>, Refusal>;
 
 /// Why not.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     status: StatusCode,
     code: &'static str,
     message: String,
@@ -27,33 +27,53 @@ struct Refused<'a> {
 
 #[derive(Serialize)]
 struct Why<'a> {
-    code: &'a str,
     message: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The word by which clients of OpenAI tell errors apart.
+    r#type: &'static str,
     param: Option<&'a str>,
+    code: &'a str,
 }
 
 impl Refusal {
-    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), param: None }
     }
 
     /// The call itself is wrong, in that field or parameter.
-    pub(super) fn wrong(param: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn wrong(param: &str, message: impl Into<String>) -> Self {
         let wrong = Self::new(StatusCode::BAD_REQUEST, "invalid_request", message);
         Self { param: Some(param.to_owned()), ..wrong }
     }
 
     /// Nothing outlasts this process.
-    pub(super) fn no_store() -> Self {
+    pub(crate) fn no_store() -> Self {
         let text = "this proxy keeps nothing (store.url is memory:)";
         Self::new(StatusCode::NOT_IMPLEMENTED, "no_store", text)
     }
 
-    pub(super) fn response(&self) -> Response<Body> {
+    /// The word for why.
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    pub(crate) fn response(&self) -> Response<Body> {
         let Self { status, code, message, param } = self;
-        let error = Why { code, message, param: param.as_deref() };
+        let r#type = kind(*status);
+        let error = Why { message, r#type, param: param.as_deref(), code };
         told(*status, &Refused { error })
+    }
+}
+
+/// The type of error that a status stands for.
+fn kind(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => "authentication_error",
+        StatusCode::FORBIDDEN => "permission_error",
+        StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
+        StatusCode::SERVICE_UNAVAILABLE => "service_unavailable",
+        status if status.is_client_error() => "invalid_request_error",
+        StatusCode::NOT_IMPLEMENTED => "invalid_request_error",
+        _ => "api_error",
     }
 }
 
@@ -115,15 +135,17 @@ impl From<wallets::NotDone> for Refusal {
     }
 }
 
-/// What reading a body says.
+/// What the gateway says: of a body that is read, of a key that is shown, of a call.
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        let (status, code) = match error.kind() {
-            Kind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
-            Kind::DeadlinePassed => (StatusCode::REQUEST_TIMEOUT, "timeout"),
-            // Reading knows no other reason than a body that breaks off.
-            _ => (StatusCode::BAD_REQUEST, "invalid_request"),
+        let kind = error.kind();
+        let status = StatusCode::from_u16(kind.status());
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let code = match kind {
+            Kind::Unauthenticated => "invalid_api_key",
+            other => other.name(),
         };
-        Self::new(status, code, error.to_string())
+        let refusal = Self::new(status, code, error.message());
+        Self { param: error.param().map(str::to_owned), ..refusal }
     }
 }

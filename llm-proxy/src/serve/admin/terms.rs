@@ -7,12 +7,24 @@ use llm_core::Str;
 use llm_core::money::Money;
 use llm_core::quota::{Length, Limit, Mode, Period, Quantity};
 
+use super::super::routes::shape::{Field, number, text, whole};
 use super::fields::{Fields, Said};
 use super::refusal::Refusal;
 
 /// What a budget without a duration is for: the century on the wall, which is to say for good.
 pub(super) const FOR_GOOD: Period = Period { count: 100, length: Length::Year };
 const MINUTE: Period = Period { count: 1, length: Length::Minute };
+
+/// The words for it.
+pub(super) const TERMS: &[Field] = &[
+    number("max_budget", "USD; without a duration, for good"),
+    text("budget_duration", "30d, 24h, 1mo"),
+    whole("rpm_limit", "requests a minute"),
+    whole("tpm_limit", "tokens a minute"),
+    whole("max_parallel_requests", "calls at once"),
+    text("plan", "the name of a plan"),
+    text("budget_id", "the same: a budget is a plan"),
+];
 
 /// What a call says of it.
 #[derive(Debug)]
@@ -39,13 +51,20 @@ pub(super) struct Budget {
 impl Terms {
     pub(super) fn read(fields: &mut Fields) -> Result<Self, Refusal> {
         let duration = fields.take::<String>("budget_duration")?;
+        let (plan, budget) = (fields.take("plan")?, fields.take("budget_id")?);
+        let plan = match (plan, budget) {
+            (Said::Set(_), Said::Set(_)) => {
+                return Err(Refusal::wrong("budget_id", "a budget is a plan: say one of them"));
+            }
+            (Said::Nothing, other) | (other, _) => other,
+        };
         Ok(Self {
             budget: fields.amount("max_budget")?,
             duration: duration.map(|text| period("budget_duration", &text))?,
             rpm: fields.take("rpm_limit")?,
             tpm: fields.take("tpm_limit")?,
             parallel: fields.take("max_parallel_requests")?,
-            plan: fields.take("plan")?,
+            plan,
         })
     }
 

@@ -5,17 +5,53 @@ use jiff::Timestamp;
 use llm_core::Str;
 use llm_core::ledger::{AccountId, Owner};
 use llm_core::money::{Money, Unit as _};
-use llm_core::principal::{Level, Payer, account_name};
-use llm_core::quota::Limit;
+use llm_core::principal::{Grant, Level, Payer, account_name};
+use llm_core::quota::{Limit, Zone};
 use llm_store::directory::{KeyEntry, Party};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::super::house::House;
 use super::super::office::Office;
+use super::super::routes::shape::{Field, Of, flag, free, list, number, text, whole};
 use super::refusal::Refusal;
 use super::terms::{self, FOR_GOOD};
 use crate::config::TENANT;
+
+/// The words of [`Spent`].
+pub(super) const SPENT: &[Field] = &[
+    number("spend", "USD: of the budget's time so far, or all there ever was"),
+    number("max_budget", "USD"),
+    number("remaining", "USD"),
+    text("budget_duration", ""),
+    text("budget_reset_at", ""),
+    whole("spend_nanos", "billionths of a USD").need(),
+    whole("reserved_nanos", "set aside by calls that run").need(),
+    whole("limit_nanos", ""),
+    whole("remaining_nanos", ""),
+];
+/// The words of [`Shown`].
+pub(super) const SHOWN: &[Field] = &[
+    text("token_id", "the public id").need(),
+    text("key_name", "what lists show of its text"),
+    text("key_alias", ""),
+    text("user_id", ""),
+    text("team_id", ""),
+    text("organization_id", ""),
+    text("plan", ""),
+    list("models", &Of::Text, "names and `prefix*` patterns").need(),
+    list("limits", &Of::Text, "all limits of its own").need(),
+    whole("rpm_limit", ""),
+    whole("tpm_limit", ""),
+    whole("max_parallel_requests", ""),
+    text("created_at", "").need(),
+    text("expires", ""),
+    flag("blocked", "whether it rests").need(),
+    text("revoked_at", ""),
+    text("replaced_by", ""),
+    flag("fixed", "whether it stands in the configuration, and is changed there").need(),
+    free("metadata", ""),
+];
 
 /// How much of a budget is gone.
 #[derive(Debug, Default, Serialize)]
@@ -40,6 +76,7 @@ pub(super) struct Shown {
     key_alias: Option<Str>,
     user_id: Option<Str>,
     team_id: Option<Str>,
+    organization_id: Option<Str>,
     plan: Option<Str>,
     models: Vec<Str>,
     limits: Vec<String>,
@@ -52,6 +89,8 @@ pub(super) struct Shown {
     blocked: bool,
     revoked_at: Option<String>,
     replaced_by: Option<Str>,
+    /// Whether it stands in the configuration.
+    fixed: bool,
     metadata: Option<Box<RawValue>>,
 }
 
@@ -66,6 +105,7 @@ impl Shown {
             key_alias: about.alias.clone(),
             user_id: record.owner.user.as_ref().map(|id| id.0.clone()),
             team_id: record.owner.team.as_ref().map(|id| id.0.clone()),
+            organization_id: record.owner.org.as_ref().map(|id| id.0.clone()),
             plan: about.plan.clone(),
             models: record.rights.models.models.clone(),
             limits: limits.iter().map(ToString::to_string).collect(),
@@ -77,7 +117,40 @@ impl Shown {
             blocked: record.suspended_at.is_some(),
             revoked_at: show(record.revoked_at),
             replaced_by: record.replaced.as_ref().map(|replaced| replaced.by.0.clone()),
+            fixed: false,
             metadata: RawValue::from_string(about.metadata.to_string()).ok(),
+        }
+    }
+
+    /// A key of the configuration, since this process began.
+    pub(super) fn fixed(house: &House, grant: &Grant) -> Self {
+        let principal = &grant.principal;
+        let level = own_level(grant);
+        let limits = level.map_or(&[][..], |level| &level.limits);
+        let since = i64::try_from(house.started).unwrap_or_default();
+        let since = Timestamp::from_second(since).unwrap_or_default();
+        let zone = house.office.as_ref().map_or(Zone::UTC, |office| office.zone.clone());
+        let named = !grant.plan.name.is_empty();
+        Self {
+            token_id: principal.key.0.clone(),
+            key_name: principal.key.0.clone(),
+            key_alias: Some(principal.key.0.clone()),
+            user_id: principal.user.as_ref().map(|id| id.0.clone()),
+            team_id: principal.team.as_ref().map(|id| id.0.clone()),
+            organization_id: principal.org.as_ref().map(|id| id.0.clone()),
+            plan: named.then(|| grant.plan.name.clone()),
+            models: principal.scope.meet(&grant.plan.models).models,
+            limits: limits.iter().map(ToString::to_string).collect(),
+            rpm_limit: terms::a_minute(limits, terms::requests),
+            tpm_limit: terms::a_minute(limits, terms::tokens),
+            max_parallel_requests: level.and_then(|level| level.in_flight_max),
+            created_at: zone.show(since),
+            expires: None,
+            blocked: false,
+            revoked_at: None,
+            replaced_by: None,
+            fixed: true,
+            metadata: None,
         }
     }
 }
@@ -92,7 +165,23 @@ impl Spent {
         let level = level(office, entry).await?;
         match Self::of_limits(house, office, &level).await? {
             Some(spent) => Ok(spent),
-            None => Ok(Self::unlimited(total(house, entry).await?)),
+            None => Ok(Self::unlimited(total(house, &entry.record.line.0).await?)),
+        }
+    }
+
+    /// Of a key of the configuration.
+    pub(super) async fn of_fixed(
+        house: &House,
+        office: &Office,
+        grant: &Grant,
+    ) -> Result<Self, Refusal> {
+        let spent = match own_level(grant) {
+            Some(level) => Self::of_limits(house, office, level).await?,
+            None => None,
+        };
+        match spent {
+            Some(spent) => Ok(spent),
+            None => Ok(Self::unlimited(total(house, &grant.principal.key.0).await?)),
         }
     }
 
@@ -115,7 +204,7 @@ impl Spent {
     /// Of somebody without a budget.
     pub(super) fn unlimited((spent, held): (Money, Money)) -> Self {
         Self {
-            spend: number(spent),
+            spend: exact(spent),
             spend_nanos: spent.0,
             reserved_nanos: held.0,
             ..Self::default()
@@ -158,9 +247,9 @@ impl Spent {
         let ends = limit.period != FOR_GOOD;
         let window = account.window.filter(|_| ends);
         Self {
-            spend: number(spent),
-            max_budget: most.and_then(number),
-            remaining: left.and_then(number),
+            spend: exact(spent),
+            max_budget: most.and_then(exact),
+            remaining: left.and_then(exact),
             budget_duration: ends.then(|| limit.period.to_string()),
             budget_reset_at: window.map(|window| office.zone.show(window.end)),
             spend_nanos: spent.0,
@@ -169,6 +258,11 @@ impl Spent {
             remaining_nanos: left.map(|left| left.0),
         }
     }
+}
+
+/// What holds for a key itself.
+fn own_level(grant: &Grant) -> Option<&Level> {
+    grant.levels().iter().find(|level| level.owner == Owner::Key)
 }
 
 /// A key's own limits, and those of its own plan.
@@ -198,14 +292,14 @@ pub(super) async fn tell_ledger(
 }
 
 /// All that a key has ever spent, and what it has set aside.
-pub(super) async fn total(house: &House, entry: &KeyEntry) -> Result<(Money, Money), Refusal> {
-    let account = AccountId::new(Owner::Key, entry.record.line.0.clone());
+pub(super) async fn total(house: &House, line: &Str) -> Result<(Money, Money), Refusal> {
+    let account = AccountId::new(Owner::Key, line.clone());
     let balance = house.gateway.ledger().balance(&account).await?.unwrap_or_default();
     Ok((balance.settled, balance.held))
 }
 
 /// An amount as a JSON number: its exact decimal, which never was a float.
-pub(super) fn number(amount: Money) -> Option<Box<RawValue>> {
+pub(super) fn exact(amount: Money) -> Option<Box<RawValue>> {
     RawValue::from_string(amount.to_string()).ok()
 }
 

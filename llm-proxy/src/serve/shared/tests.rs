@@ -15,7 +15,7 @@ use crate::config::TENANT;
 
 #[path = "../../../../llm-store/tests/redis/server.rs"]
 #[expect(dead_code, reason = "the store's own tests want more of it")]
-mod server;
+pub(crate) mod server;
 
 struct Replica {
     directory: SqlDirectory,

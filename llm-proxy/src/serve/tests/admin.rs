@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use super::*;
 
+mod limits;
+mod office;
+mod shape;
+
 const ASK: &str =
     r#"{"model":"smart","max_tokens":100,"messages":[{"role":"user","content":"hi"}]}"#;
 
@@ -16,10 +20,17 @@ impl Running {
 
     /// An operator's call, and its answer.
     async fn admin(&self, method: Method, path: &str, body: &str) -> (StatusCode, Value) {
-        let bearer = format!("Bearer {ADMIN}");
+        self.by(ADMIN, method, path, body).await
+    }
+
+    /// The same by somebody's key, whoever that is.
+    async fn by(&self, key: &str, method: Method, path: &str, body: &str) -> (StatusCode, Value) {
+        let bearer = format!("Bearer {key}");
         let headers = [("authorization", &*bearer)];
-        let response = self.send(method, path, &headers, body.to_owned()).await;
-        (response.status(), json(&response))
+        let response = self.send(method.clone(), path, &headers, body.to_owned()).await;
+        let answer = json(&response);
+        shape::holds(&method, path, response.status(), &answer);
+        (response.status(), answer)
     }
 
     async fn post(&self, path: &str, body: &str) -> Value {
@@ -110,7 +121,12 @@ async fn a_key_that_rests_or_is_gone_opens_nothing_at_once() {
     proxy.post("/key/delete", &format!(r#"{{"keys":["{next}"]}}"#)).await;
     assert_eq!(proxy.call(next).await.status(), StatusCode::UNAUTHORIZED);
     let listed = proxy.look("/key/list").await;
-    assert!(listed["keys"][0]["revoked_at"].is_string(), "{listed}");
+    // First those of the configuration, which nobody changes here.
+    assert_eq!(
+        (&listed["keys"][0]["fixed"], &listed["keys"][0]["token_id"]),
+        (&true.into(), &"app".into())
+    );
+    assert!(listed["keys"][1]["revoked_at"].is_string(), "{listed}");
     proxy.stop().await;
 }
 

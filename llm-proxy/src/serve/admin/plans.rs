@@ -1,0 +1,133 @@
+//! What is sold: plans, those of the configuration and those that are stored beside them.
+
+use http::StatusCode;
+use llm_core::Str;
+use llm_core::principal::{Priority, Scope};
+use llm_core::quota::{Limit, Plan};
+use llm_store::directory::By;
+use serde::Serialize;
+
+use super::super::office::Office;
+use super::super::routes::ask::{Ask, Part, office};
+use super::super::routes::shape::{Field, Of, PART, Shape, flag, list, text, words};
+use super::super::routes::{Route, operator};
+use super::refusal::{Answered, Refusal};
+use super::{Listed, told};
+
+const PRIORITIES: &[&str] = &["critical", "default", "batch", "sheddable"];
+const WORDS: &[Field] = &[
+    list("limits", &Of::Text, "600/minute, 2M tokens/day, $50/month").need(),
+    list("models", &Of::Text, "names and `prefix*` patterns; none is all of them"),
+    words("priority", PRIORITIES, "who waits first when not all can be served"),
+];
+pub(super) const PLAN: &[Field] = &[
+    text("name", "").need(),
+    list("limits", &Of::Text, "").need(),
+    list("models", &Of::Text, "").need(),
+    words("priority", PRIORITIES, "").need(),
+];
+const REMOVED: &[Field] = &[flag("removed", "").need()];
+
+pub(crate) const ROUTES: &[Route] = &[
+    Route::get("/admin/plans", "What is sold.", operator!(Read, listed))
+        .query(&[PART])
+        .gives(Shape::Page(&[PLAN])),
+    Route::put(
+        "/admin/plans/{name}",
+        "Stores a plan, or changes a stored one: its numbers hold from the next call on.",
+        operator!(Money, put),
+    )
+    .takes(&[WORDS])
+    .gives(Shape::Table(&[PLAN])),
+    Route::delete(
+        "/admin/plans/{name}",
+        "Removes a stored plan that nobody has.",
+        operator!(Money, remove),
+    )
+    .gives(Shape::Table(&[REMOVED])),
+];
+
+#[derive(Serialize)]
+pub(super) struct Shown {
+    name: Str,
+    limits: Vec<String>,
+    models: Vec<Str>,
+    priority: &'static str,
+}
+
+impl Shown {
+    pub(super) fn of(plan: &Plan) -> Self {
+        Self {
+            name: plan.name.clone(),
+            limits: plan.limits.iter().map(ToString::to_string).collect(),
+            models: plan.models.models.clone(),
+            priority: match plan.priority {
+                Priority::Critical => "critical",
+                Priority::Default => "default",
+                Priority::Batch => "batch",
+                Priority::Sheddable => "sheddable",
+            },
+        }
+    }
+}
+
+/// Some of the plans, by their names.
+pub(super) async fn some(
+    office: &Office,
+    Part { cursor, limit }: Part,
+) -> Result<Listed<std::sync::Arc<Plan>>, Refusal> {
+    let mut data = office.directory.plans().await?;
+    if let Some(after) = cursor {
+        data.retain(|plan| *plan.name > *after);
+    }
+    let more = data.len() > limit;
+    data.truncate(limit);
+    let next = data.last().filter(|_| more).map(|plan| plan.name.to_string());
+    Ok(Listed { data, next })
+}
+
+async fn listed(ask: &mut Ask) -> Answered {
+    let part = ask.part()?;
+    let Listed { data, next } = some(office(&ask.house)?, part).await?;
+    let data: Vec<Shown> = data.iter().map(|plan| Shown::of(plan)).collect();
+    Ok(told(StatusCode::OK, &Listed { data, next }))
+}
+
+async fn put(ask: &mut Ask) -> Answered {
+    let limits: Vec<String> = ask.fields.need("limits")?;
+    let limits: Result<Vec<Limit>, Refusal> = limits
+        .iter()
+        .map(|text| text.parse().map_err(|why| Refusal::wrong("limits", format!("{text}: {why}"))))
+        .collect();
+    let models = ask.fields.take::<Vec<Str>>("models")?.set();
+    let models = models.filter(|models| !models.is_empty());
+    let models = models.map_or_else(Scope::all, |models| Scope { models });
+    let priority = ask.fields.take::<String>("priority")?.set();
+    let priority = match priority {
+        None => Priority::Default,
+        Some(word) => Priority::parse(&word)
+            .ok_or_else(|| Refusal::wrong("priority", PRIORITIES.join(", ")))?,
+    };
+    let name = Str::from(ask.name(0)?);
+    let plan = Plan { name, limits: limits?, models, priority };
+    office(&ask.house)?.directory.put_plan(&By::Operator, plan.clone()).await?;
+    Ok(told(StatusCode::OK, &Shown::of(&plan)))
+}
+
+#[derive(Serialize)]
+struct Removed {
+    removed: bool,
+}
+
+async fn remove(ask: &mut Ask) -> Answered {
+    let name = Str::from(ask.name(0)?);
+    let office = office(&ask.house)?;
+    // One that is not there is no success: it may have been mistyped.
+    office.directory.plan(name.clone()).await?;
+    office.directory.remove_plan(&By::Operator, name.clone()).await?;
+    if office.directory.plan(name).await.is_ok() {
+        let text = "this plan stands in the configuration: it is changed there";
+        return Err(Refusal::new(StatusCode::CONFLICT, "fixed_plan", text));
+    }
+    Ok(told(StatusCode::OK, &Removed { removed: true }))
+}

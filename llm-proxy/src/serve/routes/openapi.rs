@@ -1,0 +1,182 @@
+//! The document that describes the routes: OpenAPI 3.1, made once from the tables.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use super::shape::{Field, object};
+use super::spoken::{PROBES, SPOKEN, body};
+use super::{Route, Run, Takes, all};
+
+/// The document, as it is sent.
+pub(crate) fn document() -> Bytes {
+    static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
+    DOCUMENT.get_or_init(|| Bytes::from(written().to_string())).clone()
+}
+
+/// The document.
+pub(crate) fn written() -> Value {
+    let mut paths = Map::new();
+    for spoken in SPOKEN {
+        put(&mut paths, spoken.path, spoken.verb, model_call(spoken));
+    }
+    for (path, about) in PROBES {
+        let operation = json!({"tags": ["health"], "summary": about, "security": [],
+            "responses": {"200": {"description": "as it says"}}});
+        put(&mut paths, path, "GET", operation);
+    }
+    for route in all() {
+        put(&mut paths, route.path, route.verb.name(), operation(route));
+    }
+    json!({
+        "openapi": "3.1.0",
+        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+        "info": {
+            "title": "llm-proxy",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "One API in front of many providers. Calls of models are in the words \
+                of the client that is used; errors, too. Paths of /v1 stay what they are: fields \
+                are added, and none is renamed.",
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": schemes(),
+            "schemas": {"Error": error()},
+        },
+    })
+}
+
+/// Two methods of a path are two operations of one item.
+fn put(paths: &mut Map<String, Value>, path: &str, verb: &str, operation: Value) {
+    let item = paths.entry(path.to_owned()).or_insert_with(|| json!({}));
+    if let Value::Object(item) = item {
+        // Where a path is a dialect's and an operator's, the first is who is asked more often.
+        item.entry(verb.to_lowercase()).or_insert(operation);
+    }
+}
+
+fn schemes() -> Value {
+    let named = |name: &str| json!({"type": "apiKey", "in": "header", "name": name});
+    json!({
+        "key": {"type": "http", "scheme": "bearer", "description": "a virtual key: sk-…"},
+        "operator": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "the admin key, or that of an operator",
+        },
+        "x-api-key": named("x-api-key"),
+        "api-key": named("api-key"),
+        "x-goog-api-key": named("x-goog-api-key"),
+    })
+}
+
+fn error() -> Value {
+    json!({"type": "object", "required": ["error"], "properties": {"error": {
+        "type": "object",
+        "required": ["message", "type", "code"],
+        "properties": {
+            "message": {"type": "string"},
+            "type": {"type": "string"},
+            "param": {"type": ["string", "null"]},
+            "code": {"type": ["string", "null"]},
+        },
+    }}})
+}
+
+fn failures(codes: &[(&str, &str)]) -> Map<String, Value> {
+    let schema = json!({"$ref": "#/components/schemas/Error"});
+    let one = |(code, about): &(&str, &str)| {
+        let content = json!({"application/json": {"schema": schema}});
+        ((*code).to_owned(), json!({"description": about, "content": content}))
+    };
+    codes.iter().map(one).collect()
+}
+
+fn model_call(spoken: &super::spoken::Spoken) -> Value {
+    let codes = [
+        ("400", "the question is not one"),
+        ("401", "no key, or none of ours"),
+        ("403", "the key may not use this model"),
+        ("404", "there is no such model"),
+        ("413", "the body is too large"),
+        ("429", "a limit: retry-after says when; or a budget, and then it does not"),
+        ("502", "the provider failed"),
+        ("503", "nobody can answer now"),
+        ("504", "the provider took too long"),
+    ];
+    let mut responses = failures(&codes);
+    let kind = json!({"application/json": {"schema": {"type": "object"}},
+        "text/event-stream": {"schema": {"type": "string"}}});
+    let about = format!("the answer, in the words of {}", spoken.dialect);
+    responses.insert("200".to_owned(), json!({"description": about, "content": kind}));
+    let keys = json!([{"key": []}, {"x-api-key": []}, {"api-key": []}, {"x-goog-api-key": []}]);
+    let mut operation = json!({"tags": [format!("models: {}", spoken.dialect)],
+        "summary": spoken.about, "security": keys, "responses": responses,
+        "parameters": names(spoken.path)});
+    if !spoken.needs.is_empty() {
+        operation["requestBody"] = json!({"required": true,
+            "content": {"application/json": {"schema": body(spoken.needs)}}});
+    }
+    operation
+}
+
+/// The names in a path, as parameters.
+fn names(path: &str) -> Vec<Value> {
+    let named = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+    let one = |name: &str| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}});
+    named.map(one).collect()
+}
+
+fn parameter(field: &Field) -> Value {
+    json!({"name": field.name, "in": "query", "required": field.need,
+        "description": field.about, "schema": field.of.schema()})
+}
+
+fn operation(route: &Route) -> Value {
+    let mut parameters = names(route.path);
+    parameters.extend(route.query.iter().copied().flatten().map(parameter));
+    let mut codes = vec![("400", "a field or parameter is wrong: `param` names it")];
+    let (security, who) = match route.run {
+        Run::Anyone(_) => (json!([]), String::new()),
+        Run::App(_) => (json!([{"key": []}]), "Applications, by their key.".to_owned()),
+        Run::Operator(scope, _) => {
+            let who = format!("Operators with the scope `{}`.", scope.name());
+            (json!([{"operator": []}]), who)
+        }
+        Run::Either(scope, _) => {
+            let who = format!("Applications, and operators with the scope `{}`.", scope.name());
+            (json!([{"key": []}, {"operator": []}]), who)
+        }
+    };
+    if !who.is_empty() {
+        codes.extend([("401", "no key, or none of ours"), ("403", "not theirs to do")]);
+    }
+    if route.path.contains('{') || !route.query.is_empty() {
+        codes.push(("404", "there is no such thing"));
+    }
+    let mut responses = failures(&codes);
+    let content = json!({route.gives.content_type(): {"schema": route.gives.schema()}});
+    responses.insert("200".to_owned(), json!({"description": "done", "content": content}));
+    let mut operation = json!({"tags": [tag(route.path)], "summary": route.about,
+        "description": who, "security": security, "parameters": parameters,
+        "responses": responses});
+    match route.takes {
+        Takes::Nothing => {}
+        Takes::Fields(groups) | Takes::Raw(groups) => {
+            let schema = object(groups);
+            let needed = groups.iter().copied().flatten().any(|field| field.need);
+            operation["requestBody"] =
+                json!({"required": needed, "content": {"application/json": {"schema": schema}}});
+        }
+    }
+    operation
+}
+
+/// What a route is listed under: the first word of its path, or the one behind `/admin` or the
+/// version of an application's.
+pub(crate) fn tag(path: &str) -> &str {
+    let mut words = path.split('/').filter(|word| !matches!(*word, "" | "admin" | "api" | "v1"));
+    words.next().unwrap_or("pages")
+}

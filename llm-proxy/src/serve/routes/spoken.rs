@@ -1,0 +1,101 @@
+//! Paths that are answered elsewhere, for the document: calls of models, whose dialects know their
+//! own paths, and probes. A test holds them against the dialects.
+
+use serde_json::{Value, json};
+
+/// A path of a dialect.
+pub(super) struct Spoken {
+    pub(super) verb: &'static str,
+    pub(super) path: &'static str,
+    /// Whose clients ask there.
+    pub(super) dialect: &'static str,
+    pub(super) about: &'static str,
+    /// Fields that its body must have, beside whatever else the dialect has.
+    pub(super) needs: &'static [&'static str],
+}
+
+const fn post(
+    path: &'static str,
+    dialect: &'static str,
+    about: &'static str,
+    needs: &'static [&'static str],
+) -> Spoken {
+    Spoken { verb: "POST", path, dialect, about, needs }
+}
+
+const fn get(path: &'static str, dialect: &'static str, about: &'static str) -> Spoken {
+    Spoken { verb: "GET", path, dialect, about, needs: &[] }
+}
+
+/// Calls of models, in all dialects. Those of OpenAI are there without `/v1`, too.
+pub(super) const SPOKEN: &[Spoken] = &[
+    post(
+        "/v1/chat/completions",
+        "OpenAI",
+        "A conversation's next turn, whole or as a stream.",
+        &["model", "messages"],
+    ),
+    post("/v1/responses", "OpenAI", "The same, as a response.", &["model", "input"]),
+    post("/v1/completions", "OpenAI", "A text's continuation.", &["model", "prompt"]),
+    post("/v1/embeddings", "OpenAI", "Vectors of texts.", &["model", "input"]),
+    post("/v1/moderations", "OpenAI", "Whether texts are fit to be shown.", &["input"]),
+    post("/v1/images/generations", "OpenAI", "Pictures of a text.", &["prompt"]),
+    post("/v1/audio/transcriptions", "OpenAI", "What is said in a recording.", &["file", "model"]),
+    post(
+        "/v1/rerank",
+        "OpenAI",
+        "Documents by what they say to a question.",
+        &["model", "query", "documents"],
+    ),
+    get("/v1/models", "OpenAI", "Models that the key may use."),
+    post(
+        "/v1/messages",
+        "Anthropic",
+        "A conversation's next turn, whole or as a stream.",
+        &["model", "messages", "max_tokens"],
+    ),
+    post("/v1/messages/count_tokens", "Anthropic", "How long it is.", &["model", "messages"]),
+    post(
+        "/v1beta/models/{model}:generateContent",
+        "Gemini",
+        "A conversation's next turn.",
+        &["contents"],
+    ),
+    post(
+        "/v1beta/models/{model}:streamGenerateContent",
+        "Gemini",
+        "The same as a stream.",
+        &["contents"],
+    ),
+    get("/v1beta/models", "Gemini", "Models that the key may use."),
+    post("/v2/chat", "Cohere", "A conversation's next turn.", &["model", "messages"]),
+    post(
+        "/v2/rerank",
+        "Cohere",
+        "Documents by what they say to a question.",
+        &["model", "query", "documents"],
+    ),
+    post("/v2/embed", "Cohere", "Vectors of texts.", &["model"]),
+    post("/api/chat", "Ollama", "A conversation's next turn.", &["model", "messages"]),
+    post("/api/generate", "Ollama", "A text's continuation.", &["model", "prompt"]),
+    post("/api/embed", "Ollama", "Vectors of texts.", &["model", "input"]),
+    get("/api/tags", "Ollama", "Models that the key may use."),
+];
+
+/// What probes and scrapers ask.
+pub(super) const PROBES: &[(&str, &str)] = &[
+    ("/health/liveness", "Whether the process lives."),
+    ("/health/readiness", "Whether it should be sent calls: 200, or 503."),
+    ("/metrics", "What is counted, as Prometheus reads it."),
+];
+
+/// The schema of a body: what it must have, and that it may have more.
+pub(super) fn body(needs: &[&str]) -> Value {
+    let texts = |name: &&&str| matches!(**name, "model" | "prompt" | "query");
+    let of = |name: &&str| {
+        let of = if texts(&name) { json!({"type": "string"}) } else { json!({}) };
+        ((*name).to_owned(), of)
+    };
+    let properties: serde_json::Map<String, Value> = needs.iter().map(of).collect();
+    json!({"type": "object", "required": needs, "properties": properties})
+}
