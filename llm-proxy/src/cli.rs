@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use llm_core::quota::{Limit, Quantity};
 
-use crate::config::resolve::Asked;
+use crate::config::resolve::{Asked, Ollama};
 
 /// An LLM gateway: one API in front of many providers.
 #[derive(Debug, Parser)]
@@ -36,7 +36,7 @@ impl Cli {
             host: self.host,
             port: self.port,
             data: self.data.clone(),
-            ollama: None,
+            ollama: Ollama::Unasked,
         }
     }
 }

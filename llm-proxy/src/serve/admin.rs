@@ -4,6 +4,7 @@
 //! The key is in a header and never in the query, where `key` names the key that is asked about.
 
 mod cache;
+mod config;
 mod credits;
 mod fields;
 mod keys;
@@ -12,6 +13,7 @@ mod log;
 mod parties;
 mod refusal;
 mod terms;
+mod vendors;
 mod view;
 
 use std::sync::Arc;
@@ -68,8 +70,14 @@ pub(crate) async fn answer(house: &Arc<House>, head: Parts, body: Incoming) -> R
     answered.unwrap_or_else(|refusal| refusal.response())
 }
 
-async fn routed(house: &House, head: &Parts, body: Incoming) -> Answered {
+async fn routed(house: &Arc<House>, head: &Parts, body: Incoming) -> Answered {
     let (method, uri, path) = (&head.method, &head.uri, head.uri.path());
+    if config::knows(path) {
+        return config::answer(house, method, path, body).await;
+    }
+    if let Some(rest) = path.strip_prefix(vendors::PATH) {
+        return vendors::answer(house, method, rest, body).await;
+    }
     match (method, path) {
         (&Method::GET, "/admin/ledger/verify") => return ledger::verify(house).await,
         (&Method::GET, "/admin/ledger/interrupted") => return Ok(ledger::interrupted(house)),

@@ -1,0 +1,248 @@
+//! Providers' keys: stored, listed by their last letters, removed, tried.
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+use hyper::body::Incoming;
+use llm_core::Str;
+use llm_core::secret::Secret;
+use llm_providers::provider::is_key;
+use llm_providers::stage::gate::keys::KEYS_MAX;
+use llm_store::directory::{KeyState, ProviderKeys};
+use serde::{Deserialize, Serialize};
+
+use super::super::door::empty;
+use super::super::house::House;
+use super::super::office::new_id;
+use super::super::reload::Standing;
+use super::super::vendors::trial::{self, Limits, Report, Tried, Verdict};
+use super::super::vendors::{StoredKey, shown};
+use super::fields::{Fields, Said, decoded};
+use super::refusal::{Answered, Refusal};
+use super::told;
+
+/// How the paths begin.
+pub(super) const PATH: &str = "/admin/providers/";
+
+/// A key in the body of a call.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum KeySaid {
+    Alone(String),
+    Named { key: String, label: String },
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Mode {
+    Replace,
+    Add,
+}
+
+#[derive(Serialize)]
+struct Keys {
+    provider: Str,
+    keys: Vec<Shown>,
+}
+
+/// What is shown of a key.
+#[derive(Serialize)]
+struct Shown {
+    id: Str,
+    /// `file` or `store`.
+    from: &'static str,
+    last_four: Option<String>,
+    /// Whether it is in use, and why not.
+    health: Option<&'static str>,
+    limits: Option<Limits>,
+    /// What its last trial said; keys of the store alone remember one.
+    state: Option<&'static str>,
+    created_at: Option<String>,
+    validated_at: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Validated {
+    provider: Str,
+    kind: Str,
+    /// Whether every key works.
+    ok: bool,
+    keys: Vec<Report>,
+}
+
+pub(super) async fn answer(
+    house: &Arc<House>,
+    method: &Method,
+    rest: &str,
+    body: Incoming,
+) -> Answered {
+    let none = || Refusal::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here");
+    let (name, verb) = rest.split_once('/').ok_or_else(none)?;
+    let (name, now) = (Str::from(decoded(name)?), house.board.now());
+    if !now.config.providers.contains_key(&name) {
+        let text = format!("the configuration has no provider {:?}", &*name);
+        return Err(Refusal::new(StatusCode::NOT_FOUND, "not_found", text));
+    }
+    match (method, verb) {
+        (&Method::GET, "keys") => Ok(told(StatusCode::OK, &listed(house, &now, name))),
+        (&Method::PUT, "keys") => put(house, &now, name, body).await,
+        (&Method::POST, "validate") => validate(house, &now, name, body).await,
+        (_, "keys" | "validate") => Ok(empty(StatusCode::METHOD_NOT_ALLOWED)),
+        (method, verb) => match verb.strip_prefix("keys/").filter(|id| !id.is_empty()) {
+            Some(id) if method == Method::DELETE => remove(house, &now, name, &decoded(id)?).await,
+            Some(_) => Ok(empty(StatusCode::METHOD_NOT_ALLOWED)),
+            None => Err(none()),
+        },
+    }
+}
+
+/// `PUT /admin/providers/{name}/keys {keys, mode}`: stored under a seal, and in use from then on.
+async fn put(house: &Arc<House>, now: &Standing, provider: Str, body: Incoming) -> Answered {
+    let store = house.vendors.stored().ok_or_else(Refusal::no_store)?;
+    let mut fields = Fields::read(house, body).await?;
+    let mode: Said<Mode> = fields.take("mode")?;
+    let mode = mode.set().unwrap_or(Mode::Replace);
+    let raw = fields.raw("keys").set().ok_or_else(|| Refusal::wrong("keys", "keys are missing"))?;
+    fields.end()?;
+    // What the reader says of a wrong value would repeat it, and it may be a key.
+    let said: Vec<KeySaid> = serde_json::from_str(raw.get()).map_err(|_| {
+        Refusal::wrong("keys", "a list of keys, each a text or {\"key\": …, \"label\": …}")
+    })?;
+    let keys = fresh(house, now, &provider, said, mode)?;
+    store.put_all(provider.clone(), keys, matches!(mode, Mode::Replace)).await?;
+    house.vendors.refresh(house).await?;
+    Ok(told(StatusCode::OK, &listed(house, now, provider)))
+}
+
+/// The keys to be stored, each by a name of its own.
+fn fresh(
+    house: &House,
+    now: &Standing,
+    provider: &Str,
+    said: Vec<KeySaid>,
+    mode: Mode,
+) -> Result<Vec<(Str, Secret<Vec<u8>>)>, Refusal> {
+    let own = now.config.providers.get(provider).map(|p| p.keys.as_slice()).unwrap_or_default();
+    let stored = house.board.stored();
+    let beside: &[StoredKey] = match mode {
+        Mode::Replace => &[],
+        Mode::Add => stored.keys(provider),
+    };
+    let mut known: Vec<Secret<String>> = own.iter().map(|key| key.secret.clone()).collect();
+    known.extend(beside.iter().map(|key| key.secret.clone()));
+    let mut names: Vec<Str> = beside.iter().map(|key| key.about.name.clone()).collect();
+    names.extend((1..=own.len()).map(|n| Str::from(format!("{provider}-{n}"))));
+    let mut keys = Vec::with_capacity(said.len());
+    for said in said {
+        let (key, label) = match said {
+            KeySaid::Alone(key) => (Secret::new(key), None),
+            KeySaid::Named { key, label } => (Secret::new(key), Some(Str::from(label))),
+        };
+        if !is_key(key.expose()) {
+            let text = "a key is not empty, and has neither spaces nor letters beyond ASCII";
+            return Err(Refusal::wrong("keys", text));
+        }
+        let name = match label {
+            Some(label) => label,
+            None => new_id("key")?,
+        };
+        if known.contains(&key) || names.contains(&name) {
+            let text = format!("the pool has that key, or one called {:?}, already", &*name);
+            return Err(Refusal::new(StatusCode::CONFLICT, "conflict", text));
+        }
+        names.push(name.clone());
+        keys.push((name, Secret::new(key.expose().as_bytes().to_vec())));
+        known.push(key);
+    }
+    if known.len() > KEYS_MAX {
+        return Err(Refusal::wrong("keys", format!("a pool has {KEYS_MAX} keys at the most")));
+    }
+    Ok(keys)
+}
+
+/// `DELETE /admin/providers/{name}/keys/{id}`: one that is stored.
+async fn remove(house: &Arc<House>, now: &Standing, provider: Str, id: &str) -> Answered {
+    let store: &ProviderKeys = house.vendors.stored().ok_or_else(Refusal::no_store)?;
+    let known = house.board.stored();
+    if !known.keys(&provider).iter().any(|key| &*key.about.name == id) {
+        let text = "no such key is stored; those of the file are removed there";
+        return Err(Refusal::new(StatusCode::NOT_FOUND, "not_found", text));
+    }
+    store.remove(provider.clone(), Str::from(id)).await?;
+    house.vendors.refresh(house).await?;
+    Ok(told(StatusCode::OK, &listed(house, now, provider)))
+}
+
+fn listed(house: &House, now: &Standing, provider: Str) -> Keys {
+    let snapshot = house.gateway.snapshot();
+    let states = snapshot.vendors.get(&provider).map(|vendor| vendor.keys.states(house.clock.now()));
+    let states = states.unwrap_or_default();
+    let stored = house.board.stored();
+    let keys = trial::pool(house, &now.config, &provider).into_iter().map(|key| {
+        let id = key.id.unwrap_or_default();
+        let state = states.iter().find(|state| state.id == id);
+        let kept = stored.keys(&provider).iter().find(|kept| kept.about.name == id);
+        let about = kept.map(|kept| &kept.about);
+        Shown {
+            from: if kept.is_some() { "store" } else { "file" },
+            last_four: key.secret.as_ref().map(|secret| shown(secret.expose())),
+            health: state.map(|state| state.standing.name()),
+            limits: state.and_then(|state| state.told).map(Limits::from),
+            state: about.map(|about| about.state.name()),
+            created_at: about.map(|about| about.created_at.to_string()),
+            validated_at: about.and_then(|about| about.validated_at).map(|at| at.to_string()),
+            id,
+        }
+    });
+    Keys { keys: keys.collect(), provider }
+}
+
+/// `POST /admin/providers/{name}/validate {key?, deep?}`: the pool's keys, or one that is in none.
+async fn validate(house: &Arc<House>, now: &Standing, provider: Str, body: Incoming) -> Answered {
+    let mut fields = Fields::read(house, body).await?;
+    let deep: Said<bool> = fields.take("deep")?;
+    let key = fields.raw("key").set();
+    fields.end()?;
+    let deep = deep.set().unwrap_or_default();
+    let keys = match key {
+        None => trial::pool(house, &now.config, &provider),
+        Some(raw) => {
+            let key = serde_json::from_str::<String>(raw.get()).ok().map(Secret::new);
+            let key = key.filter(|key| is_key(key.expose()));
+            let secret = key.ok_or_else(|| Refusal::wrong("key", "no text that can be a key"))?;
+            vec![Tried { id: None, secret: Some(secret) }]
+        }
+    };
+    let snapshot = house.gateway.snapshot();
+    let Some(vendor) = snapshot.vendors.get(&provider) else {
+        let text = "the provider is not served yet";
+        return Err(Refusal::new(StatusCode::CONFLICT, "not_served", text));
+    };
+    let mut reports = Vec::with_capacity(keys.len());
+    for key in keys {
+        let report = trial::tried(house, &now.config, vendor, key, deep).await;
+        remember(house, &provider, &report).await?;
+        reports.push(report);
+    }
+    let ok = !reports.is_empty() && reports.iter().all(|report| report.status == Verdict::Valid);
+    let kind = now.config.providers.get(&provider).map(|p| p.kind.clone()).unwrap_or_default();
+    Ok(told(StatusCode::OK, &Validated { provider, kind, ok, keys: reports }))
+}
+
+/// Keeps with a stored key what its trial came to.
+async fn remember(house: &House, provider: &Str, report: &Report) -> Result<(), Refusal> {
+    let (Some(store), Some(id)) = (house.vendors.stored(), &report.id) else { return Ok(()) };
+    let stored = house.board.stored();
+    let Some(key) = stored.keys(provider).iter().find(|key| key.about.name == *id) else {
+        return Ok(());
+    };
+    let state = match report.status {
+        Verdict::Valid | Verdict::Restricted | Verdict::RateLimited => KeyState::Valid,
+        Verdict::Invalid | Verdict::Expired | Verdict::NoQuota => KeyState::Invalid,
+        // Nothing was learnt: what was known stays.
+        Verdict::Unreachable | Verdict::Unknown => return Ok(()),
+    };
+    let words = format!("{{\"status\":\"{}\"}}", report.status.name());
+    store.validated(&key.about, state, Some(Str::from(words))).await?;
+    Ok(())
+}
