@@ -191,6 +191,11 @@ impl Provider {
 }
 
 impl Config {
+    /// Targets whose prices nobody knows, and that are taken for free.
+    pub(crate) fn unpriced(&self) -> impl Iterator<Item = &Str> {
+        self.prices.iter().filter(|(_, priced)| priced.assumed).map(|(target, _)| target)
+    }
+
     /// The address of the Ollama that everything is asked of, where there is nobody else.
     pub(crate) fn local_ollama(&self) -> Option<&str> {
         let mut providers = self.providers.values();
@@ -206,6 +211,8 @@ pub(crate) struct Priced {
     pub(crate) listed: Listed,
     /// Whose price it is, `kind/model` of the built-in table, where none were.
     pub(crate) same_as: Option<Str>,
+    /// Nobody knows it, and it is taken for nothing.
+    pub(crate) assumed: bool,
 }
 
 /// A key that stands in the configuration.

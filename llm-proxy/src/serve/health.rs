@@ -2,6 +2,7 @@
 //! mends neither a store that is away nor a process that is about to end.
 
 use http::{Response, StatusCode};
+use llm_core::Str;
 use llm_store::redis::Tally;
 use serde::Serialize;
 
@@ -10,6 +11,9 @@ use super::door::json;
 use super::house::House;
 use super::reload::{Origin, Refused};
 
+/// Names that are told; how many there are is a metric.
+const NAMES_MAX: usize = 32;
+
 #[derive(Serialize)]
 struct Ready {
     status: &'static str,
@@ -17,6 +21,9 @@ struct Ready {
     #[serde(skip_serializing_if = "Option::is_none")]
     redis: Option<RedisReady>,
     configuration: Configured,
+    /// Targets whose prices nobody knows: budgets do not see what they cost.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unpriced: Vec<Str>,
     /// Keys that their providers do not accept.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     dead_keys: Vec<String>,
@@ -75,6 +82,7 @@ pub(crate) fn readiness(house: &House) -> Response<Body> {
         restart_needed: now.restart.clone(),
         refused: now.refused.clone(),
     };
+    let unpriced = now.config.unpriced().take(NAMES_MAX).cloned().collect();
     let dead_keys = house.vendors.dead(house);
     let (status, code) = if house.is_draining() {
         ("draining", StatusCode::SERVICE_UNAVAILABLE)
@@ -98,7 +106,7 @@ pub(crate) fn readiness(house: &House) -> Response<Body> {
         lag_ms: u64::try_from(known.lag.as_millis()).unwrap_or(u64::MAX),
         reclaimed: known.reclaimed,
     };
-    let ready = Ready { status, ledger, redis, configuration, dead_keys };
+    let ready = Ready { status, ledger, redis, configuration, unpriced, dead_keys };
     let body = serde_json::to_vec(&ready).unwrap_or_default();
     json(code, body)
 }

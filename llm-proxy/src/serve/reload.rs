@@ -352,6 +352,7 @@ struct Gauges {
     reloads: IntCounterVec,
     refused: IntGauge,
     restart: IntGauge,
+    unpriced: IntGauge,
 }
 
 impl Gauges {
@@ -364,6 +365,7 @@ impl Gauges {
             reloads: IntCounterVec::new(reloads, &["result"])?,
             refused: IntGauge::new("gw_config_refused", "1 while the file cannot be served")?,
             restart: IntGauge::new("gw_config_restart_needed", "Changes that wait for a start")?,
+            unpriced: IntGauge::new("gw_config_unpriced", "Targets whose price nobody knows")?,
         })
     }
 
@@ -371,14 +373,17 @@ impl Gauges {
         registry.register(Box::new(self.hash.clone()))?;
         registry.register(Box::new(self.reloads.clone()))?;
         registry.register(Box::new(self.refused.clone()))?;
-        registry.register(Box::new(self.restart.clone()))
+        registry.register(Box::new(self.restart.clone()))?;
+        registry.register(Box::new(self.unpriced.clone()))
     }
 
     fn show(&self, now: &Standing) {
         self.hash.reset();
         self.hash.with_label_values(&[&now.hash.to_string()]).set(now.since.as_second());
         self.refused.set(i64::from(now.refused.is_some()));
-        self.restart.set(i64::try_from(now.restart.len()).unwrap_or(i64::MAX));
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.restart.set(count(now.restart.len()));
+        self.unpriced.set(count(now.config.unpriced().count()));
     }
 }
 

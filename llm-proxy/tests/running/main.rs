@@ -23,7 +23,11 @@ mod proxy;
 #[expect(dead_code, reason = "the store's own tests want more of it")]
 mod redis_server;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod replicas;
+#[cfg(test)]
+mod vendors;
 #[cfg(test)]
 #[path = "../../../llm-store/tests/vault/server.rs"]
 mod server;

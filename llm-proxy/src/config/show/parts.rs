@@ -127,6 +127,7 @@ impl Priced {
                 w.text(kind.name(), rate.to_string());
             }
         }
+        w.yes("assumed", self.assumed);
         let Listed { per_call, per_image, per_audio_second, tiers, .. } = &self.listed;
         let pieces = [
             ("per_call", per_call),
