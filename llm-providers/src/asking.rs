@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use llm_core::Str;
 use llm_core::answer::{Answer, Embeddings, Images, Moderation, Ranking, Transcript};
-use llm_core::call::{CacheUse, Call, CallId, Controls, Deadline, Operation, OwnKeys, Payload, Peek};
+use llm_core::call::{
+    CacheUse, Call, CallId, Controls, Deadline, Operation, OwnKeys, Payload, Peek,
+};
 use llm_core::completion::Completion;
 use llm_core::dialect::DialectId;
 use llm_core::error::{Error, Kind};

@@ -90,7 +90,8 @@ async fn asked(
         return Probe::Unasked;
     };
     let mut request = Request::new(Chunks::default());
-    *request.method_mut() = dialect.endpoint(operation, "", false).map_or(Method::GET, |e| e.method);
+    *request.method_mut() =
+        dialect.endpoint(operation, "", false).map_or(Method::GET, |e| e.method);
     *request.uri_mut() = uri;
     let (mut parts, chunks) = request.into_parts();
     if let Err(error) = provider.sign(&mut parts, &chunks, key, clock.wall()) {

@@ -63,9 +63,8 @@ impl Stored {
     }
 
     fn find(&self, about: &ProviderKey) -> Option<&StoredKey> {
-        let same = |key: &&StoredKey| {
-            key.about.name == about.name && key.about.version == about.version
-        };
+        let same =
+            |key: &&StoredKey| key.about.name == about.name && key.about.version == about.version;
         self.keys(&about.vendor).iter().find(same)
     }
 }

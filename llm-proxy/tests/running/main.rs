@@ -9,6 +9,8 @@ mod books;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod first;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod ops;
@@ -27,7 +29,7 @@ mod reload;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
-mod vendors;
-#[cfg(test)]
 #[path = "../../../llm-store/tests/vault/server.rs"]
 mod server;
+#[cfg(test)]
+mod vendors;

@@ -79,7 +79,8 @@ async fn no_call_fails_while_the_configuration_changes() {
             let (done, failed, client) = (Arc::clone(&done), Arc::clone(&failed), client());
             tokio::spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
-                    let answer = ask(&client, proxy.address, STAYS.key, body(number % 2 == 0)).await;
+                    let answer =
+                        ask(&client, proxy.address, STAYS.key, body(number % 2 == 0)).await;
                     match answer {
                         Ok(response) if response.status() == 200 => {
                             done.fetch_add(1, Ordering::Relaxed);
@@ -166,8 +167,7 @@ async fn what_cannot_be_served_is_told_and_changes_nothing() {
     assert!(problem.contains("nobody"), "{problem}");
     assert!(metrics(&proxy).await.contains("gw_config_refused 1"));
     assert_eq!(call(&client, &proxy, STAYS).await, 200);
-    let (status, answer) =
-        operate(proxy.address, Method::POST, "/admin/config/reload", "").await;
+    let (status, answer) = operate(proxy.address, Method::POST, "/admin/config/reload", "").await;
     assert_eq!((status, &answer["error"]["code"]), (409, &json!("not_served")));
     let logged = proxy.said().matches("cannot be served").count();
     assert_eq!(logged, 1, "read twice and told once: {}", proxy.said());

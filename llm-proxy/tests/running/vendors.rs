@@ -22,7 +22,7 @@ const SEAL: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
 async fn a_key_that_one_replica_stores_is_used_by_the_other() {
     let Some(server) = Server::shared() else { return };
     let simulator = simulator().await;
-    let url = server.url(&server.database().await);
+    let url = server.database().await;
     let proxies = [(); 2].map(|()| {
         let folder = tempfile::tempdir().unwrap();
         let at = simulator.base_url(Vendor::OpenAi);

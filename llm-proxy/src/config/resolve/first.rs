@@ -6,10 +6,10 @@ use llm_core::secret::Secret;
 use llm_providers::provider::{ProviderSettings, from_env};
 use llm_providers::settings::ModelSettings;
 
-use super::Ollama;
 use super::super::file::File;
 use super::super::reference::{Hidden, Surroundings};
 use super::super::{Provider, SIMULATED};
+use super::Ollama;
 
 /// Names that callers try first, for the built-in provider, which answers to any.
 const TRIED_FIRST: [&str; 3] = ["simulated", "gpt-4o-mini", "text-embedding-3-small"];

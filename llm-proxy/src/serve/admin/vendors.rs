@@ -175,7 +175,8 @@ async fn remove(house: &Arc<House>, now: &Standing, provider: Str, id: &str) -> 
 
 fn listed(house: &House, now: &Standing, provider: Str) -> Keys {
     let snapshot = house.gateway.snapshot();
-    let states = snapshot.vendors.get(&provider).map(|vendor| vendor.keys.states(house.clock.now()));
+    let states =
+        snapshot.vendors.get(&provider).map(|vendor| vendor.keys.states(house.clock.now()));
     let states = states.unwrap_or_default();
     let stored = house.board.stored();
     let keys = trial::pool(house, &now.config, &provider).into_iter().map(|key| {

@@ -5,7 +5,8 @@ use llm_sim::{Options, Simulator};
 
 use super::*;
 
-const ASK: &str = r#"{"model":"smart","max_tokens":20,"messages":[{"role":"user","content":"hi"}]}"#;
+const ASK: &str =
+    r#"{"model":"smart","max_tokens":20,"messages":[{"role":"user","content":"hi"}]}"#;
 const GOOD: &str = "sk-stored-canary-0123456789abcd";
 const OWN: &str = "sk-own-canary-0123456789abcd";
 const WRONG: &str = "sk-invalid-canary-0123456789";
@@ -133,8 +134,7 @@ async fn a_stored_key_is_used_at_once_and_after_a_restart_and_shown_to_nobody() 
 #[tokio::test]
 async fn a_pool_may_begin_empty_and_be_replaced() {
     let ground = Ground::new().await;
-    let proxy =
-        Running::start(ground.config("", "unlimited = true", &ground.openai(""))).await;
+    let proxy = Running::start(ground.config("", "unlimited = true", &ground.openai(""))).await;
     let none = proxy.ask("/v1/chat/completions", ASK).await;
     assert!(none.status().is_server_error() || none.status().is_client_error(), "{none:?}");
     assert_eq!(ground.seen(), 0, "nobody was asked without a key");
@@ -152,6 +152,7 @@ async fn a_pool_may_begin_empty_and_be_replaced() {
 async fn keys_of_every_kind_are_tried() {
     let ground = Ground::new().await;
     let mut rest = ground.openai("\"file:FOLDER/right\", \"file:FOLDER/wrong\"");
+    rest += "validate = true\n";
     for (kind, vendor) in [
         ("anthropic", Vendor::Anthropic),
         ("gemini", Vendor::Gemini),
@@ -173,9 +174,7 @@ async fn keys_of_every_kind_are_tried() {
         assert_eq!(status, StatusCode::OK, "{kind}: {report}");
         report
     };
-    for kind in
-        ["anthropic", "gemini", "cohere", "ollama", "openai-compatible", "simulated"]
-    {
+    for kind in ["anthropic", "gemini", "cohere", "ollama", "openai-compatible", "simulated"] {
         let report = validate(kind, "{}").await;
         assert_eq!(report["ok"], true, "{report}");
         assert!(report["keys"][0]["models_visible"].as_u64().unwrap() > 0, "{report}");
@@ -188,6 +187,10 @@ async fn keys_of_every_kind_are_tried() {
             assert!(wrong["keys"][0]["advice"]["ko"].as_str().unwrap().contains("키"), "{wrong}");
         }
     }
+    // As at a start, for providers that are to be tried then.
+    crate::serve::vendors::trial::at_start(Arc::clone(&proxy.house)).await;
+    let ready = json(&proxy.get("/health/readiness", "").await);
+    assert_eq!(ready["dead_keys"], serde_json::json!(["openai/openai-2: invalid"]), "{ready}");
     let report = validate("openai", "{}").await;
     assert_eq!(report["ok"], false);
     assert_eq!(report["keys"][0]["configured_invisible"][0], "gpt-4.1-mini", "{report}");

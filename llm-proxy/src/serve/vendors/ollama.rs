@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use llm_core::Str;
 use llm_core::provider::Credential;
 use llm_core::seam::Clock;
-use llm_core::Str;
 use llm_providers::provider::probe::{self, Probe};
 use llm_providers::provider::{ProviderSettings, ollama_host};
 use llm_providers::seam::SystemClock;

@@ -46,9 +46,9 @@ pub(in crate::serve) fn read(
         let text = value.to_str().map_err(|_| wrong("visible ASCII is expected"))?;
         for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
             let pair = pair.split_once('=').map(|(name, key)| (name.trim(), key.trim()));
-            let (name, key) = pair.filter(|(_, key)| is_key(key)).ok_or_else(|| {
-                wrong("PROVIDER=KEY is expected, the provider by its name here")
-            })?;
+            let (name, key) = pair
+                .filter(|(_, key)| is_key(key))
+                .ok_or_else(|| wrong("PROVIDER=KEY is expected, the provider by its name here"))?;
             if !now.config.providers.contains_key(name) {
                 return Err(wrong("there is no provider of the name that stands before the ="));
             }

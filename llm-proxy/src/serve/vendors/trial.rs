@@ -24,8 +24,8 @@ use llm_providers::provider::probe::{self, Probe, Told};
 use llm_providers::target::Vendor;
 use serde::Serialize;
 
-use super::words::{Words, advice};
 use super::shown;
+use super::words::{Words, advice};
 use crate::config::Config;
 use crate::serve::house::House;
 
@@ -201,7 +201,8 @@ pub(in crate::serve) async fn tried(
 ) -> Report {
     let id = key.id.clone().unwrap_or_else(|| Str::from_static(Credential::OWN));
     let credential = Credential { id: Str::from_static(Credential::OWN), key: key.secret.clone() };
-    let probe = probe::models(&*vendor.provider, &*vendor.transport, &credential, &house.clock).await;
+    let probe =
+        probe::models(&*vendor.provider, &*vendor.transport, &credential, &house.clock).await;
     let mut report = Report {
         id: key.id,
         last_four: key.secret.as_ref().map(|secret| shown(secret.expose())),
@@ -210,7 +211,8 @@ pub(in crate::serve) async fn tried(
     if deep && !report.status.is_dead() {
         report.checks = checks(house, config, vendor, &credential, &report.models).await;
         // A list of models is given to keys that can buy nothing any more.
-        if let Some(worse) = report.checks.iter().map(|c| c.status).find(|status| status.is_dead()) {
+        if let Some(worse) = report.checks.iter().map(|c| c.status).find(|status| status.is_dead())
+        {
             report.status = worse;
             report.advice = advice(worse);
         } else if report.checks.iter().any(|check| check.ok) && report.models_visible.is_none() {
@@ -309,22 +311,24 @@ async fn checks(
         Some(ModelKind::Any) | None => !model.contains("embed"),
         Some(_) => false,
     };
-    let own = OwnKeys {
-        keys: vec![(vendor.name.clone(), Arc::new(key.clone()))],
-        only: true,
-        charged: true,
+    let asking = |target: &str| {
+        let keys = vec![(vendor.name.clone(), Arc::new(key.clone()))];
+        // What has no price yet can be tried all the same.
+        let own = OwnKeys { keys, only: true, charged: config.price(target).is_some() };
+        house.gateway.asking().feature("validation").within(WITHIN).own_keys(own)
     };
-    let asking = house.gateway.asking().feature("validation").within(WITHIN).own_keys(own);
     let mut checks = Vec::new();
     if let Some(model) = candidates.iter().find(talks) {
         let target = format!("{}/{model}", vendor.name);
+        let asking = asking(&target);
         let done = asking.chat(asked(&target)).await.map(drop);
         checks.push(check("chat", model, done));
         checks.push(check("stream", model, streamed(&asking, &target).await));
     }
     if let Some(model) = candidates.iter().find(embeds) {
-        let request = EmbedRequest::new(format!("{}/{model}", vendor.name)).text("OK");
-        checks.push(check("embeddings", model, asking.embed(request).await.map(drop)));
+        let target = format!("{}/{model}", vendor.name);
+        let request = EmbedRequest::new(target.clone()).text("OK");
+        checks.push(check("embeddings", model, asking(&target).embed(request).await.map(drop)));
     }
     checks
 }
