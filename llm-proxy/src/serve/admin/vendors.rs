@@ -8,7 +8,7 @@ use llm_core::Str;
 use llm_core::secret::Secret;
 use llm_providers::provider::is_key;
 use llm_providers::stage::gate::keys::KEYS_MAX;
-use llm_store::directory::{KeyState, ProviderKeys};
+use llm_store::directory::{KeyState, ProviderKey, ProviderKeys};
 use serde::{Deserialize, Serialize};
 
 use super::super::door::empty;
@@ -84,7 +84,7 @@ pub(super) async fn answer(
         return Err(Refusal::new(StatusCode::NOT_FOUND, "not_found", text));
     }
     match (method, verb) {
-        (&Method::GET, "keys") => Ok(told(StatusCode::OK, &listed(house, &now, name))),
+        (&Method::GET, "keys") => Ok(told(StatusCode::OK, &listed(house, &now, name).await?)),
         (&Method::PUT, "keys") => put(house, &now, name, body).await,
         (&Method::POST, "validate") => validate(house, &now, name, body).await,
         (_, "keys" | "validate") => Ok(empty(StatusCode::METHOD_NOT_ALLOWED)),
@@ -111,8 +111,11 @@ async fn put(house: &Arc<House>, now: &Standing, provider: Str, body: Incoming) 
     let keys = fresh(house, now, &provider, said, mode)?;
     store.put_all(provider.clone(), keys, matches!(mode, Mode::Replace)).await?;
     house.vendors.refresh(house).await?;
-    Ok(told(StatusCode::OK, &listed(house, now, provider)))
+    Ok(told(StatusCode::OK, &listed(house, now, provider).await?))
 }
+
+/// A key to be stored, and what it is called.
+type Named = (Str, Secret<Vec<u8>>);
 
 /// The keys to be stored, each by a name of its own.
 fn fresh(
@@ -121,7 +124,7 @@ fn fresh(
     provider: &Str,
     said: Vec<KeySaid>,
     mode: Mode,
-) -> Result<Vec<(Str, Secret<Vec<u8>>)>, Refusal> {
+) -> Result<Vec<Named>, Refusal> {
     let own = now.config.providers.get(provider).map(|p| p.keys.as_slice()).unwrap_or_default();
     let stored = house.board.stored();
     let beside: &[StoredKey] = match mode {
@@ -170,32 +173,53 @@ async fn remove(house: &Arc<House>, now: &Standing, provider: Str, id: &str) -> 
     }
     store.remove(provider.clone(), Str::from(id)).await?;
     house.vendors.refresh(house).await?;
-    Ok(told(StatusCode::OK, &listed(house, now, provider)))
+    Ok(told(StatusCode::OK, &listed(house, now, provider).await?))
 }
 
-fn listed(house: &House, now: &Standing, provider: Str) -> Keys {
+async fn listed(house: &House, now: &Standing, provider: Str) -> Result<Keys, Refusal> {
     let snapshot = house.gateway.snapshot();
     let states =
         snapshot.vendors.get(&provider).map(|vendor| vendor.keys.states(house.clock.now()));
     let states = states.unwrap_or_default();
-    let stored = house.board.stored();
-    let keys = trial::pool(house, &now.config, &provider).into_iter().map(|key| {
+    // As they are stored by now: another replica may have tried them.
+    let mut stored: Vec<ProviderKey> = match house.vendors.stored() {
+        Some(store) => store.list().await?,
+        None => Vec::new(),
+    };
+    stored.retain(|about| about.vendor == provider);
+    let mut keys = Vec::new();
+    for key in trial::pool(house, &now.config, &provider) {
         let id = key.id.unwrap_or_default();
+        let about = stored.iter().position(|about| about.name == id);
         let state = states.iter().find(|state| state.id == id);
-        let kept = stored.keys(&provider).iter().find(|kept| kept.about.name == id);
-        let about = kept.map(|kept| &kept.about);
-        Shown {
-            from: if kept.is_some() { "store" } else { "file" },
-            last_four: key.secret.as_ref().map(|secret| shown(secret.expose())),
+        keys.push(Shown {
             health: state.map(|state| state.standing.name()),
             limits: state.and_then(|state| state.told).map(Limits::from),
+            last_four: key.secret.as_ref().map(|secret| shown(secret.expose())),
+            ..Shown::of(id, about.map(|at| stored.remove(at)).as_ref())
+        });
+    }
+    // Those that are sealed with a key that this replica has not.
+    let shut = stored
+        .iter()
+        .map(|about| Shown { health: Some("shut"), ..Shown::of(about.name.clone(), Some(about)) });
+    keys.extend(shut);
+    Ok(Keys { keys, provider })
+}
+
+impl Shown {
+    fn of(id: Str, about: Option<&ProviderKey>) -> Self {
+        Self {
+            id,
+            from: if about.is_some() { "store" } else { "file" },
+            last_four: None,
+            health: None,
+            limits: None,
             state: about.map(|about| about.state.name()),
             created_at: about.map(|about| about.created_at.to_string()),
             validated_at: about.and_then(|about| about.validated_at).map(|at| at.to_string()),
-            id,
         }
-    });
-    Keys { keys: keys.collect(), provider }
+    }
 }
 
 /// `POST /admin/providers/{name}/validate {key?, deep?}`: the pool's keys, or one that is in none.
