@@ -11,6 +11,7 @@ use crate::Str;
 use crate::dialect::{BadRequest, DialectId, Route};
 use crate::principal::{FeatureId, Grant, Priority};
 use crate::prompt::Prompt;
+use crate::provider::Credential;
 
 /// One call, from acceptance to its single ending. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -54,6 +55,39 @@ pub struct Controls {
     pub session: Option<Str>,
     /// Go on elsewhere when a stream breaks; `None` leaves it to the model's settings.
     pub resume: Option<bool>,
+    /// Keys of providers that came with the call.
+    pub own_keys: Option<Arc<OwnKeys>>,
+}
+
+/// Keys of providers that came with a call: each is used for this call, at its provider, and is
+/// remembered nowhere. What it buys is its owner's to pay.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnKeys {
+    /// By the names of providers in configuration.
+    pub keys: Vec<(Str, Arc<Credential>)>,
+    /// Nobody is asked whose key did not come.
+    pub only: bool,
+    /// The call is charged as if none had come.
+    pub charged: bool,
+}
+
+impl Controls {
+    /// The key that came for a provider.
+    pub fn own_key(&self, provider: &str) -> Option<&Arc<Credential>> {
+        let own = self.own_keys.as_ref()?;
+        own.keys.iter().find(|(name, _)| &**name == provider).map(|(_, key)| key)
+    }
+
+    /// Whether a provider may only be asked with a key that did not come.
+    pub fn lacks_key(&self, provider: &str) -> bool {
+        self.own_keys.as_ref().is_some_and(|own| own.only) && self.own_key(provider).is_none()
+    }
+
+    /// Whether what a provider answers is paid for elsewhere: by whoever brought its key.
+    pub fn is_paid_elsewhere(&self, provider: &str) -> bool {
+        let charged = self.own_keys.as_ref().is_none_or(|own| own.charged);
+        !charged && self.own_key(provider).is_some()
+    }
 }
 
 /// How the cache may be used.

@@ -26,12 +26,27 @@ impl fmt::Display for TargetId {
 }
 
 /// A provider key, with the name under which it appears everywhere else.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
     /// Its name in logs and metrics.
     pub id: Str,
     /// The key itself; absent for local providers that want none.
     pub key: Option<Secret<String>>,
+}
+
+impl Credential {
+    /// The name of every key that came with a call: none of them is known by one of its own.
+    pub const OWN: &'static str = "own";
+
+    /// A key that came with a call.
+    pub fn own(key: Secret<String>) -> Self {
+        Self { id: Str::from_static(Self::OWN), key: Some(key) }
+    }
+
+    /// Whether it came with a call, and is to be remembered nowhere.
+    pub fn is_own(&self) -> bool {
+        &*self.id == Self::OWN
+    }
 }
 
 /// What a vendor says of its limits in the headers of an answer.

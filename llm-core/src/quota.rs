@@ -27,6 +27,37 @@ pub struct Plan {
     pub models: Scope,
     /// Who waits when not all can be served.
     pub priority: Priority,
+    /// Whether calls may bring keys of providers along; `None` leaves it to whoever runs the gateway.
+    pub own_keys: Option<OwnKeysUse>,
+    /// Calls that bring a key along are charged as if they had brought none.
+    pub own_keys_charged: bool,
+}
+
+/// Whether calls may bring keys of providers along.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OwnKeysUse {
+    /// They may not.
+    #[default]
+    Off,
+    /// They may.
+    Allowed,
+    /// They must: no other key is used for them.
+    Required,
+}
+
+impl OwnKeysUse {
+    /// All with the words for them.
+    pub const WORDS: [(&'static str, Self); 3] =
+        [("off", Self::Off), ("allowed", Self::Allowed), ("required", Self::Required)];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Allowed => "allowed",
+            Self::Required => "required",
+        }
+    }
 }
 
 #[cfg(test)]

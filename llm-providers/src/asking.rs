@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use llm_core::Str;
 use llm_core::answer::{Answer, Embeddings, Images, Moderation, Ranking, Transcript};
-use llm_core::call::{CacheUse, Call, CallId, Controls, Deadline, Operation, Payload, Peek};
+use llm_core::call::{
+    CacheUse, Call, CallId, Controls, Deadline, Operation, OwnKeys, Payload, Peek,
+};
 use llm_core::completion::Completion;
 use llm_core::dialect::DialectId;
 use llm_core::error::{Error, Kind};
@@ -118,6 +120,13 @@ impl<'g> Asking<'g> {
     #[must_use]
     pub fn no_fallback(mut self) -> Self {
         self.controls.no_fallback = true;
+        self
+    }
+
+    /// With keys of providers that are used for these calls alone.
+    #[must_use]
+    pub fn own_keys(mut self, keys: OwnKeys) -> Self {
+        self.controls.own_keys = Some(Arc::new(keys));
         self
     }
 

@@ -7,8 +7,9 @@
 mod compatible;
 mod described;
 mod limits;
+pub mod probe;
 mod settings;
 
 pub use compatible::{COMPATIBLE, Compatible};
 pub use described::{Auth, Described, Speaks};
-pub use settings::{Kind, ProviderSettings, from_env};
+pub use settings::{Kind, ProviderSettings, from_env, is_key, ollama_host};

@@ -75,7 +75,7 @@ impl VendorSettings {
         let name = provider.id().0.clone();
         let keys = keys.into_iter().map(|key| Secret::new(key.into()));
         Self {
-            keys: named(&name, keys),
+            keys: pool(&name, keys, [], true),
             kind: name.clone(),
             name,
             provider,
@@ -91,14 +91,20 @@ impl VendorSettings {
 /// Attempts beyond the first at one target.
 pub(crate) const RETRIES_USUAL: u8 = 2;
 
-/// Keys by the names under which logs and metrics speak of them.
-pub(crate) fn named(vendor: &Str, keys: impl Iterator<Item = Secret<String>>) -> Keys {
-    let name = |(n, key)| {
-        let id = Str::from(format!("{vendor}-{}", n + 1));
-        Arc::new(Credential { id, key: Some(key) })
-    };
-    let mut keys: Vec<_> = keys.enumerate().map(name).collect();
-    if keys.is_empty() {
+/// Keys by the names under which logs and metrics speak of them: those without a name by their
+/// place, and those that have one. A vendor that wants none is asked without; of any other, a pool
+/// without keys lends none.
+pub(crate) fn pool(
+    vendor: &Str,
+    keys: impl IntoIterator<Item = Secret<String>>,
+    named: impl IntoIterator<Item = (Str, Secret<String>)>,
+    keyless: bool,
+) -> Keys {
+    let name = |(n, key)| (Str::from(format!("{vendor}-{}", n + 1)), key);
+    let all = keys.into_iter().enumerate().map(name).chain(named);
+    let mut keys: Vec<_> =
+        all.map(|(id, key)| Arc::new(Credential { id, key: Some(key) })).collect();
+    if keys.is_empty() && keyless {
         keys.push(Arc::new(Credential { id: Str::from_static("none"), key: None }));
     }
     Keys::new(keys)
@@ -233,7 +239,8 @@ impl Workshop {
         let kept = kept.collect();
         if problems.is_empty() {
             *self.health.lock() = kept;
-            self.keys.lock().retain(|name, _| vendors.contains_key(name));
+            let pools = vendors.iter().map(|(name, v)| (name.clone(), Arc::clone(&v.keys)));
+            *self.keys.lock() = pools.collect();
             let rules = settings.rules;
             return Ok(Snapshot { models, vendors, targets, rules, content, scopes });
         }
@@ -275,8 +282,8 @@ impl Workshop {
     fn vendor(&self, vendor: VendorSettings, catalog: &Arc<Catalog>) -> Vendor {
         let unlisted_room = Lasting::keep(None, vendor.capacity, &self.clock).room;
         let keys = Arc::new(vendor.keys);
-        if let Some(before) = self.keys.lock().insert(vendor.name.clone(), Arc::clone(&keys)) {
-            keys.inherit(&before);
+        if let Some(before) = self.keys.lock().get(&vendor.name) {
+            keys.inherit(before);
         }
         Vendor {
             unlisted_room,

@@ -17,7 +17,7 @@ pub use self::hyper::{HyperTransport, NoTransport};
 pub use self::reqwest::ReqwestTransport;
 
 /// How connections are kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connections {
     /// To accept one, at the most, its encryption included.
     pub connect: Duration,

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use llm_core::quota::{Limit, Quantity};
 use llm_store::audit::Head;
 
-use crate::config::resolve::Asked;
+use crate::config::resolve::{Asked, Ollama};
 
 /// An LLM gateway: one API in front of many providers.
 #[derive(Debug, Parser)]
@@ -37,7 +37,7 @@ impl Cli {
             host: self.host,
             port: self.port,
             data: self.data.clone(),
-            ollama: None,
+            ollama: Ollama::Unasked,
         }
     }
 }

@@ -33,13 +33,15 @@ use std::time::Duration;
 use llm_core::Str;
 use llm_core::money::Listed;
 use llm_core::principal::{Grant, KeyId, Principal, Scope, TeamId, TenantId, UserId};
-use llm_core::quota::{Limit, Plan, Zone};
+use llm_core::quota::{Limit, OwnKeysUse, Plan, Zone};
 use llm_providers::provider::ProviderSettings;
 use llm_providers::settings::ModelSettings;
 use llm_providers::stage::admit::OwnerRules;
 use llm_providers::stage::inspect::ContentRules;
 
 use reference::Hidden;
+
+pub(crate) use show::Hash;
 
 /// Everything the proxy is told.
 #[derive(Clone, Debug)]
@@ -87,6 +89,8 @@ pub(crate) struct Server {
     pub(crate) wait_max: Duration,
     /// Bytes of answers that are kept in memory.
     pub(crate) cache_max: u64,
+    /// Whether calls may bring keys of providers along, where a plan does not say.
+    pub(crate) own_keys: OwnKeysUse,
 }
 
 impl Default for Server {
@@ -102,6 +106,7 @@ impl Default for Server {
             waiting_max: 10_000,
             wait_max: Duration::from_secs(30),
             cache_max: 64 << 20,
+            own_keys: OwnKeysUse::Off,
         }
     }
 }
@@ -119,6 +124,8 @@ pub(crate) struct Store {
     pub(crate) durability: Durability,
     /// Where files go that are this process's own: its journal, its seals.
     pub(crate) data: PathBuf,
+    /// What provider keys in the store are sealed with; made in the folder above unless said.
+    pub(crate) seal_keys: Option<Hidden>,
 }
 
 /// Which store it is.
@@ -153,6 +160,16 @@ pub(crate) struct Provider {
     pub(crate) keys: Vec<Hidden>,
     /// Those of its headers that are secrets.
     pub(crate) headers: BTreeMap<Str, Hidden>,
+    /// Whether its keys are tried when the proxy starts.
+    pub(crate) validate: bool,
+}
+
+impl Provider {
+    /// One of which nothing more is said.
+    pub(crate) fn new(kind: impl Into<Str>, settings: ProviderSettings) -> Self {
+        let (keys, headers) = Default::default();
+        Self { kind: kind.into(), settings, keys, headers, validate: false }
+    }
 }
 
 impl fmt::Debug for Provider {
@@ -173,6 +190,20 @@ impl Provider {
     }
 }
 
+impl Config {
+    /// Targets whose prices nobody knows, and that are taken for free.
+    pub(crate) fn unpriced(&self) -> impl Iterator<Item = &Str> {
+        self.prices.iter().filter(|(_, priced)| priced.assumed).map(|(target, _)| target)
+    }
+
+    /// The address of the Ollama that everything is asked of, where there is nobody else.
+    pub(crate) fn local_ollama(&self) -> Option<&str> {
+        let mut providers = self.providers.values();
+        let only = providers.next().filter(|provider| &*provider.kind == "ollama")?;
+        providers.next().is_none().then_some(only.settings.base_url.as_deref()).flatten()
+    }
+}
+
 /// A price over the built-in table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Priced {
@@ -180,6 +211,8 @@ pub(crate) struct Priced {
     pub(crate) listed: Listed,
     /// Whose price it is, `kind/model` of the built-in table, where none were.
     pub(crate) same_as: Option<Str>,
+    /// Nobody knows it, and it is taken for nothing.
+    pub(crate) assumed: bool,
 }
 
 /// A key that stands in the configuration.

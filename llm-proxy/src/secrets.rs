@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// So many random bytes.
 pub(crate) fn random<const N: usize>() -> io::Result<[u8; N]> {
@@ -33,6 +33,21 @@ pub(crate) fn base64<const N: usize>() -> io::Result<String> {
 /// Writes a file that is not there yet, for its owner only, whole or not at all: a crash in
 /// between leaves a name that nobody reads.
 pub(crate) fn keep(path: &Path, text: &str) -> io::Result<()> {
+    let beside = beside(path, text)?;
+    // A link and no rename: of two processes that start at once, the second one must not replace
+    // what the first one works with already.
+    let linked = std::fs::hard_link(&beside, path);
+    std::fs::remove_file(&beside)?;
+    linked
+}
+
+/// Writes a file in the place of the one that may be there, for its owner only, whole or not at all.
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    std::fs::rename(beside(path, text)?, path)
+}
+
+/// Writes a text under a name that nobody reads.
+fn beside(path: &Path, text: &str) -> io::Result<PathBuf> {
     let beside = path.with_extension(hex::<4>()?);
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -41,11 +56,7 @@ pub(crate) fn keep(path: &Path, text: &str) -> io::Result<()> {
     let mut file = options.open(&beside)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
-    // A link and no rename: of two processes that start at once, the second one must not replace
-    // what the first one works with already.
-    let linked = std::fs::hard_link(&beside, path);
-    std::fs::remove_file(&beside)?;
-    linked
+    Ok(beside)
 }
 
 /// What a file holds, made with `make` where it is not there.

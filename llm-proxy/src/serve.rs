@@ -23,21 +23,25 @@ mod models;
 mod office;
 mod pages;
 mod routes;
+pub(crate) mod reload;
 mod scrape;
 mod shared;
 pub(crate) mod store;
 mod tongue;
 mod upload;
 mod watch;
+pub(crate) mod vendors;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use first::Made;
 use house::House;
+use reload::source::Source;
 use store::NotOpened;
 
 use crate::config::Config;
@@ -65,6 +69,7 @@ pub(crate) enum NotServed {
 /// `ready` is told where, once calls are answered, and the keys that were made just now.
 pub(crate) async fn run(
     config: &Config,
+    source: Source,
     ready: impl FnOnce(SocketAddr, &Made),
 ) -> Result<(), NotServed> {
     let address = config.server.listen;
@@ -72,8 +77,11 @@ pub(crate) async fn run(
     // First of all: a second process at the same address must not take the journal of the first.
     let listener = TcpListener::bind(address).await.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
+    // Before anything takes long: unheard, this signal ends the process.
+    let hangup = signal(SignalKind::hangup()).map_err(NotServed::Signals)?;
     let house = Arc::new(House::open(config).await?);
     let stop = signals().map_err(NotServed::Signals)?;
+    attend(&house, source, hangup);
     ready(address, &house.made);
     if !listen::serve(listener, Arc::clone(&house), stop).await {
         tracing::warn!("calls were cut off that had not ended in time");
@@ -84,9 +92,20 @@ pub(crate) async fn run(
     Ok(())
 }
 
+/// What goes on beside calls, until the runtime ends.
+fn attend(house: &Arc<House>, source: Source, hangup: Signal) {
+    let late = source.take_late();
+    house.board.attend(source);
+    tokio::spawn(reload::watch::watch(Arc::clone(house), hangup));
+    tokio::spawn(vendors::watch(Arc::clone(house)));
+    tokio::spawn(vendors::trial::at_start(Arc::clone(house)));
+    if let Some(late) = late {
+        tokio::spawn(vendors::ollama::late(Arc::clone(house), late));
+    }
+}
+
 /// Whoever asks the process to end.
 fn signals() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

@@ -7,8 +7,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::Cli;
 use crate::config::Config;
-use crate::config::reference::Process;
-use crate::config::resolve::resolve;
+use crate::serve::reload::source::Source;
+use crate::serve::vendors::ollama;
 use crate::serve::{self, first::Made};
 
 /// What is logged unless `LLM_PROXY_LOG` says otherwise.
@@ -27,13 +27,17 @@ const ASKED_FIRST: [&str; 6] = [
 
 /// Serves until somebody stops it. The message of a failure is meant for the person who typed.
 pub(crate) async fn serve(cli: &Cli) -> Result<(), String> {
-    let resolved = resolve(&cli.asked(), &Process).map_err(|report| format!("\n{report}"))?;
+    let source = Source::new(cli.asked());
+    if !source.has_file() {
+        ollama::look(&source).await;
+    }
+    let resolved = source.read().map_err(|report| format!("\n{report}"))?;
     logged();
     for line in resolved.report.to_string().lines().filter(|line| !line.is_empty()) {
         tracing::warn!("{line}");
     }
     let config = &resolved.config;
-    let served = serve::run(config, |address, made| {
+    let served = serve::run(config, source, |address, made| {
         // Nobody may be reading; that is no reason not to serve.
         let _ = announce(config, address, made);
     });
@@ -54,7 +58,14 @@ fn announce(config: &Config, address: SocketAddr, made: &Made) -> io::Result<()>
     let mut out = io::stdout().lock();
     writeln!(out, "listening on http://{address}")?;
     if config.providers.values().any(crate::config::Provider::is_simulated) {
-        writeln!(out, "answers are simulated: no provider has a key in the environment")?;
+        writeln!(
+            out,
+            "answers are simulated: no provider has a key in the environment, and no Ollama \
+             answers on this machine"
+        )?;
+    }
+    if let Some(address) = config.local_ollama() {
+        writeln!(out, "answers come from the Ollama at {address}")?;
     }
     if let Some(key) = &made.admin {
         writeln!(out, "admin key (shown this once): {}", key.expose())?;

@@ -52,7 +52,7 @@ pub use admin::Ensured;
 pub use book::{KeyFilter, PAGE_MAX, Page};
 pub use known::{Bounds, KnownKeys};
 pub use party::{Level, Party, PartyDraft, PartyId};
-pub use provider::{Freshness, KeyState, ProviderKey, ProviderKeys, Resealed};
+pub use provider::{Freshness, KeyState, KeysStamp, ProviderKey, ProviderKeys, Resealed};
 pub use shelf::{About, KeyEntry};
 pub use turn::Turn;
 

@@ -157,11 +157,24 @@ impl Described {
     /// A key as a header's value. Made once: formatting and marking it for every call would be
     /// work, and would copy the key around.
     fn value(&self, key: &Credential) -> Result<HeaderValue, SignError> {
+        if key.is_own() {
+            return self.signature(key);
+        }
         let known = self.signed.read();
         if let Some((_, value)) = known.iter().find(|(id, _)| *id == key.id) {
             return Ok(value.clone());
         }
         drop(known);
+        let value = self.signature(key)?;
+        let mut known = self.signed.write();
+        if known.len() >= SIGNED_MAX {
+            known.clear();
+        }
+        known.push((key.id.clone(), value.clone()));
+        Ok(value)
+    }
+
+    fn signature(&self, key: &Credential) -> Result<HeaderValue, SignError> {
         let Some(secret) = &key.key else { return Err(SignError("there is no key".into())) };
         let text = match self.auth {
             Auth::Bearer => format!("Bearer {}", secret.expose()),
@@ -170,11 +183,6 @@ impl Described {
         let mut value = HeaderValue::from_str(&text)
             .map_err(|_| SignError("the key cannot stand in a header".into()))?;
         value.set_sensitive(true);
-        let mut known = self.signed.write();
-        if known.len() >= SIGNED_MAX {
-            known.clear();
-        }
-        known.push((key.id.clone(), value.clone()));
         Ok(value)
     }
 }

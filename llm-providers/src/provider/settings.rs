@@ -16,7 +16,7 @@ use parking_lot::RwLock;
 
 use super::compatible::{COMPATIBLE, Compatible};
 use super::described::{Auth, Described, Speaks};
-use crate::settings::{Problem, Problems, RETRIES_USUAL, VendorSettings, named};
+use crate::settings::{Problem, Problems, RETRIES_USUAL, VendorSettings, pool};
 use crate::stage::gate::room::Capacity;
 use crate::target::Timeouts;
 use crate::transport::{Connections, HyperTransport};
@@ -32,6 +32,10 @@ pub struct ProviderSettings {
     pub base_url: Option<Str>,
     /// Its keys.
     pub keys: Vec<Secret<String>>,
+    /// Further keys, by names of their own.
+    pub named: Vec<(Str, Secret<String>)>,
+    /// That there is no key yet is no problem: some come while the gateway runs, or with calls.
+    pub keys_later: bool,
     /// How long it may take.
     pub timeouts: Option<Timeouts>,
     /// Attempts beyond the first at one of its targets.
@@ -192,6 +196,8 @@ impl ProviderSettings {
             kind: kind.into(),
             base_url: None,
             keys: Vec::new(),
+            named: Vec::new(),
+            keys_later: false,
             timeouts: None,
             retries: RETRIES_USUAL,
             headers: Vec::new(),
@@ -246,15 +252,14 @@ impl ProviderSettings {
             }
         };
         let address = self.address(&usual, &mut problems);
-        if self.keys.is_empty() && !usual.keyless {
+        let none = self.keys.is_empty() && self.named.is_empty();
+        if none && !usual.keyless && !self.keys_later {
             problems.push(self.problem("keys", "there is no key"));
         }
-        for (n, key) in self.keys.iter().enumerate() {
-            let key = key.expose();
-            // Whatever stands around a key in a file or in a shell comes along with it too often.
-            if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic()) {
-                let text = "a key is not empty, and has neither spaces nor letters beyond ASCII";
-                problems.push(self.problem(&format!("keys.{n}"), text));
+        let named = self.named.iter().map(|(_, key)| key);
+        for (n, key) in self.keys.iter().chain(named).enumerate() {
+            if !is_key(key.expose()) {
+                problems.push(self.problem(&format!("keys.{n}"), NO_KEY));
             }
         }
         let azure = &*self.kind == "azure";
@@ -283,7 +288,7 @@ impl ProviderSettings {
             signed: RwLock::default(),
         };
         Ok(VendorSettings {
-            keys: named(&self.name, self.keys.into_iter()),
+            keys: pool(&self.name, self.keys, self.named, usual.keyless),
             name: self.name,
             kind: table,
             provider: Arc::new(described),
@@ -310,7 +315,8 @@ impl ProviderSettings {
             }
         };
         let open = scheme == Scheme::HTTP && !is_near(authority.host());
-        if open && !self.keys.is_empty() && !self.insecure {
+        let keys = !self.keys.is_empty() || !self.named.is_empty() || self.keys_later;
+        if open && keys && !self.insecure {
             let text = "a key would cross the network unencrypted: use https, or say insecure";
             problems.push(self.problem("base_url", text));
         }
@@ -340,6 +346,15 @@ impl ProviderSettings {
     }
 }
 
+/// Whether a text can be shown as a key. Whatever stands around one in a file or in a shell comes
+/// along with it too often.
+pub fn is_key(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// What is wrong with a text that is none.
+const NO_KEY: &str = "a key is not empty, and has neither spaces nor letters beyond ASCII";
+
 type Address = (Scheme, Authority, String);
 
 /// Takes an address apart, or says what is wrong with it.
@@ -347,19 +362,22 @@ fn address(base: &str) -> Result<Address, String> {
     if base.is_empty() {
         return Err("this kind of provider has no usual address: give one".to_owned());
     }
-    let uri: http::Uri = base.parse().map_err(|_| format!("{base:?} is no address"))?;
+    // What may stand before an `@` is not to be quoted, whatever else is wrong.
+    let quoted = if base.contains('@') { "this".to_owned() } else { format!("{base:?}") };
+    let uri: http::Uri = base.parse().map_err(|_| format!("{quoted} is no address"))?;
     let scheme = match uri.scheme() {
         Some(scheme) if *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS => scheme.clone(),
-        _ => return Err(format!("{base:?} does not begin with http:// or https://")),
+        _ => return Err(format!("{quoted} does not begin with http:// or https://")),
     };
     let Some(authority) = uri.authority().cloned() else {
-        return Err(format!("{base:?} names no host"));
+        return Err(format!("{quoted} names no host"));
     };
     if authority.as_str().contains('@') {
         return Err("a name and password do not belong into an address; use keys".to_owned());
     }
     if uri.query().is_some() {
-        return Err(format!("{base:?} has a query"));
+        // Keys are written there, too.
+        return Err("an address has no query".to_owned());
     }
     Ok((scheme, authority, uri.path().trim_end_matches('/').to_owned()))
 }
@@ -407,7 +425,7 @@ pub fn from_env(get: impl Fn(&str) -> Option<String>) -> Vec<ProviderSettings> {
 }
 
 /// Ollama's own variable has a host, a port, both or an address; `0.0.0.0` is where it listens.
-fn ollama_host(text: &str) -> String {
+pub fn ollama_host(text: &str) -> String {
     let text = text.trim().trim_end_matches('/');
     let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
     let rest = rest.replacen("0.0.0.0", "127.0.0.1", 1);

@@ -77,7 +77,9 @@ impl Stage for CacheStage {
         let Opened { call, model, .. } = funded.opened();
         let Some(policy) = &model.policy.cache else { return next.run(funded).await };
         let wish = call.controls.cache;
-        let key = key::key(call, model, policy.scope).filter(|_| wish != CacheUse::Off);
+        // What somebody's own key bought is nobody else's, and not even its owner is known by it.
+        let off = wish == CacheUse::Off || call.controls.own_keys.is_some();
+        let key = key::key(call, model, policy.scope).filter(|_| !off);
         let Some(key) = key else {
             model.metrics.cache.bypass.inc();
             return next.run(funded).await;

@@ -62,9 +62,14 @@ impl Stage for GateStage {
     async fn run<N: Next<Armed>>(&self, attempt: Attempt, next: &N) -> Result<Reply, Error> {
         let (target, now) = (Arc::clone(&attempt.target), self.clock.now());
         let keys = &target.vendor.keys;
+        let call = &attempt.funded.opened().call;
+        if let Some(own) = call.controls.own_key(&target.vendor.name) {
+            let own = Arc::clone(own);
+            let visit = self.enter(&target, attempt.forced, &call.peek, now)?;
+            return with_own(attempt, own, visit, next).await;
+        }
         let lent = keys.lend(attempt.tried, now).map_err(|until| keyless(&target, until, now))?;
-        let peek = &attempt.funded.opened().call.peek;
-        let mut visit = self.enter(&target, attempt.forced, peek, now)?;
+        let mut visit = self.enter(&target, attempt.forced, &call.peek, now)?;
         if let Some(note) = &attempt.key_note {
             note.set(&lent);
         }
@@ -90,6 +95,43 @@ impl Stage for GateStage {
         }
     }
 }
+
+/// The same with the key that came with the call. What becomes of it is nobody else's: no key of
+/// ours rests for it, and the target is not left alone by others.
+async fn with_own<N: Next<Armed>>(
+    attempt: Attempt,
+    key: Arc<Credential>,
+    mut visit: Visit,
+    next: &N,
+) -> Result<Reply, Error> {
+    match next.run(Armed { attempt, key, _armed: () }).await {
+        Ok(mut reply) => {
+            visit.answered(reply.head.framing.is_some());
+            reply.body.lend(Box::new(visit));
+            Ok(reply)
+        }
+        Err(error) => {
+            let kind = error.kind();
+            let told = if kind == Kind::UpstreamKeyRejected {
+                (Kind::Unauthenticated, OWN_REJECTED)
+            } else if kind == Kind::UpstreamQuota {
+                (Kind::CreditExhausted, OWN_SPENT)
+            } else if kind == Kind::UpstreamRateLimited {
+                visit.metered(kind);
+                return Err(error);
+            } else {
+                visit.failed(&error);
+                return Err(error);
+            };
+            visit.metered(kind);
+            // Whoever sent it is to know; somebody else's key would hide it from them.
+            Err(Error::new(told.0, told.1).because(error).advise(Advice::Stop))
+        }
+    }
+}
+
+const OWN_REJECTED: &str = "the provider does not accept the key that came with this call";
+const OWN_SPENT: &str = "at its provider nothing is left of the key that came with this call";
 
 impl GateStage {
     fn enter(
@@ -207,6 +249,12 @@ impl Visit {
         if let Some(place) = &self.place {
             place.answered(self.prompt_tokens, took, now);
         }
+    }
+
+    /// It failed over something that says nothing of the target.
+    fn metered(mut self, kind: Kind) {
+        self.target.metrics.failed(kind);
+        self.report(Outcome::Unknown);
     }
 
     fn failed(mut self, error: &Error) {

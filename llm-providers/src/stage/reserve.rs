@@ -14,14 +14,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use jiff::Timestamp;
-use llm_core::call::Operation;
+use llm_core::call::{Call, Operation};
 use llm_core::dialect::{DialectId, Observed};
 use llm_core::error::Refusal;
 use llm_core::error::{Error, Kind};
 use llm_core::ledger::charge::Alarm;
 use llm_core::ledger::rules::{Refused, Violation};
 use llm_core::ledger::{AccountId, HoldId, HoldProof, Receipt};
-use llm_core::money::{Bound, Money, Unit, cost_max};
+use llm_core::money::{Bound, Money, Price, Unit, cost_max};
 use llm_core::prompt::Prompt;
 use llm_core::quota::{Verdict, WindowId};
 use llm_core::seam::Clock;
@@ -104,8 +104,13 @@ impl Funded {
         if self.is_free() {
             return true;
         }
-        let price = target.price.as_ref();
+        let price = self.price(target);
         price.is_some_and(|p| cost_max(&self.bound_at(target), p) <= self.shared.proof.amount())
+    }
+
+    /// What the call pays for a target.
+    pub fn price<'t>(&self, target: &'t Target) -> Option<&'t Price> {
+        price(&self.opened().call, target)
     }
 
     /// Says that a target is about to be asked: from here on somebody owes for it. Whoever sends
@@ -220,8 +225,13 @@ fn dearest(opened: &Opened, bound: &Bound) -> Result<Money, Error> {
     }
     let tiers = if call.controls.no_fallback { 1 } else { model.tiers.len() };
     let targets = model.tiers.iter().take(tiers).flatten().map(|c| &c.target);
-    let costs =
-        targets.filter_map(|t| Some(cost_max(&bound::at(bound, &t.capability), t.price.as_ref()?)));
+    let keyed = |t: &&Arc<Target>| !call.controls.lacks_key(&t.vendor.name);
+    if targets.clone().next().is_some() && !targets.clone().any(|t| keyed(&t)) {
+        return Err(super::route::keyless(call));
+    }
+    let costs = targets
+        .filter(keyed)
+        .filter_map(|t| Some(cost_max(&bound::at(bound, &t.capability), price(call, t)?)));
     let most = costs.max().ok_or_else(|| {
         let text = "no price is known for this model; whoever runs the gateway must set one";
         Error::new(Kind::Unsupported, text).in_field("model")
@@ -232,6 +242,17 @@ fn dearest(opened: &Opened, bound: &Bound) -> Result<Money, Error> {
         && call.controls.resume.unwrap_or(model.policy.resume);
     let times = if model.policy.resume && may_resume { 2 } else { 1 };
     Ok(Money(most.0.saturating_mul(times)))
+}
+
+/// What is bought with a key that came along is nothing here.
+static FREE: Price = Price::FREE;
+
+/// What a call pays for a target; `None` where nobody knows.
+fn price<'t>(call: &Call, target: &'t Target) -> Option<&'t Price> {
+    match call.controls.is_paid_elsewhere(&target.vendor.name) {
+        true => Some(&FREE),
+        false => target.price.as_ref(),
+    }
 }
 
 /// What providers do not bill for.

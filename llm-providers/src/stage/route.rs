@@ -34,6 +34,7 @@ use crate::reply::Reply;
 use crate::target::Target;
 
 use decide::{Step, decide};
+pub(super) use filter::keyless;
 pub use hedge::Hedges;
 use plan::{Plan, Standing, Stop};
 use turn::Turn;
@@ -241,11 +242,12 @@ impl Journey {
 
 fn standing(funded: &Funded, stop: &Stop, now: Instant) -> Standing {
     let health = stop.target.health();
-    let (price, lasting) = (stop.target.price.as_ref(), &stop.target.lasting);
+    let (price, lasting) = (funded.price(&stop.target), &stop.target.lasting);
+    let own = funded.opened().call.controls.own_key(&stop.target.vendor.name);
     let cost = price.map_or(i64::MAX, |p| cost_max(&funded.bound_at(&stop.target), p).0);
     Standing {
         open: health.breaker.lock().until(now).is_none()
-            && stop.target.vendor.keys.any(now)
+            && (own.is_some() || stop.target.vendor.keys.any(now))
             && lasting.room.as_ref().is_none_or(|room| room.has_place()),
         score: health.score(funded.opened().call.peek.stream, now),
         in_flight: health.in_flight(),

@@ -5,6 +5,7 @@
 //! is kept for a run and replaced in a file that is written ([`Secrets`]). Deliberately absent: a
 //! promise. A finding says of each field whether it means the same here.
 
+mod credentials;
 mod deployments;
 mod fallbacks;
 mod general;
@@ -86,12 +87,13 @@ pub(crate) struct Converted {
 }
 
 /// The parts of LiteLLM's file.
-const PARTS: [&str; 5] = [
+const PARTS: [&str; 6] = [
     "model_list",
     "litellm_settings",
     "router_settings",
     "general_settings",
     "environment_variables",
+    "credential_list",
 ];
 
 /// Whether a file is LiteLLM's: none of its parts is one of ours.
@@ -122,7 +124,9 @@ pub(crate) fn convert(root: &Node, secrets: Secrets) -> Converted {
     }
     let mut source = Source::new(table, "");
     if let Some(list) = source.take("model_list") {
-        deployments::convert(list, &mut work);
+        let credentials = source.take("credential_list");
+        let list = credentials::spread(list, credentials, &mut work);
+        deployments::convert(&list, &mut work);
     }
     // LiteLLM shuffles by weight unless it is told otherwise.
     fallbacks::for_all("balance", &Node::text("weighted", Span::default()), &mut work);

@@ -31,8 +31,25 @@ pub(crate) struct Asked {
     pub(crate) port: Option<u16>,
     /// Where files go.
     pub(crate) data: Option<PathBuf>,
-    /// Where an Ollama answered, if anybody has looked.
-    pub(crate) ollama: Option<String>,
+    /// What became of the look for an Ollama on this machine.
+    pub(crate) ollama: Ollama,
+}
+
+/// What is known of an Ollama on this machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Ollama {
+    /// Nobody has looked.
+    #[default]
+    Unasked,
+    /// None answered.
+    Silent,
+    /// One answered.
+    Found {
+        /// Where.
+        address: String,
+        /// Models that it has.
+        models: Vec<String>,
+    },
 }
 
 /// A configuration, and how it came about.
@@ -62,6 +79,17 @@ pub(crate) fn resolve(asked: &Asked, around: &dyn Surroundings) -> Result<Resolv
         }
     }
     from_text(asked, path, report, around)
+}
+
+/// Reads a text that is called so, in place of the file.
+pub(crate) fn resolve_text(
+    asked: &Asked,
+    called: &str,
+    text: String,
+    around: &dyn Surroundings,
+) -> Result<Resolved, Report> {
+    let report = Report { file: called.to_owned(), text, ..Report::default() };
+    from_text(asked, Path::new(called), report, around)
 }
 
 fn from_text(
@@ -94,7 +122,7 @@ fn from_text(
 
 fn without_file(asked: &Asked, around: &dyn Surroundings) -> Resolved {
     let mut report = Report::default();
-    let file = first::file(asked.ollama.as_deref(), around);
+    let file = first::file(&asked.ollama, around);
     let config = whole(file, asked, around, &mut report.problems);
     let tree = config.show().tree;
     Resolved { config, report, tree, findings: Vec::new() }
@@ -144,6 +172,7 @@ fn whole_server(
         waiting_max: file.waiting_max.unwrap_or(usual.waiting_max),
         wait_max: file.wait_max.unwrap_or(usual.wait_max),
         cache_max: file.cache_max.unwrap_or(usual.cache_max),
+        own_keys: file.own_keys.unwrap_or(usual.own_keys),
     }
 }
 
@@ -202,7 +231,8 @@ fn whole_store(
     };
     let redis = file.redis.or_else(|| redis(around));
     let replicas = file.replicas.unwrap_or(NonZeroU32::MIN);
-    Store { place, redis, replicas, durability: file.durability.unwrap_or_default(), data }
+    let durability = file.durability.unwrap_or_default();
+    Store { place, redis, replicas, durability, data, seal_keys: file.seal_keys }
 }
 
 /// A Redis as the environment names it: by its address, or in parts.

@@ -81,7 +81,10 @@ impl Config {
         let mut said = provider.settings.clone();
         if provider.is_simulated() {
             said = ProviderSettings { kind: Str::from_static("openai"), ..said };
-            said = said.at(SIMULATED_AT).key(SIMULATED_KEY);
+            said = said.at(SIMULATED_AT);
+            if said.keys.is_empty() && said.named.is_empty() {
+                said = said.key(SIMULATED_KEY);
+            }
         }
         let mut vendor = said.build_over(way)?;
         vendor.kind = self.table(provider);

@@ -147,6 +147,11 @@ impl<'s> Writer<'s> {
         }
     }
 
+    /// A list that says by being empty that there are none.
+    pub(super) fn none(&mut self, name: &str) {
+        self.put(name, Value::List(Vec::new()));
+    }
+
     /// Any list, unless it is empty.
     pub(super) fn list(&mut self, name: &str, list: Vec<Value>) {
         if !list.is_empty() {
@@ -243,6 +248,9 @@ impl Server {
         number("calls_max", self.calls_max.into(), usual.calls_max.into());
         number("waiting_max", self.waiting_max as u64, usual.waiting_max as u64);
         number("cache_max", self.cache_max, usual.cache_max);
+        if self.own_keys != usual.own_keys {
+            w.text("byok", self.own_keys.name());
+        }
     }
 }
 
@@ -264,6 +272,9 @@ impl Store {
             Durability::Power => w.text("durability", "power"),
         }
         w.text("data", self.data.display().to_string());
+        if let Some(keys) = &self.seal_keys {
+            w.secret("seal_keys", keys);
+        }
     }
 }
 
@@ -273,6 +284,10 @@ fn plan(plan: &Plan, w: &mut Writer<'_>) {
     if plan.priority != llm_core::principal::Priority::Default {
         w.text("priority", format!("{:?}", plan.priority).to_lowercase());
     }
+    if let Some(own) = plan.own_keys {
+        w.text("byok", own.name());
+    }
+    w.yes("byok_charge", plan.own_keys_charged);
 }
 
 impl FixedKey {

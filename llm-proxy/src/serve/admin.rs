@@ -7,6 +7,7 @@
 pub(crate) mod budgets;
 pub(crate) mod cache;
 pub(crate) mod catalog;
+pub(crate) mod config;
 mod credits;
 pub(crate) mod fields;
 pub(crate) mod health;
@@ -19,6 +20,7 @@ pub(crate) mod plans;
 pub(crate) mod refusal;
 mod terms;
 pub(crate) mod trail;
+pub(crate) mod vendors;
 mod view;
 pub(crate) mod wallets;
 

@@ -21,6 +21,7 @@ use super::body::Body;
 use super::controls::{self, Asked};
 use super::house::House;
 use super::tongue::Spoken;
+use super::vendors::own;
 use super::{bearer, heads, models, upload};
 
 /// A caller who says nothing of how long they wait. A model's own limit is shorter.
@@ -69,7 +70,8 @@ async fn served(
     let key = bearer::shown(&head.headers, &head.uri).ok_or_else(no_key)?;
     let grant = house.keys.grant(&key).await?;
     drop(key);
-    let asked = controls::read(&head.headers)?;
+    let mut asked = controls::read(&head.headers)?;
+    asked.controls.own_keys = own::read(house, &head.headers, &grant)?;
     if spoken.route.operation == Operation::ListModels {
         return models::list(house, &grant, &spoken);
     }

@@ -2,12 +2,17 @@
 //! mends neither a store that is away nor a process that is about to end.
 
 use http::{Response, StatusCode};
+use llm_core::Str;
 use llm_store::redis::Tally;
 use serde::Serialize;
 
 use super::body::Body;
 use super::door::json;
 use super::house::House;
+use super::reload::{Origin, Refused};
+
+/// Names that are told; how many there are is a metric.
+const NAMES_MAX: usize = 32;
 
 #[derive(Serialize)]
 struct Ready {
@@ -15,6 +20,26 @@ struct Ready {
     ledger: LedgerReady,
     #[serde(skip_serializing_if = "Option::is_none")]
     redis: Option<RedisReady>,
+    configuration: Configured,
+    /// Targets whose prices nobody knows: budgets do not see what they cost.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unpriced: Vec<Str>,
+    /// Keys that their providers do not accept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dead_keys: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Configured {
+    hash: String,
+    since: String,
+    origin: Origin,
+    /// What waits for a restart.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    restart_needed: Vec<String>,
+    /// The last change, where it cannot be served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<Refused>,
 }
 
 #[derive(Serialize)]
@@ -49,11 +74,25 @@ pub(crate) fn readiness(house: &House) -> Response<Body> {
         let Tally { failures, outages, .. } = shared.tally();
         RedisReady { degraded: shared.is_degraded(), failures, outages }
     });
+    let now = house.board.now();
+    let configuration = Configured {
+        hash: now.hash.to_string(),
+        since: now.since.to_string(),
+        origin: now.origin,
+        restart_needed: now.restart.clone(),
+        refused: now.refused.clone(),
+    };
+    let unpriced = now.config.unpriced().take(NAMES_MAX).cloned().collect();
+    let dead_keys = house.vendors.dead(house);
     let (status, code) = if house.is_draining() {
         ("draining", StatusCode::SERVICE_UNAVAILABLE)
     } else if known.fenced {
         ("fenced", StatusCode::SERVICE_UNAVAILABLE)
-    } else if known.degraded || redis.as_ref().is_some_and(|redis| redis.degraded) {
+    } else if known.degraded
+        || redis.as_ref().is_some_and(|redis| redis.degraded)
+        || configuration.refused.is_some()
+        || !dead_keys.is_empty()
+    {
         ("degraded", StatusCode::OK)
     } else {
         ("ready", StatusCode::OK)
@@ -67,6 +106,7 @@ pub(crate) fn readiness(house: &House) -> Response<Body> {
         lag_ms: u64::try_from(known.lag.as_millis()).unwrap_or(u64::MAX),
         reclaimed: known.reclaimed,
     };
-    let body = serde_json::to_vec(&Ready { status, ledger, redis }).unwrap_or_default();
+    let ready = Ready { status, ledger, redis, configuration, unpriced, dead_keys };
+    let body = serde_json::to_vec(&ready).unwrap_or_default();
     json(code, body)
 }

@@ -13,15 +13,16 @@ use llm_store::directory::{Bounds, KnownKeys};
 use prometheus::Registry;
 
 use crate::config::Config;
-use crate::way::way;
 
 use super::checks::Checks;
 use super::first::{Made, Secrets};
-use super::keys::{AdminKey, Keys};
+use super::keys::{self, AdminKey, Keys};
 use super::office::Office;
+use super::reload::Board;
 use super::shared::{self, Shared};
 use super::store::{self, NotOpened, Store};
 use super::watch::Watch;
+use super::vendors::Vendors;
 
 /// A running proxy.
 pub(crate) struct House {
@@ -51,6 +52,10 @@ pub(crate) struct House {
     pub(crate) checks: Checks,
     /// Who looks out for what is unlike a key.
     pub(crate) watch: Arc<Watch>,
+    /// The configuration that is served.
+    pub(crate) board: Board,
+    /// Providers' keys beside those of the configuration.
+    pub(crate) vendors: Vendors,
     draining: AtomicBool,
 }
 
@@ -59,13 +64,9 @@ impl House {
     pub(crate) async fn open(config: &Config) -> Result<Self, NotOpened> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let secrets = Secrets::open(config)?;
-        let zone = &config.server.time_zone.1;
-        let fixed = config.keys.iter().map(|fixed| {
-            let print = secrets.peppers.print(fixed.key.secret.expose());
-            (print.hash, Arc::new(fixed.grant(zone)))
-        });
-        let fixed: Vec<_> = fixed.collect();
-        let settings = config.settings(&way).map_err(NotOpened::Problems)?;
+        let fixed: Vec<_> = keys::fixed(&secrets.peppers, config).collect();
+        let board = Board::new(config, Arc::clone(&clock))?;
+        let settings = board.settings(config).map_err(NotOpened::Problems)?;
         let store = store::open(&config.store, Arc::clone(&clock)).await?;
         let shared = shared::open(config, Arc::clone(&clock)).await?;
         let registry = Registry::new();
@@ -84,7 +85,6 @@ impl House {
         }
         let gateway = gateway
             .settings(settings)
-            .watched(config.watched())
             .bounds(config.bounds())
             .cache_bytes(config.server.cache_max)
             .ledger(store.ledger())
@@ -105,12 +105,14 @@ impl House {
             tokio::spawn(async move { known.watch().await });
         }
         let keys = Keys::new(peppers, fixed, known);
+        board.open(&registry)?;
+        let vendors = Vendors::open(config, office.as_ref())?;
         // Last: a key that was made and not shown, since something else went wrong, is lost.
         let first = match &office {
             Some(office) if config.keys.is_empty() => office.first_key().await?,
             Some(_) | None => None,
         };
-        Ok(Self {
+        let house = Self {
             gateway,
             keys,
             admin,
@@ -124,8 +126,12 @@ impl House {
             shared,
             checks: Checks::new(zone.clone()),
             watch,
+            board,
+            vendors,
             draining: AtomicBool::new(false),
-        })
+        };
+        house.vendors.refresh(&house).await?;
+        Ok(house)
     }
 
     /// New calls are better sent elsewhere: said by readiness, so that whoever balances load knows

@@ -6,17 +6,21 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use llm_core::error::{Error, Kind};
 use llm_core::principal::Grant;
+use llm_core::secret::Secret;
 use llm_core::store::{KeyHash, Shown, StoreError};
 use llm_store::directory::KnownKeys;
 use llm_store::keys::{KeyPrint, Peppers};
+
+use crate::config::Config;
 
 /// The keys there are.
 #[derive(Debug)]
 pub(crate) struct Keys {
     peppers: Peppers,
-    fixed: HashMap<KeyHash, Arc<Grant>>,
+    fixed: ArcSwap<HashMap<KeyHash, Arc<Grant>>>,
     known: Option<Arc<KnownKeys>>,
 }
 
@@ -27,7 +31,12 @@ impl Keys {
         fixed: impl IntoIterator<Item = (KeyHash, Arc<Grant>)>,
         known: Option<Arc<KnownKeys>>,
     ) -> Self {
-        Self { peppers, fixed: fixed.into_iter().collect(), known }
+        Self { peppers, fixed: ArcSwap::from_pointee(fixed.into_iter().collect()), known }
+    }
+
+    /// Other keys stand in the configuration from now on.
+    pub(crate) fn configure(&self, config: &Config) {
+        self.fixed.store(Arc::new(fixed(&self.peppers, config).collect()));
     }
 
     /// Keys of the configuration, by their names.
@@ -47,7 +56,7 @@ impl Keys {
     /// What a key gives.
     pub(crate) async fn grant(&self, key: &str) -> Result<Arc<Grant>, Error> {
         for print in self.peppers.prints(key) {
-            if let Some(grant) = self.fixed.get(&print.hash) {
+            if let Some(grant) = self.fixed.load().get(&print.hash) {
                 return Ok(Arc::clone(grant));
             }
             let Some(known) = &self.known else { continue };
@@ -64,22 +73,39 @@ impl Keys {
     }
 }
 
+/// What the keys of a configuration give, by their prints.
+pub(crate) fn fixed<'c>(
+    peppers: &'c Peppers,
+    config: &'c Config,
+) -> impl Iterator<Item = (KeyHash, Arc<Grant>)> + 'c {
+    let zone = &config.server.time_zone.1;
+    config.keys.iter().map(move |key| {
+        let print = peppers.print(key.key.secret.expose());
+        (print.hash, Arc::new(key.grant(zone)))
+    })
+}
+
 /// The key of whoever runs the gateway, as a print: what was shown once is not kept.
 #[derive(Debug)]
 pub(crate) struct AdminKey {
     peppers: Peppers,
-    print: KeyPrint,
+    print: ArcSwap<KeyPrint>,
 }
 
 impl AdminKey {
     /// The key with that print.
     pub(crate) fn new(peppers: Peppers, print: KeyPrint) -> Self {
-        Self { peppers, print }
+        Self { peppers, print: ArcSwap::from_pointee(print) }
+    }
+
+    /// It is another one from now on.
+    pub(crate) fn change(&self, key: &Secret<String>) {
+        self.print.store(Arc::new(self.peppers.print(key.expose())));
     }
 
     /// Whether this is it, in a time that tells nothing.
     pub(crate) fn opens(&self, key: &str) -> bool {
-        self.peppers.matches(&self.print, key)
+        self.peppers.matches(&self.print.load(), key)
     }
 }
 

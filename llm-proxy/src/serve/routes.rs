@@ -50,6 +50,8 @@ pub(crate) const TABLES: &[&[Route]] = &[
     admin::log::ROUTES,
     admin::ledger::ROUTES,
     admin::cache::ROUTES,
+    admin::config::ROUTES,
+    admin::vendors::ROUTES,
     admin::wallets::ROUTES,
     admin::operators::ROUTES,
     admin::trail::ROUTES,

@@ -262,6 +262,6 @@ pub(crate) fn make(folder: &Path) -> Result<(), NotOpened> {
     fs::create_dir_all(folder).map_err(|error| at(folder, error))
 }
 
-pub(super) fn at(path: &Path, error: io::Error) -> NotOpened {
+pub(in crate::serve) fn at(path: &Path, error: io::Error) -> NotOpened {
     NotOpened::Folder { path: path.to_owned(), error }
 }

@@ -41,6 +41,24 @@ pub(crate) async fn post(proxy: SocketAddr, path: &str, body: &'static str) -> V
     serde_json::from_slice(&body.to_bytes()).unwrap()
 }
 
+/// An operator's call, its status and its answer.
+pub(crate) async fn operate(
+    proxy: SocketAddr,
+    method: http::Method,
+    path: &str,
+    body: &str,
+) -> (u16, Value) {
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("http://{proxy}{path}"))
+        .header("authorization", format!("Bearer {ADMIN}"))
+        .body(Full::new(Bytes::from(body.to_owned())))
+        .unwrap();
+    let (head, body) = client().request(request).await.unwrap().into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    (head.status.as_u16(), serde_json::from_slice(&body).unwrap_or_default())
+}
+
 /// A question to a model, and the whole of what came.
 pub(crate) async fn ask(
     client: &Client,

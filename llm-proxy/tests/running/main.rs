@@ -9,6 +9,8 @@ mod books;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod first;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod ops;
@@ -23,7 +25,11 @@ mod proxy;
 #[expect(dead_code, reason = "the store's own tests want more of it")]
 mod redis_server;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod replicas;
 #[cfg(test)]
 #[path = "../../../llm-store/tests/vault/server.rs"]
 mod server;
+#[cfg(test)]
+mod vendors;

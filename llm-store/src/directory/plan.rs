@@ -82,7 +82,7 @@ impl Desk<'_, '_> {
 fn read(row: &Record) -> Result<Plan, Failure> {
     let priority = Priority::parse(&row.text(3)?).ok_or_else(|| odd("priority"))?;
     let (limits, models) = (limits_of(&row.text(1)?)?, scope_of(&row.text(2)?));
-    Ok(Plan { name: row.text(0)?.into(), limits, models, priority })
+    Ok(Plan { name: row.text(0)?.into(), limits, models, priority, ..Plan::default() })
 }
 
 /// A plan holds for whole tenants: it is not for keys to change.
@@ -103,7 +103,11 @@ impl Op for Put {
 
     async fn run(&self, desk: &mut Desk<'_, '_>) -> Result<(), Stop> {
         only_operators(&self.by)?;
-        let Plan { name, limits, models, priority } = &self.plan;
+        let Plan { name, limits, models, priority, own_keys, own_keys_charged } = &self.plan;
+        if own_keys.is_some() || *own_keys_charged {
+            let text = "what a plan says of callers' own provider keys stands in the configuration";
+            return Err(NotDone::Text(text).into());
+        }
         check_name(name)?;
         check_limits(limits)?;
         check_scope(models)?;

@@ -79,6 +79,13 @@ pub struct ProviderKey {
     pub state: KeyState,
 }
 
+/// Tells one set of stored keys from another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeysStamp {
+    count: i64,
+    newest: i64,
+}
+
 /// What a change of the sealing key came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resealed {
@@ -114,6 +121,31 @@ impl ProviderKeys {
         }
         let (sealer, fresh) = (self.sealer.clone(), Arc::clone(&self.fresh));
         self.directory.change(Put { vendor, name, secret, sealer, fresh }).await
+    }
+
+    /// Stores keys of a vendor by their names, all or none; with `alone` they are all that it has
+    /// from then on.
+    pub async fn put_all(
+        &self,
+        vendor: Str,
+        keys: Vec<(Str, Secret<Vec<u8>>)>,
+        alone: bool,
+    ) -> Result<(), NotDone> {
+        let put = |(name, secret)| {
+            let (sealer, fresh) = (self.sealer.clone(), Arc::clone(&self.fresh));
+            Put { vendor: vendor.clone(), name, secret, sealer, fresh }
+        };
+        let keys: Vec<Put> = keys.into_iter().map(put).collect();
+        if keys.iter().any(|put| put.secret.expose().len() > KEY_BYTES_MAX) {
+            return Err(NotDone::Sealed(SealError::TooLong));
+        }
+        self.directory.change(PutAll { vendor, keys, alone }).await
+    }
+
+    /// What is another one after each change of the keys themselves: cheap enough to be asked for
+    /// by every process every second.
+    pub async fn stamp(&self) -> Result<KeysStamp, NotDone> {
+        self.directory.ask(Stamp).await
     }
 
     /// All keys, by vendors and names. None of them is opened.
@@ -249,6 +281,41 @@ impl Op for Put {
         desk.session.run(text, &args).await?;
         let row = desk.session.one(ONE, &names).await?;
         Ok(read(&row.ok_or_else(|| Failure::from(odd("provider_key")))?)?)
+    }
+}
+
+struct PutAll {
+    vendor: Str,
+    keys: Vec<Put>,
+    alone: bool,
+}
+
+impl Op for PutAll {
+    type Out = ();
+
+    async fn run(&self, desk: &mut Desk<'_, '_>) -> Result<(), Stop> {
+        if self.alone {
+            let text = "DELETE FROM provider_key WHERE vendor = $1";
+            desk.session.run(text, &[(&*self.vendor).into()]).await?;
+        }
+        for key in &self.keys {
+            key.run(desk).await?;
+        }
+        Ok(())
+    }
+}
+
+struct Stamp;
+
+impl Op for Stamp {
+    type Out = KeysStamp;
+
+    async fn run(&self, desk: &mut Desk<'_, '_>) -> Result<KeysStamp, Stop> {
+        // A number never comes again: what is put is newer, and what is removed leaves fewer.
+        let text = "SELECT count(*), coalesce(max(version), 0) FROM provider_key";
+        let row = desk.session.one(text, &[]).await?;
+        let row = row.ok_or_else(|| Failure::from(odd("provider_key")))?;
+        Ok(KeysStamp { count: row.int(0)?, newest: row.int(1)? })
     }
 }
 

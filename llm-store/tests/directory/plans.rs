@@ -37,7 +37,7 @@ async fn set_plan(directory: &SqlDirectory, holder: Holder, plan: Option<&'stati
 fn basic() -> Plan {
     let limits = vec![limit("$5/month")];
     let (models, priority) = (scope(&["haiku"]), Priority::Batch);
-    Plan { name: "basic".into(), limits, models, priority }
+    Plan { name: "basic".into(), limits, models, priority, ..Plan::default() }
 }
 
 pub(crate) async fn a_plan_is_whose_it_is(place: &dyn Place) {

@@ -69,6 +69,34 @@ pub(crate) async fn keys_are_stored_sealed(place: &dyn Place) {
     assert!(!said.contains("canary"), "{said}");
 }
 
+pub(crate) async fn keys_of_a_vendor_are_put_all_or_none(place: &dyn Place) {
+    let directory = place.open().await;
+    let keys = keys(&directory, &[1]);
+    let names = async || {
+        let listed = keys.list().await.unwrap();
+        listed.iter().map(|key| format!("{}/{}", key.vendor, key.name)).collect::<Vec<_>>()
+    };
+    let some = |names: &[&'static str]| {
+        names.iter().map(|name| (llm_core::Str::from_static(name), secret(name))).collect()
+    };
+    let none = keys.stamp().await.unwrap();
+    keys.put("other".into(), "z".into(), secret("z")).await.unwrap();
+    keys.put_all("v".into(), some(&["a", "b"]), false).await.unwrap();
+    keys.put_all("v".into(), some(&["c"]), false).await.unwrap();
+    assert_eq!(names().await, ["other/z", "v/a", "v/b", "v/c"]);
+    let three = keys.stamp().await.unwrap();
+    // One of them has no name that can be kept: nothing has changed.
+    assert!(keys.put_all("v".into(), some(&["d", ""]), true).await.is_err());
+    assert_eq!((names().await.len(), keys.stamp().await.unwrap()), (4, three));
+    keys.put_all("v".into(), some(&["e", "f", "g"]), true).await.unwrap();
+    assert_eq!(names().await, ["other/z", "v/e", "v/f", "v/g"]);
+    let as_many = keys.stamp().await.unwrap();
+    keys.remove("v".into(), "g".into()).await.unwrap();
+    let fewer = keys.stamp().await.unwrap();
+    let all = [none, three, as_many, fewer];
+    assert!((1..4).all(|n| !all[..n].contains(&all[n])), "each is told from the others: {all:?}");
+}
+
 pub(crate) async fn the_sealing_key_changes(place: &dyn Place) {
     let directory = place.open().await;
     let before = keys(&directory, &[1]);

@@ -21,6 +21,7 @@ async fn all(place: impl AsyncFn() -> Box<dyn Place>) {
     plans::issuers_plans_bound_what_they_issue(&*place().await).await;
     plans::nobody_loosens_their_own(&*place().await).await;
     provider::keys_are_stored_sealed(&*place().await).await;
+    provider::keys_of_a_vendor_are_put_all_or_none(&*place().await).await;
     provider::the_sealing_key_changes(&*place().await).await;
 }
 

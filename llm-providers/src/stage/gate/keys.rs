@@ -227,10 +227,9 @@ impl Keys {
 
     /// What is known of the keys of an earlier pool, for those that are in this one as well.
     pub(crate) fn inherit(&self, before: &Self) {
-        let secret = |key: &Key| key.credential.key.as_ref().map(|k| k.expose().clone());
         for key in &self.keys {
-            let same =
-                |old: &&Key| old.credential.id == key.credential.id && secret(old) == secret(key);
+            // By the key itself: one that another name or place has is the same to its vendor.
+            let same = |old: &&Key| old.credential.key == key.credential.key;
             if let Some(old) = before.keys.iter().find(same) {
                 *key.rest.lock() = *old.rest.lock();
                 *key.spare_until.lock() = *old.spare_until.lock();

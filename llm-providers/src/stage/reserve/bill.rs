@@ -237,7 +237,7 @@ impl Metered {
 
     /// What a usage costs here. Who may be asked without a price is asked for free.
     fn priced(&self, usage: &Usage) -> Money {
-        let price = self.target.price.as_ref().filter(|_| !self.funded.is_free());
+        let price = self.funded.price(&self.target).filter(|_| !self.funded.is_free());
         price.map_or(Money::ZERO, |price| cost(usage, price))
     }
 
@@ -323,7 +323,7 @@ impl Metered {
             let charge = charge(charge::Ending::NotSent, &none, self.funded.proof());
             return (charge, Usage::default());
         }
-        let Some(price) = &self.target.price else {
+        let Some(price) = self.funded.price(&self.target) else {
             debug_assert!(false, "a target without a price was asked");
             let none = Evidence::<Money>::default();
             return (charge(charge::Ending::NotSent, &none, self.funded.proof()), Usage::default());

@@ -13,6 +13,7 @@ use crate::target::Target;
 /// What a model lacks for a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lack {
+    Key,
     Price,
     Operation,
     State,
@@ -65,6 +66,9 @@ fn lack(funded: &Funded, snapshot: &Snapshot, target: &Target, tier: u8) -> Opti
     let Some(way) = target.way(call.operation, call.peek.stream) else {
         return Some(Lack::Operation);
     };
+    if call.controls.lacks_key(&target.vendor.name) {
+        return Some(Lack::Key);
+    }
     if !funded.covers(target) {
         return Some(Lack::Price);
     }
@@ -92,9 +96,17 @@ fn may_fall_to(call: &Call, snapshot: &Snapshot, target: &Target) -> bool {
     !named(&target.id.0) && !named(&target.model)
 }
 
+/// No key came with the call for anybody who could answer it, and no other may be used.
+pub(in crate::stage) fn keyless(call: &Call) -> Error {
+    let model = &call.peek.model.value;
+    let text = format!("no key came with this call for any provider of {model:?}");
+    Error::new(Kind::Forbidden, text)
+}
+
 fn nobody(call: &Call, lack: Option<Lack>) -> Error {
     let model = &call.peek.model.value;
     let (kind, field, text): (_, &str, Str) = match lack {
+        Some(Lack::Key) => return keyless(call),
         None | Some(Lack::Operation) => {
             let what = call.operation.name();
             (Kind::Unsupported, "model", format!("{model:?} has no {what}").into())

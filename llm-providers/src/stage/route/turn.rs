@@ -176,7 +176,10 @@ impl RouteStage {
         let standing = |stop: &Stop| {
             let breaker = stop.target.health().breaker.lock();
             // A breaker may be forced. Keys that rest may not, and their vendor says until when.
-            let resting = breaker.resting(now).max(stop.target.vendor.keys.back(now));
+            let vendor = &stop.target.vendor;
+            let own = journey.funded.opened().call.controls.own_key(&vendor.name);
+            let keys = if own.is_some() { None } else { vendor.keys.back(now) };
+            let resting = breaker.resting(now).max(keys);
             let limited = resting.is_some() && breaker.is_limited(now);
             (resting.max(breaker.forced_until(now)), limited)
         };

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use llm_core::Str;
-use llm_core::dialect::UpstreamDialect;
+use llm_core::call::Operation;
+use llm_core::dialect::{Framing, UpstreamDialect};
 use llm_core::error::{Error, Kind};
 use llm_core::fault::Fault;
 use llm_core::seam::{Clock, TransportError, TransportPhase, WireBody};
@@ -119,6 +120,10 @@ pub(super) async fn exchange(
     }
     let content_type = text(&parts.headers, http::header::CONTENT_TYPE);
     let framing = dialect.framing(content_type.as_deref().unwrap_or_default());
+    // An answer that is one piece of JSON looks like a stream of one element, and is none unless
+    // it can be one.
+    let chats = opened.call.operation == Operation::Chat;
+    let framing = framing.filter(|framing| chats || *framing != Framing::JsonArray);
     let content_type = content_type.unwrap_or_else(|| Str::from_static("application/json"));
     let head = ReplyHead {
         operation: opened.call.operation,

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use llm_core::Str;
 use llm_core::principal::{Priority, Scope};
-use llm_core::quota::{Limit, Plan, Quantity};
+use llm_core::quota::{Limit, OwnKeysUse, Plan, Quantity};
 
 use super::super::FixedKey;
 use super::super::nearest::hint;
-use super::super::reading::{At, Reading, flag, name, parsed};
+use super::super::reading::{At, Reading, flag, name, one_of, parsed};
 use super::super::tree::Node;
 
 pub(super) fn plans(at: &At<'_>, reading: &mut Reading<'_>) -> BTreeMap<Str, Arc<Plan>> {
@@ -21,6 +21,8 @@ pub(super) fn plans(at: &At<'_>, reading: &mut Reading<'_>) -> BTreeMap<Str, Arc
             limits: fields.list(reading, "limits", limit).unwrap_or_default(),
             models: scope(fields.list(reading, "models", name)),
             priority: fields.read(reading, "priority", priority).unwrap_or_default(),
+            own_keys: fields.read(reading, "byok", |n| one_of(n, &OwnKeysUse::WORDS)),
+            own_keys_charged: fields.read(reading, "byok_charge", flag).unwrap_or_default(),
         };
         fields.done(reading);
         found.insert(plan.name.clone(), Arc::new(plan));
@@ -111,5 +113,5 @@ fn scope(said: Option<Vec<Str>>) -> Scope {
 fn priority(node: &Node) -> Result<Priority, String> {
     let words = ["critical", "default", "batch", "sheddable"];
     let pairs = words.map(|word| (word, Priority::parse(word).unwrap_or_default()));
-    super::super::reading::one_of(node, &pairs)
+    one_of(node, &pairs)
 }

@@ -209,6 +209,11 @@ pub(super) fn prices(
                 reading.bad(&at, error.to_string());
             }
         }
+        priced.assumed = fields.read(reading, "assumed", flag).unwrap_or_default();
+        if priced.assumed {
+            let said = "nobody knows this price, and so no budget sees what it costs: set it";
+            reading.doubtful(&at, said);
+        }
         let other = fields.at("same_as");
         priced.same_as = other.as_ref().and_then(|at| same_as(at, reading));
         fields.done(reading);

@@ -51,10 +51,17 @@ fn provider(called: &str, at: &At<'_>, reading: &mut Reading<'_>) -> Option<Prov
     let mut settings = ProviderSettings::new(called, kind.clone());
     if let Some(at) = fields.at("base_url") {
         settings.base_url = reading.open(&at).map(Str::from);
+        // Whoever writes a password there is told, and it is not shown.
+        if settings.base_url.as_ref().is_some_and(|text| text.contains('@')) {
+            reading.hidden.push(at.span());
+        }
     }
     let mut keys = Vec::new();
     if let Some(at) = fields.at("keys") {
-        keys = at.list(reading).iter().filter_map(|at| reading.secret(at)).collect();
+        let list = at.list(reading);
+        // None at all, and said so: they come while it runs, or with calls.
+        settings.keys_later = list.is_empty() && at.node.list().is_some();
+        keys = list.iter().filter_map(|at| reading.secret(at)).collect();
     }
     if let Some(retries) = fields.at("retries") {
         match reading.value(&retries, count::<u8>) {
@@ -71,8 +78,9 @@ fn provider(called: &str, at: &At<'_>, reading: &mut Reading<'_>) -> Option<Prov
     if let Some(at) = fields.at("capacity") {
         settings.capacity = capacity(&at, reading).unwrap_or_default();
     }
+    let validate = fields.read(reading, "validate", flag).unwrap_or_default();
     fields.done(reading);
-    Some(Provider { kind, settings: with_keys(settings, &keys), keys, headers })
+    Some(Provider { kind, settings: with_keys(settings, &keys), keys, headers, validate })
 }
 
 /// The same with the keys that its references stand for.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use llm_core::Str;
-use llm_core::quota::Zone;
+use llm_core::quota::{OwnKeysUse, Zone};
 use llm_core::secret::Secret;
 
 use super::super::reading::{At, Reading, bytes, count, duration, flag, one_of};
@@ -26,6 +26,7 @@ pub(in super::super) struct ServerFile {
     pub(in super::super) waiting_max: Option<usize>,
     pub(in super::super) wait_max: Option<Duration>,
     pub(in super::super) cache_max: Option<u64>,
+    pub(in super::super) own_keys: Option<OwnKeysUse>,
 }
 
 /// What a file says of the store.
@@ -36,6 +37,7 @@ pub(in super::super) struct StoreFile {
     pub(in super::super) replicas: Option<NonZeroU32>,
     pub(in super::super) durability: Option<Durability>,
     pub(in super::super) data: Option<PathBuf>,
+    pub(in super::super) seal_keys: Option<Hidden>,
 }
 
 pub(super) fn server(at: &At<'_>, reading: &mut Reading<'_>) -> ServerFile {
@@ -70,6 +72,7 @@ pub(super) fn server(at: &At<'_>, reading: &mut Reading<'_>) -> ServerFile {
         waiting_max: fields.read(reading, "waiting_max", count),
         wait_max: fields.read(reading, "wait_max", duration),
         cache_max: fields.read(reading, "cache_max", bytes),
+        own_keys: fields.read(reading, "byok", |n| one_of(n, &OwnKeysUse::WORDS)),
     };
     // Obeyed before anything else was read.
     fields.read(reading, "allow_literal_secrets", flag);
@@ -103,8 +106,9 @@ pub(super) fn store(at: &At<'_>, reading: &mut Reading<'_>) -> StoreFile {
     });
     let durability = fields.read(reading, "durability", |n| one_of(n, &DURABILITIES));
     let data = fields.at("data").and_then(|at| reading.open(&at)).map(PathBuf::from);
+    let seal_keys = fields.secret(reading, "seal_keys");
     fields.done(reading);
-    StoreFile { place, redis, replicas, durability, data }
+    StoreFile { place, redis, replicas, durability, data, seal_keys }
 }
 
 /// An address that is a secret only where it holds a password.

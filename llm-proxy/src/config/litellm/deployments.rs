@@ -352,8 +352,16 @@ fn price<'t>(
         match kinds.iter().find(|kind| kind_fits(kind, base) && priced(kind, bare)) {
             Some(kind) => table.set("same_as", Node::text(format!("{kind}/{bare}"), at)),
             None => {
-                let said = "its price is not known, and so nothing, as with LiteLLM: set one";
-                work.find(params.path("input_cost_per_token"), Grade::Manual, said);
+                let path = params.path("input_cost_per_token");
+                if is_own(kind) {
+                    work.find(path, Grade::Exact, "free: it runs on a machine of one's own");
+                } else {
+                    // A file that is served by LiteLLM is to be served here, and is: as there, at
+                    // no price. What is different is that nobody can overlook it.
+                    let said = "its price is not known, and so nothing, as with LiteLLM: set one";
+                    work.find(path, Grade::Manual, said);
+                    table.set("assumed", Node::new(Value::Flag(true), at));
+                }
                 table.set("input", Node::text("0", at));
                 table.set("output", Node::text("0", at));
             }
@@ -362,6 +370,11 @@ fn price<'t>(
     if !table.is_empty() {
         work.set("prices", target, Node::new(Value::Table(table), at));
     }
+}
+
+/// Whether whoever runs the provider is whoever runs the gateway: those kinds want no key.
+fn is_own(kind: &str) -> bool {
+    kind == "ollama" || (kind != "openai-compatible" && key_variable(kind).is_none())
 }
 
 /// Whether a name with a vendor in it speaks of that vendor.

@@ -5,6 +5,11 @@ use super::source::shifted;
 use super::{Converted, Finding, Grade, Secrets, convert};
 
 mod corpus;
+mod shapes;
+
+fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    corpus::ALL.into_iter().chain(shapes::ALL)
+}
 
 fn config(text: &str) -> Config {
     let resolved = said().file("config.yaml", text).resolve("config.yaml");
@@ -52,7 +57,7 @@ fn paths(place: &str, node: &Node, found: &mut Vec<String>) {
 
 #[test]
 fn nothing_of_a_file_goes_without_a_finding() {
-    for (name, text) in corpus::ALL {
+    for (name, text) in all() {
         let made = converted(text, Secrets::Keep);
         let mut all = Vec::new();
         paths("", &parse(text, Language::Yaml, &mut Vec::new()), &mut all);
@@ -76,8 +81,9 @@ fn nothing_of_a_file_goes_without_a_finding() {
 
 #[test]
 fn every_file_of_the_corpus_can_be_served_as_it_is() {
-    for (name, text) in corpus::ALL {
-        let resolved = said().file("config.yaml", text).resolve("config.yaml");
+    for (name, text) in all() {
+        let around = said().env("AZURE_API_BASE", "https://eu.openai.azure.com");
+        let resolved = around.file("config.yaml", text).resolve("config.yaml");
         let resolved = resolved.unwrap_or_else(|report| panic!("{name}: {report}"));
         let sim = std::sync::Arc::new(llm_sim::SimTransport::new(&llm_sim::Options::default()));
         let settings = resolved.config.settings(&|_| Ok(sim.clone()));
@@ -89,7 +95,7 @@ fn every_file_of_the_corpus_can_be_served_as_it_is() {
 
 #[test]
 fn a_written_file_says_the_same_and_has_no_secret() {
-    for (name, text) in corpus::ALL {
+    for (name, text) in all() {
         let made = converted(text, Secrets::Replace);
         let written = toml(&made.tree);
         for secret in corpus::LITERALS {
@@ -103,6 +109,7 @@ fn a_written_file_says_the_same_and_has_no_secret() {
             "OPENAI_API_KEY_2",
             "AZURE_API_KEY_EU",
             "AZURE_API_BASE",
+            "OF_THIS_FILE",
         ];
         let mut around = said().file("c.toml", &written);
         for variable in variables {
@@ -208,4 +215,34 @@ fn the_cache_is_on_where_litellm_has_it_on() {
     assert!(config.store.redis.is_some());
     let said = Said::default();
     assert!(said.resolve("none.yaml").is_err());
+}
+
+#[test]
+fn a_credential_is_given_to_whoever_names_it() {
+    let text = shapes::ALL.iter().find(|(name, _)| name.contains("credential")).unwrap().1;
+    let config = config(text);
+    assert_eq!(tiers(&config, "a"), "azure/a");
+    let azure = &config.providers["azure"];
+    assert_eq!(azure.settings.base_url.as_deref(), Some("https://shared.openai.azure.com"));
+    assert_eq!(azure.keys[0].reference, "os.environ/AZURE_API_KEY");
+    // What a deployment says itself goes first, and makes it another account's.
+    assert_eq!(tiers(&config, "b"), "azure-2/b");
+    let own = &config.providers["azure-2"].settings;
+    assert_eq!(own.api_version.as_deref(), Some("2024-02-01"));
+    let findings = converted(text, Secrets::Keep).findings;
+    let path = "model_list.2.litellm_params.litellm_credential_name";
+    assert_eq!(grade(&findings, path), Grade::Unsupported);
+}
+
+#[test]
+fn a_price_that_nobody_knows_is_nothing_and_is_said() {
+    let around = said().env("AZURE_API_BASE", "https://eu.openai.azure.com");
+    let text = shapes::ALL[0].1;
+    let resolved = around.file("c.yaml", text).resolve("c.yaml").unwrap();
+    let unpriced: Vec<_> = resolved.config.unpriced().map(|target| &**target).collect();
+    assert_eq!(unpriced, ["azure/chat-eu", "openai/ft-of-ours"]);
+    assert!(resolved.report.to_string().contains("nobody knows this price"));
+    // What runs on a machine of one's own is free, and that is known.
+    let own = config(shapes::ALL.iter().find(|(name, _)| name.contains("servers")).unwrap().1);
+    assert_eq!((own.unpriced().count(), own.prices.len()), (0, 2));
 }

@@ -9,35 +9,47 @@ use llm_providers::settings::ModelSettings;
 use super::super::file::File;
 use super::super::reference::{Hidden, Surroundings};
 use super::super::{Provider, SIMULATED};
+use super::Ollama;
 
 /// Names that callers try first, for the built-in provider, which answers to any.
 const TRIED_FIRST: [&str; 3] = ["simulated", "gpt-4o-mini", "text-embedding-3-small"];
 
-pub(super) fn file(ollama: Option<&str>, around: &dyn Surroundings) -> File {
+pub(super) fn file(ollama: &Ollama, around: &dyn Surroundings) -> File {
     let mut file = File::default();
+    // `OLLAMA_HOST` also says where an Ollama is to listen: what was looked for there and did not
+    // answer is no provider. `OLLAMA_API_BASE` says that there is one.
+    let meant = around.env("OLLAMA_API_BASE").is_some() || *ollama == Ollama::Unasked;
     for settings in from_env(|name| around.env(name)) {
-        let keys = settings.keys.iter().map(|key| named(key, around)).collect();
         let kind = settings.kind.clone();
+        if &*kind == OLLAMA && !meant {
+            continue;
+        }
+        let keys = settings.keys.iter().map(|key| named(key, around)).collect();
         offer(&mut file, &kind, &settings.name);
-        add(&mut file, Provider { kind, settings, keys, headers: Default::default() });
+        add(&mut file, Provider { keys, ..Provider::new(kind, settings) });
     }
-    if file.providers.is_empty()
-        && let Some(address) = ollama
+    if let Ollama::Found { address, models } = ollama
+        && file.providers.keys().all(|name| &**name == OLLAMA)
     {
-        let settings = ProviderSettings::new("ollama", "ollama").at(address.to_owned());
-        let kind = Str::from_static("ollama");
-        add(&mut file, Provider { kind, settings, keys: Vec::new(), headers: Default::default() });
+        let settings = ProviderSettings::new(OLLAMA, OLLAMA).at(address.clone());
+        add(&mut file, Provider::new(OLLAMA, settings));
+        for name in models {
+            let name = format!("{OLLAMA}/{name}");
+            model(&mut file, &name, name.clone());
+        }
     }
     if file.providers.is_empty() {
         let settings = ProviderSettings::new(SIMULATED, SIMULATED);
-        let kind = Str::from_static(SIMULATED);
-        add(&mut file, Provider { kind, settings, keys: Vec::new(), headers: Default::default() });
+        add(&mut file, Provider::new(SIMULATED, settings));
         for name in TRIED_FIRST {
             model(&mut file, name, format!("{SIMULATED}/{name}"));
         }
     }
     file
 }
+
+/// The kind of provider that needs no key and may be on this machine, and its name.
+const OLLAMA: &str = "ollama";
 
 fn add(file: &mut File, provider: Provider) {
     file.providers.insert(provider.settings.name.clone(), provider);

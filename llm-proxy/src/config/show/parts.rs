@@ -23,7 +23,12 @@ impl Provider {
         if let Some(base) = &said.base_url {
             w.text("base_url", &**base);
         }
-        w.secrets("keys", &self.keys);
+        if said.keys_later {
+            w.none("keys");
+        } else {
+            w.secrets("keys", &self.keys);
+        }
+        w.yes("validate", self.validate);
         let usual = llm_providers::provider::ProviderSettings::new("", self.kind.clone());
         if said.retries != usual.retries {
             w.number("retries", said.retries);
@@ -122,6 +127,7 @@ impl Priced {
                 w.text(kind.name(), rate.to_string());
             }
         }
+        w.yes("assumed", self.assumed);
         let Listed { per_call, per_image, per_audio_second, tiers, .. } = &self.listed;
         let pieces = [
             ("per_call", per_call),

@@ -1,4 +1,4 @@
-use super::super::resolve::{Asked, resolve};
+use super::super::resolve::{Asked, Ollama, resolve};
 use super::super::{StorePlace, reference::Hidden};
 use super::{Said, said};
 
@@ -14,10 +14,22 @@ fn without_anything_the_built_in_provider_answers() {
 
 #[test]
 fn an_ollama_that_answered_goes_before_the_built_in_provider() {
-    let ollama = Some("http://127.0.0.1:11434".to_owned());
+    let address = "http://127.0.0.1:11434".to_owned();
+    let ollama = Ollama::Found { address, models: vec!["llama3.2".to_owned()] };
     let asked = Asked { ollama, ..Asked::default() };
     let config = resolve(&asked, &Said::default()).unwrap().config;
     assert_eq!(config.providers.keys().map(|k| &**k).collect::<Vec<_>>(), ["ollama"]);
+    assert_eq!(&*config.models["ollama/llama3.2"].tiers[0][0].0, "ollama/llama3.2");
+    let here = Said::default().env("OLLAMA_HOST", "0.0.0.0");
+    let providers = |ollama, said: &Said| {
+        let asked = Asked { ollama, ..Asked::default() };
+        let config = resolve(&asked, said).unwrap().config;
+        config.providers.keys().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(providers(Ollama::Silent, &here), ["simulated"], "it may listen there one day");
+    let meant = here.clone().env("OLLAMA_API_BASE", "http://10.0.0.9:11434");
+    assert_eq!(providers(Ollama::Silent, &meant), ["ollama"], "somebody says that it is there");
+    assert_eq!(providers(Ollama::Unasked, &here), ["ollama"]);
     let config = resolve(&asked, &said()).unwrap().config;
     assert!(!config.providers.contains_key("ollama"), "keys of one's own go first");
 }
