@@ -22,15 +22,15 @@ mod listen;
 mod models;
 mod office;
 mod pages;
-mod routes;
 pub(crate) mod reload;
+mod routes;
 mod scrape;
 mod shared;
 pub(crate) mod store;
 mod tongue;
 mod upload;
-mod watch;
 pub(crate) mod vendors;
+mod watch;
 
 use std::io;
 use std::net::SocketAddr;

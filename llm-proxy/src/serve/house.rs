@@ -21,8 +21,8 @@ use super::office::Office;
 use super::reload::Board;
 use super::shared::{self, Shared};
 use super::store::{self, NotOpened, Store};
-use super::watch::Watch;
 use super::vendors::Vendors;
+use super::watch::Watch;
 
 /// A running proxy.
 pub(crate) struct House {
@@ -124,7 +124,7 @@ impl House {
             registry,
             store,
             shared,
-            checks: Checks::new(zone.clone()),
+            checks: Checks::new(config.server.time_zone.1.clone()),
             watch,
             board,
             vendors,
