@@ -95,7 +95,8 @@ pub async fn render(mut reply: Reply, how: Render) -> Result<Rendered, Error> {
             Ok(Rendered { content_type, losses: Losses::default(), body })
         }
         (false, _) => {
-            let answer: Answer = answer(reply).await?;
+            // Boxed: what relays need not carry it.
+            let answer: Answer = Box::pin(answer(reply)).await?;
             let written = how.caller.encode_answer(&answer, &how.cx);
             let body = RenderedBody(Inner::Whole(Some(written.body)));
             let (content_type, losses) = (written.content_type, written.losses);

@@ -66,7 +66,8 @@ impl Stage for GateStage {
         if let Some(own) = call.controls.own_key(&target.vendor.name) {
             let own = Arc::clone(own);
             let visit = self.enter(&target, attempt.forced, &call.peek, now)?;
-            return with_own(attempt, own, visit, next).await;
+            // Boxed: it is rare, and would double what every call carries.
+            return Box::pin(with_own(attempt, own, visit, next)).await;
         }
         let lent = keys.lend(attempt.tried, now).map_err(|until| keyless(&target, until, now))?;
         let mut visit = self.enter(&target, attempt.forced, &call.peek, now)?;
@@ -164,7 +165,7 @@ impl GateStage {
             let output = peek.output_tokens_max.unwrap_or(OUTPUT_TOKENS_USUAL);
             let tokens = visit.prompt_tokens.saturating_add(u64::from(output));
             visit.place =
-                Some(room.take(tokens, &self.clock).map_err(|e| e.at(target.id.clone()))?);
+                Some(Box::new(room.take(tokens, &self.clock).map_err(|e| e.at(target.id.clone()))?));
         }
         Ok(visit)
     }
@@ -221,7 +222,8 @@ struct Visit {
     began: Instant,
     pass: Option<Pass>,
     stream: bool,
-    place: Option<Place>,
+    /// Boxed: it is large, and few targets have a limit of their own.
+    place: Option<Box<Place>>,
     prompt_tokens: u64,
 }
 

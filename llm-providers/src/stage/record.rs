@@ -31,8 +31,8 @@ pub use notes::{AttemptNote, ReceiptCell, Record};
 )]
 #[derive(Debug)]
 pub struct Opened {
-    /// The call.
-    pub call: Call,
+    /// The call. Boxed, since it is handed from stage to stage.
+    pub call: Box<Call>,
     /// What it asks for, resolved.
     pub model: Arc<Model>,
     /// The configuration it lives under.
@@ -46,7 +46,8 @@ pub struct Opened {
 impl Opened {
     /// The same call in other words; everything else, its record too, is shared.
     pub(crate) fn saying(&self, prompt: Prompt) -> Self {
-        let call = Call { payload: Payload::Typed(Arc::new(prompt)), ..self.call.clone() };
+        let payload = Payload::Typed(Arc::new(prompt));
+        let call = Box::new(Call { payload, ..Call::clone(&self.call) });
         let (model, snapshot) = (Arc::clone(&self.model), Arc::clone(&self.snapshot));
         Self { call, model, snapshot, record: Arc::clone(&self.record), _opened: () }
     }
@@ -81,7 +82,8 @@ impl Stage for RecordStage {
     type In = Call;
     type Out = Opened;
 
-    async fn run<N: Next<Opened>>(&self, mut call: Call, next: &N) -> Result<Reply, Error> {
+    async fn run<N: Next<Opened>>(&self, call: Call, next: &N) -> Result<Reply, Error> {
+        let mut call = Box::new(call);
         let (id, clock) = (call.id, &self.desk.clock);
         let snapshot = self.current.load_full();
         let record = Arc::new(Record::open(&call, &self.desk));

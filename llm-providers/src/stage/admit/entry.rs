@@ -46,6 +46,18 @@ impl Stage for AdmitStage {
     type Out = Admitted;
 
     async fn run<N: Next<Admitted>>(&self, opened: Opened, next: &N) -> Result<Reply, Error> {
+        let held = self.enter(&opened).await?;
+        let mut reply = next.run(Admitted { opened }).await?;
+        reply.head.paced = Paced::of(held.slot.requests(), held.slot.tokens());
+        reply.head.paced.degraded = held.slot.is_alone();
+        reply.body.lend(held);
+        Ok(reply)
+    }
+}
+
+impl AdmitStage {
+    /// Boxed from the start: it becomes a guard, and until then every stage below would carry it.
+    async fn enter(&self, opened: &Opened) -> Result<Box<Held>, Error> {
         let (call, model) = (&opened.call, &opened.model);
         if !call.grant.allows(&model.name) {
             let text = format!("this key may not use the model {:?}", &*model.name);
@@ -67,14 +79,7 @@ impl Stage for AdmitStage {
             tokens: u64::from(peek.input_tokens_estimate).saturating_add(output),
             body_bytes,
         };
-        let slot = self.admission.enter(entrant).await?;
-        let mut paced = Paced::of(slot.requests(), slot.tokens());
-        paced.degraded = slot.is_alone();
-        let held = Held { slot, record: Arc::clone(&opened.record), settled: false };
-        let mut reply = next.run(Admitted { opened }).await?;
-        reply.head.paced = paced;
-        reply.body.lend(Box::new(held));
-        Ok(reply)
+        Ok(Box::new(Held::of(self.admission.enter(entrant).await?, &opened.record)))
     }
 }
 
@@ -87,6 +92,10 @@ struct Held {
 }
 
 impl Held {
+    fn of(slot: Slot, record: &Arc<Record>) -> Self {
+        Self { slot, record: Arc::clone(record), settled: false }
+    }
+
     fn settle(&mut self, seen: Option<&Observed>) {
         if std::mem::replace(&mut self.settled, true) {
             return;

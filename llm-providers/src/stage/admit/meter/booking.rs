@@ -22,8 +22,8 @@ pub struct Booking {
     entries: SmallVec<[Entry; 4]>,
     clock: Arc<dyn Clock>,
     admitted: bool,
-    /// What was counted with others.
-    borrowed: Option<Borrowed>,
+    /// What was counted with others. Boxed: it is large, and nearly nobody shares.
+    borrowed: Option<Box<Borrowed>>,
     /// Whether the windows were to be shared, and nobody could be asked.
     pub(in crate::stage::admit) alone: bool,
     /// The tightest rule on requests, as it stood when the call was counted.
@@ -163,7 +163,7 @@ impl Booking {
         };
         join(&mut self.requests, borrowed.requests.take());
         join(&mut self.tokens, borrowed.tokens.take());
-        self.borrowed = Some(borrowed);
+        self.borrowed = Some(Box::new(borrowed));
     }
 
     /// Replaces the tokens set aside by those that were used. The first time counts.
