@@ -164,8 +164,9 @@ impl GateStage {
         if let Some(room) = &target.lasting.room {
             let output = peek.output_tokens_max.unwrap_or(OUTPUT_TOKENS_USUAL);
             let tokens = visit.prompt_tokens.saturating_add(u64::from(output));
-            visit.place =
-                Some(Box::new(room.take(tokens, &self.clock).map_err(|e| e.at(target.id.clone()))?));
+            visit.place = Some(Box::new(
+                room.take(tokens, &self.clock).map_err(|e| e.at(target.id.clone()))?,
+            ));
         }
         Ok(visit)
     }

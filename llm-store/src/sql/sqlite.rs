@@ -9,6 +9,7 @@
 //! know, and the connection that saw it is closed and opened anew.
 
 pub(crate) mod copy;
+mod lines;
 mod place;
 mod reads;
 mod steps;

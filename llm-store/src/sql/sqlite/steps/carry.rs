@@ -1,13 +1,15 @@
 //! What has ended is carried here, and what a dead owner has left is settled.
 
+use std::collections::HashSet;
 use std::marker::PhantomData;
+use std::sync::LazyLock;
 
 use llm_core::ledger::{AccountId, HoldId};
 use llm_core::money::Unit;
-use llm_core::store::vault::{Fold, Tenure};
+use llm_core::store::vault::{Ended, Fold, Tenure};
 use sqlx::{SqliteConnection, query, query_as, query_scalar};
 
-use super::super::{reads, writer::Work};
+use super::super::{lines::Lines, reads, writer::Work};
 use super::{OPEN, load, open_with, owner, set_lease};
 use crate::grant::fenced;
 use crate::sql::fault::Failure;
@@ -27,24 +29,18 @@ pub(in crate::sql::sqlite) struct Bury<U> {
     pub(in crate::sql::sqlite) unit: PhantomData<fn() -> U>,
 }
 
-const KNOWN: &str = "SELECT 1 FROM hold WHERE unit = $1 AND id = $2";
+static KNOWN: LazyLock<Lines> = LazyLock::new(|| {
+    Lines::new("SELECT id FROM hold WHERE unit = $1 AND (id) IN (VALUES ", 1, 1, ")")
+});
 
 impl<U: Unit> Work for Carry<U> {
     type Out = ();
 
     async fn run(&self, connection: &mut SqliteConnection) -> Result<(), Failure> {
         let owner = owner::<U>(connection, &self.who).await?;
-        let mut ends = Vec::with_capacity(self.batch.ended.len());
-        for ended in once(&self.batch) {
-            let known: Option<i64> = query_scalar(KNOWN)
-                .bind(U::NAME)
-                .bind(bytes(ended.settlement.hold))
-                .fetch_optional(&mut *connection)
-                .await?;
-            if known.is_none() {
-                ends.push(ended);
-            }
-        }
+        let mut ends = once(&self.batch);
+        let known = known::<U>(connection, &ends).await?;
+        ends.retain(|ended| !known.contains(&bytes(ended.settlement.hold)));
         let mut accounts = moved(&ends, &self.batch.keeps);
         if ends.iter().any(|ended| ended.settlement.operator > U::ZERO) {
             open_with::<U>(connection, OPEN, &AccountId::loss(), None).await?;
@@ -58,6 +54,22 @@ impl<U: Unit> Work for Carry<U> {
         let change = Change::new(&self.who, rows, self.now).fold(&ends, &self.batch.keeps)?;
         write(connection, owner, &self.who, &change).await
     }
+}
+
+/// The holds of a batch that have been carried here before.
+async fn known<U: Unit>(
+    connection: &mut SqliteConnection,
+    ends: &[&Ended<U>],
+) -> Result<HashSet<Vec<u8>>, Failure> {
+    let mut known = HashSet::new();
+    for (text, some) in KNOWN.cut(ends.len()) {
+        let mut step = query_scalar(text).bind(U::NAME);
+        for ended in &ends[some] {
+            step = step.bind(bytes(ended.settlement.hold));
+        }
+        known.extend(step.fetch_all(&mut *connection).await?);
+    }
+    Ok(known)
 }
 
 const FIND: &str =
@@ -92,11 +104,13 @@ impl<U: Unit> Work for Bury<U> {
     }
 }
 
-const HOLD: &str = "INSERT INTO hold (unit, id, tenant, operator, source, lines) \
-     VALUES ($1, $2, $3, $4, $5, $6)";
-const ENTRY: &str = "INSERT INTO entry \
-     (account, seq, hold, kind, amount, replica, epoch, at, hash) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+static HOLD: LazyLock<Lines> = LazyLock::new(|| {
+    Lines::new("INSERT INTO hold (unit, id, tenant, operator, source, lines) VALUES ", 0, 6, "")
+});
+static ENTRY: LazyLock<Lines> = LazyLock::new(|| {
+    let columns = "account, seq, hold, kind, amount, replica, epoch, at, hash";
+    Lines::new(&format!("INSERT INTO entry ({columns}) VALUES "), 0, 9, "")
+});
 const ACCOUNT: &str =
     "UPDATE account SET paid = $2, leased = $3, seq = $4, head = $5 WHERE id = $1";
 
@@ -106,30 +120,35 @@ async fn write<U: Unit>(
     who: &Tenure,
     change: &Change<'_, U>,
 ) -> Result<(), Failure> {
-    for (hold, (settlement, lines)) in &change.holds {
-        query(HOLD)
-            .bind(U::NAME)
-            .bind(bytes(*hold))
-            .bind(settlement.tenant.pieces())
-            .bind(settlement.operator.pieces())
-            .bind(source_word(settlement.source))
-            .bind(lines)
-            .execute(&mut *connection)
-            .await?;
+    let holds: Vec<_> = change.holds.iter().collect();
+    for (text, some) in HOLD.cut(holds.len()) {
+        let mut step = query(text);
+        for (hold, (settlement, lines)) in &holds[some] {
+            step = step
+                .bind(U::NAME)
+                .bind(bytes(**hold))
+                .bind(settlement.tenant.pieces())
+                .bind(settlement.operator.pieces())
+                .bind(source_word(settlement.source))
+                .bind(*lines);
+        }
+        step.execute(&mut *connection).await?;
     }
-    for Written { account, seq, hold, kind, amount, hash } in &change.entries {
-        query(ENTRY)
-            .bind(account)
-            .bind(seq)
-            .bind(hold.map(bytes))
-            .bind(*kind)
-            .bind(amount)
-            .bind(&*who.replica)
-            .bind(epoch_of(who.epoch))
-            .bind(change.at)
-            .bind(&hash[..])
-            .execute(&mut *connection)
-            .await?;
+    for (text, some) in ENTRY.cut(change.entries.len()) {
+        let mut step = query(text);
+        for Written { account, seq, hold, kind, amount, hash } in &change.entries[some] {
+            step = step
+                .bind(account)
+                .bind(seq)
+                .bind(hold.map(bytes))
+                .bind(*kind)
+                .bind(amount)
+                .bind(&*who.replica)
+                .bind(epoch_of(who.epoch))
+                .bind(change.at)
+                .bind(&hash[..]);
+        }
+        step.execute(&mut *connection).await?;
     }
     for row in change.rows.values() {
         query(ACCOUNT)
