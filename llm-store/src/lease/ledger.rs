@@ -239,7 +239,7 @@ impl<U: Unit> Desk<U> {
     }
 
     /// Returns when all that has ended by now is folded.
-    async fn flush(&self) -> Result<(), StoreError> {
+    pub(super) async fn flush(&self) -> Result<(), StoreError> {
         let target = {
             let mut table = self.table.lock();
             let target = table.ends.pushed();
