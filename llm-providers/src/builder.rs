@@ -29,7 +29,7 @@ use crate::stage::cache::{CacheStage, Shelf};
 use crate::stage::gate::GateStage;
 use crate::stage::inspect::{ContentRules, InspectStage};
 use crate::stage::record::{Desk, RecordStage};
-use crate::stage::reserve::ReserveStage;
+use crate::stage::reserve::{ReserveStage, Spending};
 use crate::stage::route::{Hedges, RouteStage};
 use crate::stage::send::Upstream;
 
@@ -42,6 +42,7 @@ pub struct GatewayBuilder {
     entropy: Option<Arc<dyn Entropy>>,
     ledger: Option<Arc<dyn Ledger>>,
     credits: Option<Arc<dyn Ledger<Credits>>>,
+    spending: Option<Arc<dyn Spending>>,
     log: Option<Arc<dyn CallLog>>,
     registry: Option<Registry>,
     embedded: Option<Arc<Grant>>,
@@ -147,6 +148,13 @@ impl GatewayBuilder {
     #[must_use]
     pub fn credits(mut self, ledger: Arc<dyn Ledger<Credits>>) -> Self {
         self.credits = Some(ledger);
+        self
+    }
+
+    /// Who hears of it when somebody's calls have spent something.
+    #[must_use]
+    pub fn spending(mut self, listener: Arc<dyn Spending>) -> Self {
+        self.spending = Some(listener);
         self
     }
 
@@ -271,6 +279,7 @@ impl GatewayBuilder {
                 credits: self
                     .credits
                     .unwrap_or_else(|| Arc::new(MemoryLedger::<Credits>::default())),
+                spending: self.spending,
                 clock: Arc::clone(&w.clock),
                 metrics: Arc::clone(&w.metrics),
             },

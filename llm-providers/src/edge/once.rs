@@ -101,20 +101,14 @@ impl Once {
         })
     }
 
-    /// Forgets what is over, until it is dropped.
-    pub async fn sweep(&self) {
-        let desk = &*self.0;
-        loop {
-            desk.clock.sleep(SWEEP_EVERY).await;
+    /// Forgets what is over, until it is dropped itself or all of these are.
+    pub fn sweep(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (weak, clock) = (Arc::downgrade(&self.0), Arc::clone(&self.0.clock));
+        async move {
             loop {
-                match desk.store.sweep(desk.now(), SWEEP_MAX).await {
-                    Ok(SWEEP_MAX) => {}
-                    Ok(_) => break,
-                    Err(error) => {
-                        tracing::warn!(%error, "idempotency keys are not swept");
-                        break;
-                    }
-                }
+                clock.sleep(SWEEP_EVERY).await;
+                let Some(desk) = weak.upgrade() else { return };
+                desk.swept().await;
             }
         }
     }
@@ -133,6 +127,16 @@ pub fn refused(why: Refused) -> Error {
 impl Desk {
     fn now(&self) -> Timestamp {
         Timestamp::try_from(self.clock.wall()).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    async fn swept(&self) {
+        loop {
+            match self.store.sweep(self.now(), SWEEP_MAX).await {
+                Ok(SWEEP_MAX) => {}
+                Ok(_) => return,
+                Err(error) => return tracing::warn!(%error, "idempotency keys are not swept"),
+            }
+        }
     }
 
     /// Writes down how a run ended, if the store takes it in time.
@@ -245,6 +249,11 @@ pub struct KeptBody {
 }
 
 impl KeptBody {
+    /// The next bytes.
+    pub async fn next(&mut self) -> Option<Result<Bytes, Infallible>> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
     fn hear(&mut self, bytes: &Bytes) {
         let Some(heard) = &mut self.heard else { return };
         if heard.len() + bytes.len() > BODY_BYTES_MAX {

@@ -23,6 +23,7 @@ use llm_core::ledger::charge::Alarm;
 use llm_core::ledger::rules::{Refused, Violation};
 use llm_core::ledger::{AccountId, HoldId, HoldProof, Receipt};
 use llm_core::money::{Bound, Credits, Money, Unit, cost_max};
+use llm_core::principal::Grant;
 use llm_core::prompt::Prompt;
 use llm_core::quota::{Verdict, WindowId};
 use llm_core::seam::Clock;
@@ -58,6 +59,7 @@ struct Inner {
     ledger: Arc<dyn Ledger>,
     /// What is set aside in credits, where the caller pays in credits as well.
     purse: Option<Purse>,
+    spending: Option<Arc<dyn Spending>>,
     metrics: Arc<Metrics>,
     /// Who shares the obligation to settle: the call itself, and what goes on without its caller.
     obliged: AtomicU32,
@@ -169,12 +171,21 @@ impl Funded {
     }
 }
 
+/// Who wants to know whose calls have spent something: told where nobody can wait, after the call.
+pub trait Spending: Send + Sync + fmt::Debug + 'static {
+    /// A call of this grant was charged. Returns at once; what it does not hear of now, it hears of
+    /// with the next call.
+    fn spent(&self, grant: &Arc<Grant>);
+}
+
 /// The stage.
 pub struct ReserveStage {
     /// Who keeps the accounts.
     pub ledger: Arc<dyn Ledger>,
     /// Who keeps those in credits.
     pub credits: Arc<dyn Ledger<Credits>>,
+    /// Who hears of what is spent.
+    pub spending: Option<Arc<dyn Spending>>,
     /// Time: windows are of the calendar.
     pub clock: Arc<dyn Clock>,
     /// Totals.
@@ -227,6 +238,7 @@ impl Stage for ReserveStage {
             bill: Bill::new(unseen),
             ledger,
             purse,
+            spending: self.spending.clone(),
             metrics: Arc::clone(&self.metrics),
             obliged: AtomicU32::new(0),
             usage_shown: AtomicBool::new(false),
@@ -402,6 +414,9 @@ impl HoldGuard {
             Ok(receipt) => {
                 debug_assert!(receipt.posted <= funded.proof().amount());
                 record.charged(receipt);
+                if let Some(spending) = &funded.shared.spending {
+                    spending.spent(&funded.opened().call.grant);
+                }
             }
             Err(error) => {
                 metrics.settle_failed.inc();

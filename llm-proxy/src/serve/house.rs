@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use llm_core::seam::Clock;
 use llm_core::store::StoreError;
 use llm_providers::Gateway;
+use llm_providers::edge::once::Once;
 use llm_providers::seam::SystemClock;
 use llm_store::directory::{Bounds, KnownKeys};
 use prometheus::Registry;
@@ -16,6 +17,7 @@ use crate::config::Config;
 use crate::way::way;
 
 use super::first::{Made, Secrets};
+use super::idempotency;
 use super::keys::{AdminKey, Keys};
 use super::office::Office;
 use super::shared::{self, Shared};
@@ -45,6 +47,8 @@ pub(crate) struct House {
     pub(crate) store: Store,
     /// What it has in common with other replicas.
     pub(crate) shared: Option<Shared>,
+    /// Requests that are sent again.
+    pub(crate) once: Once,
     draining: AtomicBool,
 }
 
@@ -81,6 +85,7 @@ impl House {
             .bounds(config.bounds())
             .cache_bytes(config.server.cache_max)
             .ledger(store.ledger())
+            .credits(store.credits())
             .registry(registry.clone())
             .build()
             .map_err(NotOpened::Problems)?;
@@ -98,6 +103,7 @@ impl House {
             tokio::spawn(async move { known.watch().await });
         }
         let keys = Keys::new(peppers, fixed, known);
+        let once = idempotency::open(config, &store, Arc::clone(&clock))?;
         // Last: a key that was made and not shown, since something else went wrong, is lost.
         let first = match &office {
             Some(office) if config.keys.is_empty() => office.first_key().await?,
@@ -115,6 +121,7 @@ impl House {
             registry,
             store,
             shared,
+            once,
             draining: AtomicBool::new(false),
         })
     }

@@ -7,7 +7,7 @@ use std::io;
 use jiff::Timestamp;
 use llm_core::Str;
 use llm_core::principal::KeyId;
-use llm_core::quota::{Limit, Plan, Zone};
+use llm_core::quota::{Limit, Zone};
 use llm_store::directory::SqlDirectory;
 use llm_store::directory::{About, By, KeyEntry, KeyFilter, NotDone, PartyDraft, PartyId};
 use llm_store::keys::{Draft, KeyOwner, Minted, Peppers, VirtualKey};
@@ -47,7 +47,7 @@ impl Office {
         peppers: Peppers,
     ) -> Result<Self, NotDone> {
         let (zone_name, zone) = config.server.time_zone.clone();
-        let plans = config.plans.values().map(|plan| Plan::clone(plan)).collect();
+        let plans = config.sold_plans();
         let directory = SqlDirectory::new(database.clone(), zone.clone(), plans);
         let tenant = PartyDraft::new(PartyId::tenant(TENANT));
         match directory.create(&By::Operator, tenant).await {

@@ -241,3 +241,4 @@ async fn a_budget_holds_over_a_restart() {
 }
 
 mod admin;
+mod idempotency;
