@@ -11,6 +11,7 @@ mod bearer;
 mod body;
 mod call;
 mod controls;
+mod credits;
 mod door;
 pub(crate) mod first;
 mod heads;
@@ -27,6 +28,7 @@ mod shared;
 pub(crate) mod store;
 mod tongue;
 mod upload;
+mod webhooks;
 
 use std::io;
 use std::net::SocketAddr;

@@ -4,7 +4,6 @@
 //! The key is in a header and never in the query, where `key` names the key that is asked about.
 
 mod cache;
-mod credits;
 mod fields;
 mod keys;
 mod ledger;
@@ -13,6 +12,7 @@ mod parties;
 mod refusal;
 mod terms;
 mod view;
+pub(super) mod wallets;
 
 use std::sync::Arc;
 
@@ -90,6 +90,7 @@ async fn routed(house: &House, head: &Parts, body: Incoming) -> Answered {
         (&Method::GET, "/admin/usage") => log::usage(office, uri).await,
         (&Method::GET, "/spend/logs") => log::spend_logs(office, uri).await,
         (&Method::GET, "/global/spend/report") => log::spend_report(office, uri).await,
+        (_, path) if wallets::knows(path) => wallets::answer(house, office, head, body).await,
         (method, path) => named(house, office, method, path, body).await,
     }
 }
@@ -106,17 +107,16 @@ async fn named(
     if KNOWN.contains(&path) {
         return Ok(empty(StatusCode::METHOD_NOT_ALLOWED));
     }
-    let within = path.strip_prefix("/key/").or_else(|| path.strip_prefix("/admin/wallets/"));
-    let (name, verb) = within.and_then(|rest| rest.split_once('/')).ok_or_else(none)?;
-    let (name, of_key) = (decoded(name)?, path.starts_with("/key/"));
-    match (of_key, verb) {
-        (true, "suspend" | "resume" | "rotate") | (false, "grant") if method != Method::POST => {
+    let within = path.strip_prefix("/key/").and_then(|rest| rest.split_once('/'));
+    let (name, verb) = within.ok_or_else(none)?;
+    let name = decoded(name)?;
+    match verb {
+        "suspend" | "resume" | "rotate" if method != Method::POST => {
             Ok(empty(StatusCode::METHOD_NOT_ALLOWED))
         }
-        (true, "suspend") => keys::turn(office, &name, Turn::Suspend).await,
-        (true, "resume") => keys::turn(office, &name, Turn::Resume).await,
-        (true, "rotate") => keys::rotate(house, office, &name, body).await,
-        (false, "grant") => credits::grant(house, office, &name, body).await,
+        "suspend" => keys::turn(office, &name, Turn::Suspend).await,
+        "resume" => keys::turn(office, &name, Turn::Resume).await,
+        "rotate" => keys::rotate(house, office, &name, body).await,
         _ => Err(none()),
     }
 }

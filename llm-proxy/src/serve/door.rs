@@ -13,6 +13,7 @@ use llm_core::dialect::DialectId;
 use llm_core::error::{Error, Kind};
 
 use super::body::Body;
+use super::credits::people;
 use super::house::House;
 use super::{admin, call, health, scrape, tongue};
 
@@ -39,6 +40,7 @@ pub(crate) async fn answer(
         }
         (&Method::GET | &Method::HEAD, "/health/readiness") => health::readiness(&house),
         (&Method::GET | &Method::HEAD, "/metrics") => scrape::scrape(&house),
+        _ if people::knows(path) => people::answer(&house, head, body).await,
         _ if admin::knows(path) => admin::answer(&house, head, body).await,
         _ => nothing(method, path),
     };

@@ -5,23 +5,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
+use llm_core::Str;
 use llm_core::seam::Clock;
 use llm_core::store::StoreError;
 use llm_providers::Gateway;
 use llm_providers::edge::once::Once;
 use llm_providers::seam::SystemClock;
 use llm_store::directory::{Bounds, KnownKeys};
+use llm_store::webhooks::{BUDGET_REACHED, Webhooks};
 use prometheus::Registry;
 
 use crate::config::Config;
 use crate::way::way;
 
+use super::credits::Purse;
 use super::first::{Made, Secrets};
 use super::idempotency;
 use super::keys::{AdminKey, Keys};
 use super::office::Office;
 use super::shared::{self, Shared};
 use super::store::{self, NotOpened, Store};
+use super::webhooks::{self, Budgets};
 
 /// A running proxy.
 pub(crate) struct House {
@@ -49,6 +53,12 @@ pub(crate) struct House {
     pub(crate) shared: Option<Shared>,
     /// Requests that are sent again.
     pub(crate) once: Once,
+    /// Wallets; `None` where nothing outlasts the process.
+    pub(crate) purse: Option<Purse>,
+    /// What others are told; `None` where nothing outlasts the process.
+    pub(crate) webhooks: Option<Webhooks>,
+    /// The names of who is told.
+    pub(crate) hooks: Vec<Str>,
     draining: AtomicBool,
 }
 
@@ -72,7 +82,18 @@ impl House {
             Some(database) => Some(Office::open(config, database, peppers.clone()).await?),
             None => None,
         };
+        let outbox = webhooks::outbox(config)?;
+        let purse = match (store.database(), &office) {
+            (Some(db), Some(office)) => {
+                Some(Purse::open(config, db, &office.directory, outbox.clone())?)
+            }
+            (None, _) | (_, None) => None,
+        };
+        let budgets = outbox.wants(BUDGET_REACHED).then(Budgets::new);
         let mut gateway = Gateway::builder();
+        if let Some(budgets) = &budgets {
+            gateway = gateway.spending(Arc::clone(budgets) as _);
+        }
         if let Some(office) = &office {
             gateway = gateway.log(Arc::new(office.requests.clone()));
         }
@@ -103,6 +124,7 @@ impl House {
             tokio::spawn(async move { known.watch().await });
         }
         let keys = Keys::new(peppers, fixed, known);
+        let told = webhooks::open(config, &store, outbox, budgets, gateway.entropy())?;
         let once = idempotency::open(config, &store, Arc::clone(&clock))?;
         // Last: a key that was made and not shown, since something else went wrong, is lost.
         let first = match &office {
@@ -122,6 +144,9 @@ impl House {
             store,
             shared,
             once,
+            purse,
+            webhooks: told,
+            hooks: config.webhooks.keys().cloned().collect(),
             draining: AtomicBool::new(false),
         })
     }

@@ -251,6 +251,11 @@ impl Store {
         }
     }
 
+    /// Time.
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
     /// The database that everything else is in; `None` where nothing outlasts the process.
     pub(crate) fn database(&self) -> Option<&Database> {
         match &self.kind {

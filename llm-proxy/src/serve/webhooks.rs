@@ -18,14 +18,15 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, Method, Request};
 use llm_core::Str;
 use llm_core::dialect::Chunks;
-use llm_core::seam::{BoxFuture, Clock, Entropy, Transport};
+use llm_core::seam::{BoxFuture, Entropy, Transport};
 use llm_providers::transport::{Connections, HyperTransport};
-use llm_store::sql::Database;
 use llm_store::webhooks::{Endpoint, Letter, NotSent, Outbox, Secrets, Sender, Webhooks, Worker};
 use smallvec::smallvec;
 
-use super::store::NotOpened;
+use super::store::{NotOpened, Store};
 use crate::config::Config;
+
+use budgets::Watch;
 
 pub(super) use budgets::Budgets;
 
@@ -44,22 +45,35 @@ pub(super) fn outbox(config: &Config) -> Result<Outbox, NotOpened> {
     Outbox::new(endpoints).map_err(|why| odd("", why))
 }
 
-/// Begins to deliver.
-pub(super) fn deliver(
+/// Begins to deliver, and to look at budgets where somebody wants to hear of them.
+pub(super) fn open(
     config: &Config,
-    database: &Database,
+    store: &Store,
     outbox: Outbox,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-) -> Result<Webhooks, NotOpened> {
+    budgets: Option<Arc<Budgets>>,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Option<Webhooks>, NotOpened> {
+    let Some(database) = store.database() else {
+        return match config.webhooks.is_empty() {
+            true => Ok(None),
+            false => Err(odd("", "nothing is told by a proxy that keeps nothing (memory:)")),
+        };
+    };
     let webhooks = Webhooks::new(database.clone(), outbox);
+    let clock = store.clock();
     if !config.webhooks.is_empty() {
         let sender = Arc::new(Post::new(config)?);
-        let worker = Worker::new(webhooks.clone(), sender, clock, entropy);
+        let worker = Worker::new(webhooks.clone(), sender, Arc::clone(clock), Arc::clone(entropy));
         // It ends with the runtime: what it had in hand is due again when its lease is over.
         tokio::spawn(async move { worker.run().await });
     }
-    Ok(webhooks)
+    if let Some(budgets) = budgets {
+        let (money, credits) = (store.ledger(), store.credits());
+        let webhooks = webhooks.clone();
+        let watch = Watch { webhooks, money, credits, clock: Arc::clone(clock) };
+        tokio::spawn(budgets.watch(watch));
+    }
+    Ok(Some(webhooks))
 }
 
 fn odd(name: &str, why: impl fmt::Display) -> NotOpened {

@@ -106,6 +106,9 @@ impl From<wallets::NotDone> for Refusal {
             NotDone::Refused(Refused::OtherTerms) => {
                 Self::new(StatusCode::CONFLICT, "conflict", text)
             }
+            NotDone::Refused(Refused::Short { .. }) => {
+                Self::new(StatusCode::PAYMENT_REQUIRED, "insufficient_credits", text)
+            }
             NotDone::Refused(_)
             | NotDone::NotRedeemed(_)
             | NotDone::NoCode

@@ -1,9 +1,10 @@
 //! Requests that are sent again: answered again, and paid once, over restarts and crashes too.
 
 use http::request::Parts;
-use llm_core::call::{Call, CallId};
-use llm_core::idempotency::{IdempotencyKey, Slot};
+use llm_core::call::Call;
+use llm_core::idempotency::{IdempotencyKey, IdempotencyStore as _, Record, Slot};
 use llm_providers::edge::once::Begun;
+use llm_store::idempotency::sql::SqlSlots;
 
 use super::*;
 
@@ -113,29 +114,44 @@ async fn called(proxy: &Running, key: &str) -> (Parts, Call) {
     (head, call)
 }
 
-/// Takes a slot and never gives it back: the process dies in the middle of the call.
-async fn dies(proxy: &Running, key: &str) -> (CallId, Call) {
+/// A call that has a slot, which nobody gives back: its process dies in the middle of it.
+async fn dies(proxy: &Running, data: &Path, key: &str) -> Call {
     let (head, call) = called(proxy, key).await;
-    let slot = Slot::of(&call.grant.principal, IdempotencyKey::parse(key.as_bytes()).unwrap());
+    let slot = slot_of(&call, key);
     let print = super::super::idempotency::print(&head, &call);
-    let begun = proxy.house.once.begin(slot, print, call.id).await.unwrap();
-    let Begun::Run(run) = begun else { panic!("{begun:?}") };
-    std::mem::forget(run);
-    (call.id, call)
+    let chest = seal::chest(data).unwrap();
+    let slots = SqlSlots::new(proxy.house.store.database().unwrap().clone(), chest);
+    let (who, _) = proxy.house.store.owners();
+    let now = jiff::Timestamp::try_from(proxy.house.clock.wall()).unwrap();
+    let record = Record::running(print, call.id, who, now);
+    slots.write(&slot, None, &record).await.unwrap();
+    call
+}
+
+fn slot_of(call: &Call, key: &str) -> Slot {
+    Slot::of(&call.grant.principal, IdempotencyKey::parse(key.as_bytes()).unwrap())
 }
 
 #[tokio::test]
 async fn what_is_under_way_or_was_lost_is_told_so() {
     let (data, proxy) = open().await;
-    dies(&proxy, "never-held").await;
-    let running = proxy.once(CHAT, "never-held", ASK).await;
+    dies(&proxy, data.path(), "never-held").await;
+    let (head, call) = called(&proxy, "slow").await;
+    let print = super::super::idempotency::print(&head, &call);
+    let begun = proxy.house.once.begin(slot_of(&call, "slow"), print, call.id).await.unwrap();
+    assert!(matches!(begun, Begun::Run(_)), "{begun:?}");
+    let running = proxy.once(CHAT, "slow", ASK).await;
     assert_eq!(running.status(), StatusCode::CONFLICT);
     assert_eq!(running.headers()["retry-after"], "1");
-    let (_, call) = dies(&proxy, "paid").await;
+    // Its caller leaves before anything is set aside: the next one runs.
+    drop(begun);
+    assert_eq!(proxy.once(CHAT, "slow", ASK).await.status(), StatusCode::OK);
+    let call = dies(&proxy, data.path(), "paid").await;
     let mut reply = proxy.house.gateway.send(call).await.unwrap();
     while let Some(piece) = futures_util::StreamExt::next(&mut reply.body).await {
         piece.unwrap();
     }
+    drop(reply);
     proxy.stop().await;
     let proxy = Running::start(config(data.path(), "unlimited = true")).await;
     let spent = proxy.spent().await;
