@@ -11,6 +11,8 @@ mod client;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod once;
+#[cfg(test)]
 mod ops;
 #[cfg(test)]
 mod outage;
