@@ -71,7 +71,6 @@ impl<U: Unit> MemoryLedger<U> {
 }
 
 impl<U: Unit> Table<U> {
-    #[expect(clippy::result_large_err, reason = "the store's own trait has this error")]
     fn reserve(
         &mut self,
         id: HoldId,

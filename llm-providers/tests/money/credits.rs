@@ -51,7 +51,8 @@ async fn a_whole_answer_pays_by_its_usage() {
     let (lab, purse, grant) = lab("100 credits/month");
     let asking = lab.gateway.asking().on_behalf(grant);
     let answered = asking.answered(asked("openai")).await.unwrap();
-    let written = i64::try_from(answered.completion.usage.written_total()).unwrap();
+    let written =
+        i64::try_from(answered.completion.usage.as_ref().unwrap().usage.written_total()).unwrap();
     assert!(written > 0);
     assert_eq!(paid(&purse), 1_000_000 + written * 1_000);
     assert!(lab.paid().tenant > 0);

@@ -12,7 +12,7 @@ use llm_providers::Gateway;
 use llm_providers::edge::once::Once;
 use llm_providers::seam::SystemClock;
 use llm_store::directory::{Bounds, KnownKeys};
-use llm_store::webhooks::{BUDGET_REACHED, Webhooks};
+use llm_store::webhooks::{BUDGET_REACHED, Outbox, Webhooks};
 use prometheus::Registry;
 
 use crate::config::Config;
@@ -83,12 +83,7 @@ impl House {
             None => None,
         };
         let outbox = webhooks::outbox(config)?;
-        let purse = match (store.database(), &office) {
-            (Some(db), Some(office)) => {
-                Some(Purse::open(config, db, &office.directory, outbox.clone())?)
-            }
-            (None, _) | (_, None) => None,
-        };
+        let purse = purse(config, &store, office.as_ref(), &outbox)?;
         let budgets = outbox.wants(BUDGET_REACHED).then(Budgets::new);
         let mut gateway = Gateway::builder();
         if let Some(budgets) = &budgets {
@@ -111,18 +106,7 @@ impl House {
             .build()
             .map_err(NotOpened::Problems)?;
         let started = clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let known = office.as_ref().map(|office| {
-            let directory = &office.directory;
-            let known = KnownKeys::of(directory, Arc::clone(&clock), Bounds::default());
-            if let Some(shared) = &shared {
-                shared.tell(directory, &known);
-            }
-            known
-        });
-        if let Some(known) = known.clone() {
-            // It ends with the runtime: what it reads is of no use to anybody then.
-            tokio::spawn(async move { known.watch().await });
-        }
+        let known = known(office.as_ref(), shared.as_ref(), &clock);
         let keys = Keys::new(peppers, fixed, known);
         let told = webhooks::open(config, &store, outbox, budgets, gateway.entropy())?;
         let once = idempotency::open(config, &store, Arc::clone(&clock))?;
@@ -166,6 +150,33 @@ impl House {
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         self.store.close().await
     }
+}
+
+/// What this process remembers of keys, kept up to date.
+fn known(
+    office: Option<&Office>,
+    shared: Option<&Shared>,
+    clock: &Arc<dyn Clock>,
+) -> Option<Arc<KnownKeys>> {
+    let directory = &office?.directory;
+    let known = KnownKeys::of(directory, Arc::clone(clock), Bounds::default());
+    if let Some(shared) = shared {
+        shared.tell(directory, &known);
+    }
+    let watching = Arc::clone(&known);
+    // It ends with the runtime: what it reads is of no use to anybody then.
+    tokio::spawn(async move { watching.watch().await });
+    Some(known)
+}
+
+fn purse(
+    config: &Config,
+    store: &Store,
+    office: Option<&Office>,
+    outbox: &Outbox,
+) -> Result<Option<Purse>, NotOpened> {
+    let (Some(database), Some(office)) = (store.database(), office) else { return Ok(None) };
+    Purse::open(config, database, &office.directory, outbox.clone()).map(Some)
 }
 
 impl fmt::Debug for House {

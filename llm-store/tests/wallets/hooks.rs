@@ -11,7 +11,8 @@ use llm_core::seam::BoxFuture;
 use llm_core::secret::Secret;
 use llm_store::wallets::{Settings, Wallets};
 use llm_store::webhooks::{
-    BUDGET_REACHED, Endpoint, Event, Letter, NotSent, Outbox, Secrets, Sender, Shown, TRIES_MAX, Webhooks, Worker,
+    BUDGET_REACHED, Endpoint, Event, Letter, NotSent, Outbox, Secrets, Sender, Shown, TRIES_MAX,
+    Webhooks, Worker,
 };
 
 use crate::clock::Dice;
@@ -284,7 +285,8 @@ pub(crate) async fn a_budget_is_not_told_again(place: &Place) {
     let outbox = outbox(&["budget.*"]);
     let post = Post::new(|_| None);
     let (worker, webhooks) = worker(place, &outbox, &post).await;
-    let event = || Event::new(BUDGET_REACHED, "key/k/80", jiff::Timestamp::UNIX_EPOCH, &80).unwrap();
+    let event =
+        || Event::new(BUDGET_REACHED, "key/k/80", jiff::Timestamp::UNIX_EPOCH, &80).unwrap();
     let mut arrived = 0;
     for _ in 0..10 {
         webhooks.put(event()).await.unwrap();

@@ -117,6 +117,12 @@ fn hook(at: &At<'_>, reading: &mut Reading<'_>) -> Option<Hook> {
     if secret_at.is_none() {
         reading.bad(at, "the secret is missing: secret = \"env:WEBHOOK_SECRET\"");
     }
+    if let (Some(url), Some(at)) = (&url, &url_at)
+        && !private
+        && url.secret.expose().starts_with("http:")
+    {
+        reading.doubtful(at, "letters are signed and not sealed: write https, or private = true");
+    }
     let events = events.unwrap_or_else(|| vec![Str::from_static("*")]);
     Some(Hook { url: url?, secrets, events, private })
 }

@@ -11,6 +11,8 @@ use hyper::body::Incoming as Arriving;
 use jiff::Timestamp;
 use llm_core::Str;
 use llm_core::error::Error;
+use llm_core::money::{Credits, NotDecimal, Unit as _};
+use llm_core::principal::Grant as Given;
 use llm_core::wallet::code::Code;
 use llm_core::wallet::{Grant, Source};
 use llm_store::wallets::{self, Filter, WalletId};
@@ -113,12 +115,12 @@ async fn asked(
     if head.uri.path() == GRANT {
         return grant(house, purse, &head.headers, body).await;
     }
-    let of = own(house, head).await?;
+    let grant = shown(house, head).await?;
+    if head.uri.path() == BALANCE {
+        return balance(house, purse, &grant, now).await;
+    }
+    let of = own(&grant)?;
     match head.uri.path() {
-        BALANCE => {
-            let held = purse.balance(&of).await?;
-            written(&view::Held::of(purse, &of, &held))
-        }
         HISTORY => {
             purse.enrol(&of).await?;
             let before = cursor(head.uri.query())?;
@@ -129,16 +131,72 @@ async fn asked(
     }
 }
 
-/// The wallet of whoever shows a key.
-async fn own(house: &House, head: &Parts) -> Result<WalletId, Why> {
+/// What the key that is shown gives.
+async fn shown(house: &House, head: &Parts) -> Result<Arc<Given>, Why> {
     let no_key = || Why::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", "no API key was sent");
     let key = bearer::in_head(&head.headers).ok_or_else(no_key)?;
-    let grant = house.keys.grant(&key).await?;
+    Ok(house.keys.grant(&key).await?)
+}
+
+/// The wallet of whoever shows a key.
+fn own(grant: &Given) -> Result<WalletId, Why> {
     let user = grant.principal.user.as_ref().ok_or_else(|| {
         let text = "this key belongs to nobody in particular, and so has no wallet";
         Why::new(StatusCode::FORBIDDEN, "NO_WALLET", text)
     })?;
     Ok(WalletId::user(TENANT.0, user.0.clone()))
+}
+
+#[derive(Serialize)]
+struct Balance {
+    #[serde(flatten)]
+    wallet: Option<view::Held>,
+    /// Limits in credits that hold for calls of this key.
+    limits: Vec<Limited>,
+}
+
+#[derive(Serialize)]
+struct Limited {
+    owner: &'static str,
+    rule: Str,
+    limit: String,
+    spent: String,
+    held: String,
+    left: String,
+    resets_at: Option<String>,
+}
+
+/// What is in the wallet, and what calls may still cost.
+async fn balance(
+    house: &House,
+    purse: &Purse,
+    grant: &Given,
+    now: Timestamp,
+) -> Result<Box<RawValue>, Why> {
+    let ledger = house.store.credits();
+    let mut limits = Vec::new();
+    for payer in &grant.credits {
+        let (account, limit) = (payer.account(now), payer.limit.unwrap_or(Credits::MAX));
+        let found = ledger.balance(&account).await.map_err(wallets::NotDone::from)?;
+        let (spent, held) = found.map_or_else(Default::default, |f| (f.settled, f.held));
+        let left = limit.saturating_sub(spent).saturating_sub(held).max(Credits::ZERO);
+        limits.push(Limited {
+            owner: payer.owner.name(),
+            rule: payer.rule.clone(),
+            limit: limit.to_string(),
+            spent: spent.to_string(),
+            held: held.to_string(),
+            left: left.to_string(),
+            resets_at: account.window.map(|window| window.end.to_string()),
+        });
+    }
+    let wallet = match own(grant) {
+        Ok(of) => Some(view::Held::of(purse, &of, &purse.balance(&of).await?)),
+        // Limits are an answer, too.
+        Err(_) if !limits.is_empty() => None,
+        Err(why) => return Err(why),
+    };
+    written(&Balance { wallet, limits })
 }
 
 fn cursor(query: Option<&str>) -> Result<Option<u64>, Why> {
@@ -150,7 +208,7 @@ fn cursor(query: Option<&str>) -> Result<Option<u64>, Why> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Given {
+struct Gift {
     user: String,
     /// A number or a text, read as it is written: no float in between.
     credits: Box<RawValue>,
@@ -171,9 +229,9 @@ async fn grant(
     }
     let bytes = upload::read(body, BYTES_MAX, &*house.clock).await?;
     let wrong = |text: String| Why::new(StatusCode::BAD_REQUEST, "INVALID_REQUEST", text);
-    let given: Given = serde_json::from_slice(&bytes).map_err(|why| wrong(why.to_string()))?;
+    let given: Gift = serde_json::from_slice(&bytes).map_err(|why| wrong(why.to_string()))?;
     let amount = given.credits.get().trim_matches('"').parse();
-    let amount = amount.map_err(|why: llm_core::money::NotDecimal| wrong(why.to_string()))?;
+    let amount = amount.map_err(|why: NotDecimal| wrong(why.to_string()))?;
     let of = purse.named(&given.user).ok_or_else(|| wrong("no such guest".to_owned()))?;
     let expires_at = given.expires.map(|text| text.parse()).transpose();
     let expires_at = expires_at.map_err(|_| wrong("expires: write an instant".to_owned()))?;

@@ -60,6 +60,11 @@ async fn a_limit_in_credits_holds_over_a_restart() {
     let other = ASK.replace("smart", "simulated/gpt-4o-mini");
     let other = proxy.ask(CHAT, &other).await;
     assert_eq!(other.status(), StatusCode::BAD_REQUEST);
+    let balance = json(&proxy.get("/api/v1/credits/balance", KEY).await);
+    let limit = &balance["data"]["limits"][0];
+    assert_eq!((&limit["rule"], &limit["held"]), (&"credits/month".into(), &"0".into()));
+    let left: llm_core::money::Credits = limit["left"].as_str().unwrap().parse().unwrap();
+    assert_eq!(left.0, 20_000_000 - spent, "{balance}");
     // Money was given back by those that credits had refused.
     let key = llm_core::ledger::AccountId::new(llm_core::ledger::Owner::Key, "app");
     let money = proxy.house.store.ledger().balance(&key).await.unwrap().unwrap();
