@@ -41,15 +41,16 @@ impl Keys {
 
     /// Keys of the configuration, by their names.
     pub(crate) fn fixed(&self) -> Vec<Arc<Grant>> {
-        let mut fixed: Vec<_> = self.fixed.values().cloned().collect();
+        let mut fixed: Vec<_> = self.fixed.load().values().cloned().collect();
         fixed.sort_by(|a, b| a.principal.key.cmp(&b.principal.key));
         fixed
     }
 
     /// A key of the configuration, by its text or its name.
     pub(crate) fn fixed_as(&self, named: &str) -> Option<Arc<Grant>> {
-        let print = self.peppers.prints(named).find_map(|p| self.fixed.get(&p.hash));
-        let named = || self.fixed.values().find(|grant| &*grant.principal.key.0 == named);
+        let fixed = self.fixed.load();
+        let print = self.peppers.prints(named).find_map(|p| fixed.get(&p.hash));
+        let named = || fixed.values().find(|grant| &*grant.principal.key.0 == named);
         print.or_else(named).cloned()
     }
 

@@ -109,7 +109,7 @@ async fn put(ask: &mut Ask) -> Answered {
             .ok_or_else(|| Refusal::wrong("priority", PRIORITIES.join(", ")))?,
     };
     let name = Str::from(ask.name(0)?);
-    let plan = Plan { name, limits: limits?, models, priority };
+    let plan = Plan { name, limits: limits?, models, priority, ..Plan::default() };
     office(&ask.house)?.directory.put_plan(&By::Operator, plan.clone()).await?;
     Ok(told(StatusCode::OK, &Shown::of(&plan)))
 }
