@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use llm_core::Str;
 use llm_core::money::Credits;
-use llm_core::principal::Priority;
+use llm_core::principal::{Priority, Scope};
 use llm_core::quota::{Limit, Period, Plan};
 use llm_core::wallet::formula::Formula;
 use llm_core::wallet::tariff::Tariffs;
@@ -104,7 +104,7 @@ impl Usual {
     fn plan(&self) -> Plan {
         let limits = self.limits.iter().filter_map(|text| text.parse::<Limit>().ok()).collect();
         let (name, priority) = (Str::from_static(self.name), self.priority);
-        Plan { name, limits, priority, ..Plan::default() }
+        Plan { name, limits, models: Scope::all(), priority, ..Plan::default() }
     }
 
     fn sold(&self) -> Sold {

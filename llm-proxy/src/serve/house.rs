@@ -9,6 +9,7 @@ use llm_core::Str;
 use llm_core::seam::Clock;
 use llm_core::store::StoreError;
 use llm_providers::Gateway;
+use llm_providers::builder::GatewayBuilder;
 use llm_providers::edge::once::Once;
 use llm_providers::seam::SystemClock;
 use llm_store::directory::{Bounds, KnownKeys};
@@ -93,17 +94,7 @@ impl House {
         let outbox = webhooks::outbox(config)?;
         let purse = purse(config, &store, office.as_ref(), &outbox)?;
         let budgets = outbox.wants(BUDGET_REACHED).then(Budgets::new);
-        let mut gateway = Gateway::builder();
-        if let Some(budgets) = &budgets {
-            gateway = gateway.spending(Arc::clone(budgets) as _);
-        }
-        if let Some(office) = &office {
-            gateway = gateway.log(watch.over(Arc::new(office.requests.clone())));
-        }
-        if let Some(shared) = &shared {
-            gateway = shared.lend(gateway);
-        }
-        let gateway = gateway
+        let gateway = lent(budgets.as_ref(), office.as_ref(), shared.as_ref(), &watch)
             .settings(settings)
             .bounds(config.bounds())
             .cache_bytes(config.server.cache_max)
@@ -164,6 +155,26 @@ impl House {
     /// Carries everything to the store that has ended. Nothing asks it any more.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         self.store.close().await
+    }
+}
+
+/// A gateway in the making, with what it is lent by those who are there.
+fn lent(
+    budgets: Option<&Arc<Budgets>>,
+    office: Option<&Office>,
+    shared: Option<&Shared>,
+    watch: &Arc<Watch>,
+) -> GatewayBuilder {
+    let mut gateway = Gateway::builder();
+    if let Some(budgets) = budgets {
+        gateway = gateway.spending(Arc::clone(budgets) as _);
+    }
+    if let Some(office) = office {
+        gateway = gateway.log(watch.over(Arc::new(office.requests.clone())));
+    }
+    match shared {
+        Some(shared) => shared.lend(gateway),
+        None => gateway,
     }
 }
 
