@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 /// Each example, and words of what it prints.
-const EXAMPLES: [(&str, &str, &[&str]); 11] = [
+const EXAMPLES: [(&str, &str, &[&str]); 12] = [
     ("hello", env!("CARGO_BIN_EXE_hello"), &["answered by openai/gpt-4o-mini", "it cost $0.0"]),
     (
         "streaming",
@@ -34,6 +34,17 @@ const EXAMPLES: [(&str, &str, &[&str]); 11] = [
         "metrics",
         env!("CARGO_BIN_EXE_metrics"),
         &["gw_calls_total{gen_ai_request_model=\"smart\",outcome=\"done\"} 1"],
+    ),
+    (
+        "durable_ledger",
+        env!("CARGO_BIN_EXE_durable_ledger"),
+        &[
+            "again: false, spent so far: $0.0",
+            "again: true, the same answer: true",
+            "used for another request",
+            "after a restart, again: true, the same answer: true",
+            "paid once: true",
+        ],
     ),
     ("openai_types", env!("CARGO_BIN_EXE_openai_types"), &["whole: Some(", "streamed: \""]),
 ];

@@ -20,7 +20,7 @@
 //! money may have moved is the other half of it.
 //!
 //! Deliberately absent: storage ([`IdempotencyStore`] is a compare-and-swap, so that all rules are
-//! here), rendering an answer again as a stream, and time. A run's hold is named after its call, so
+//! here), reading what is kept (a stream is kept in the bytes that its caller saw), and time. A run's hold is named after its call, so
 //! a record needs no step in which it learns of it.
 
 mod claim;
@@ -34,22 +34,35 @@ use jiff::Timestamp;
 
 pub use claim::{CLAIM_TRIES_MAX, Claimed, Ending, Owners, claim, finish};
 pub use fingerprint::{Asked, Fingerprint};
-pub use key::{HEADER, IdempotencyKey, KEY_BYTES_MAX, NotIdempotencyKey};
+pub use key::{HEADER, HEADER_OURS, IdempotencyKey, KEY_BYTES_MAX, NotIdempotencyKey};
 pub use record::{
     Answer, BODY_BYTES_MAX, Decision, Fate, Form, Kept, Record, Recovery, Refused, Seen, State,
     TTL, decide, recover,
 };
 
-use crate::principal::TenantId;
+use crate::ledger::Owner;
+use crate::principal::{Principal, TenantId, account_name};
 use crate::store::Stored;
 
 /// What a record is found by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot {
-    /// Whose: two tenants never meet, whatever keys they send.
+    /// Whose: two of them never meet, whatever keys they send. A host whose tenants have many
+    /// callers says which of them it is here, too ([`Slot::of`]).
     pub tenant: TenantId,
     /// What was sent.
     pub key: IdempotencyKey,
+}
+
+impl Slot {
+    /// The slot of one virtual key of a tenant: callers who number their requests from 1 share a
+    /// tenant, and must not meet. A slash in a tenant's name is written `%2F`.
+    pub fn of(principal: &Principal, key: IdempotencyKey) -> Self {
+        Self {
+            tenant: TenantId(account_name(Owner::User, &principal.tenant, &principal.key.0)),
+            key,
+        }
+    }
 }
 
 /// Where records are. A body is what a model has said to somebody: a store that outlasts the

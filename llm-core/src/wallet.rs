@@ -4,7 +4,7 @@
 //! what ends first before the rest, and remembers from which. Everything that moves is an [`Entry`]
 //! of the journal: a step first computes its entries and then applies them, so that a wallet that
 //! is [replayed](Wallet::replay) from its journal is the wallet itself. [`formula`] says what a job
-//! costs, [`monthly`] what a plan grants and when, [`code`] what may be redeemed, [`guest`] what
+//! costs, [`tariff`] what a call does, [`monthly`] what a plan grants and when, [`code`] what may be redeemed, [`guest`] what
 //! strangers get, [`alert`] who should hear of a low balance.
 //!
 //! Deliberately absent: storage, clocks, payment providers and the sending of anything. A wallet is
@@ -21,6 +21,7 @@ mod journal;
 mod record;
 mod state;
 mod step;
+pub mod tariff;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

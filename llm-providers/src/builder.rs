@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use llm_core::Str;
 use llm_core::catalog::Override;
+use llm_core::money::Credits;
 use llm_core::principal::Grant;
 use llm_core::quota::Zone;
 use llm_core::seam::{Clock, Entropy};
 use llm_core::store::{CacheStore, CallLog, Counters, Ledger};
+use llm_core::wallet::tariff::{Tariff, Tariffs};
 use parking_lot::Mutex;
 use prometheus::Registry;
 
@@ -27,7 +29,7 @@ use crate::stage::cache::{CacheStage, Shelf};
 use crate::stage::gate::GateStage;
 use crate::stage::inspect::{ContentRules, InspectStage};
 use crate::stage::record::{Desk, RecordStage};
-use crate::stage::reserve::ReserveStage;
+use crate::stage::reserve::{ReserveStage, Spending};
 use crate::stage::route::{Hedges, RouteStage};
 use crate::stage::send::Upstream;
 
@@ -39,6 +41,8 @@ pub struct GatewayBuilder {
     clock: Option<Arc<dyn Clock>>,
     entropy: Option<Arc<dyn Entropy>>,
     ledger: Option<Arc<dyn Ledger>>,
+    credits: Option<Arc<dyn Ledger<Credits>>>,
+    spending: Option<Arc<dyn Spending>>,
     log: Option<Arc<dyn CallLog>>,
     registry: Option<Registry>,
     embedded: Option<Arc<Grant>>,
@@ -126,6 +130,7 @@ impl GatewayBuilder {
         self.settings.vendors.extend(settings.vendors);
         self.settings.models.extend(settings.models);
         self.settings.overrides.extend(settings.overrides);
+        self.settings.credits = settings.credits;
         self.settings.rules = settings.rules;
         self.settings.content = settings.content;
         self.settings.watched = settings.watched;
@@ -136,6 +141,29 @@ impl GatewayBuilder {
     #[must_use]
     pub fn ledger(mut self, ledger: Arc<dyn Ledger>) -> Self {
         self.ledger = Some(ledger);
+        self
+    }
+
+    /// Who keeps the accounts in credits. Unless said: memory.
+    #[must_use]
+    pub fn credits(mut self, ledger: Arc<dyn Ledger<Credits>>) -> Self {
+        self.credits = Some(ledger);
+        self
+    }
+
+    /// Who hears of it when somebody's calls have spent something.
+    #[must_use]
+    pub fn spending(mut self, listener: Arc<dyn Spending>) -> Self {
+        self.spending = Some(listener);
+        self
+    }
+
+    /// What a model costs in credits, by its name or a pattern of names, for callers with limits in
+    /// credits. Said again, it is another one beside it.
+    #[must_use]
+    pub fn tariff(mut self, model: impl Into<Str>, tariff: Tariff) -> Self {
+        let known = self.settings.credits.iter().map(|(name, t)| (name.clone(), t.clone()));
+        self.settings.credits = Tariffs::new(known.chain([(model.into(), tariff)]));
         self
     }
 
@@ -251,6 +279,10 @@ impl GatewayBuilder {
             admit: AdmitStage::new(admission),
             reserve: ReserveStage {
                 ledger: Arc::clone(&w.ledger),
+                credits: self
+                    .credits
+                    .unwrap_or_else(|| Arc::new(MemoryLedger::<Credits>::default())),
+                spending: self.spending,
                 clock: Arc::clone(&w.clock),
                 metrics: Arc::clone(&w.metrics),
             },

@@ -2,6 +2,7 @@
 //! events. Nothing between them translates.
 
 mod events;
+pub mod once;
 mod render;
 
 pub use events::{EventStream, answer};

@@ -9,10 +9,12 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use foldhash::{HashMap, HashSet};
+use llm_core::idempotency::{Fate, Owners};
 use llm_core::ledger::rules::{self, Account, Refused, Violation};
 use llm_core::ledger::{AccountId, HoldId, HoldProof, Receipt, Settlement};
 use llm_core::money::{Money, Unit};
 use llm_core::seam::BoxFuture;
+use llm_core::store::vault::Tenure;
 use llm_core::store::{Audit, Ledger, LedgerHealth, Line, NotReserved, StoreError, Stored};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -24,29 +26,34 @@ const RECEIPTS_MAX: usize = 1 << 16;
 const ACCOUNTS_MAX: usize = 1 << 20;
 
 /// The ledger.
-#[derive(Default)]
-pub struct MemoryLedger(Mutex<Table>);
+pub struct MemoryLedger<U: Unit = Money>(Mutex<Table<U>>);
 
 #[derive(Default)]
-struct Table {
-    accounts: HashMap<AccountId, Account<Money>>,
-    holds: HashMap<HoldId, Hold>,
-    receipts: HashMap<HoldId, Receipt>,
+struct Table<U: Unit> {
+    accounts: HashMap<AccountId, Account<U>>,
+    holds: HashMap<HoldId, Hold<U>>,
+    receipts: HashMap<HoldId, Receipt<U>>,
     order: VecDeque<HoldId>,
     /// What the operator lost.
-    loss: Money,
+    loss: U,
     /// At how many accounts those of past windows are forgotten.
     sweep_at: usize,
 }
 
-struct Hold {
-    proof: HoldProof,
+impl<U: Unit> Default for MemoryLedger<U> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+struct Hold<U: Unit> {
+    proof: HoldProof<U>,
     path: SmallVec<[AccountId; 4]>,
 }
 
-impl MemoryLedger {
+impl<U: Unit> MemoryLedger<U> {
     /// What the operator lost so far.
-    pub fn loss(&self) -> Money {
+    pub fn loss(&self) -> U {
         self.0.lock().loss
     }
 
@@ -56,7 +63,7 @@ impl MemoryLedger {
     }
 
     /// All accounts, in order.
-    pub fn accounts(&self) -> Vec<(AccountId, Account<Money>)> {
+    pub fn accounts(&self) -> Vec<(AccountId, Account<U>)> {
         let table = self.0.lock();
         let mut all: Vec<_> = table.accounts.iter().map(|(id, a)| (id.clone(), *a)).collect();
         all.sort_by(|a, b| a.0.cmp(&b.0));
@@ -64,14 +71,13 @@ impl MemoryLedger {
     }
 }
 
-impl Table {
-    #[expect(clippy::result_large_err, reason = "the store's own trait has this error")]
+impl<U: Unit> Table<U> {
     fn reserve(
         &mut self,
         id: HoldId,
-        lines: &[Line],
-        amount: Money,
-    ) -> Result<HoldProof, NotReserved> {
+        lines: &[Line<U>],
+        amount: U,
+    ) -> Result<HoldProof<U>, NotReserved<U>> {
         if let Some(hold) = self.holds.get(&id) {
             let same = hold.proof.amount() == amount
                 && hold.path.len() == lines.len()
@@ -83,7 +89,7 @@ impl Table {
             return Err(StoreError::from(Violation::State).into());
         }
         self.make_room(lines);
-        let mut rows: SmallVec<[(AccountId, Account<Money>); 4]> = SmallVec::new();
+        let mut rows: SmallVec<[(AccountId, Account<U>); 4]> = SmallVec::new();
         for line in lines {
             // An account that stood twice would be asked once and pay twice.
             if rows.iter().all(|(id, _)| *id != line.account) {
@@ -112,7 +118,7 @@ impl Table {
         Ok(proof)
     }
 
-    fn settle(&mut self, settlement: &Settlement) -> Result<Receipt, StoreError> {
+    fn settle(&mut self, settlement: &Settlement<U>) -> Result<Receipt<U>, StoreError> {
         let id = settlement.hold;
         if let Some(receipt) = self.receipts.get(&id) {
             return Ok(*receipt);
@@ -123,7 +129,7 @@ impl Table {
             return Err(Violation::NegativeSettled.into());
         }
         // All rows are computed before any is written, so that an error leaves none half done.
-        let mut rows: SmallVec<[(AccountId, Account<Money>); 4]> = SmallVec::new();
+        let mut rows: SmallVec<[(AccountId, Account<U>); 4]> = SmallVec::new();
         for account in &hold.path {
             let mut row = *self.accounts.get(account).ok_or(Violation::NotHeld)?;
             row.settle(held, settlement.tenant)?;
@@ -152,7 +158,7 @@ impl Table {
 
     /// Forgets accounts of windows that have passed and on which nothing is set aside. What time it
     /// is, the windows of the call say.
-    fn make_room(&mut self, lines: &[Line]) {
+    fn make_room(&mut self, lines: &[Line<U>]) {
         if self.accounts.len() < self.sweep_at.max(ACCOUNTS_MAX) {
             return;
         }
@@ -169,14 +175,14 @@ impl Table {
     }
 
     fn verify(&self) -> Audit {
-        let mut held: HashMap<&AccountId, Money> = HashMap::default();
+        let mut held: HashMap<&AccountId, U> = HashMap::default();
         for hold in self.holds.values() {
             for account in &hold.path {
                 let sum = held.entry(account).or_default();
                 *sum = sum.saturating_add(hold.proof.amount());
             }
         }
-        let problem = |(id, account): (&AccountId, &Account<Money>)| {
+        let problem = |(id, account): (&AccountId, &Account<U>)| {
             let expected = held.get(id).copied().unwrap_or_default();
             let broken = account.invariant().err();
             let unequal = (expected != account.held).then_some(Violation::Journal);
@@ -191,43 +197,43 @@ impl Table {
     }
 }
 
-impl Ledger for MemoryLedger {
+impl<U: Unit> Ledger<U> for MemoryLedger<U> {
     fn reserve<'a>(
         &'a self,
         hold: HoldId,
-        path: &'a [Line],
-        amount: Money,
-    ) -> BoxFuture<'a, Result<HoldProof, NotReserved>> {
+        path: &'a [Line<U>],
+        amount: U,
+    ) -> BoxFuture<'a, Result<HoldProof<U>, NotReserved<U>>> {
         let reserved = self.0.lock().reserve(hold, path, amount);
         Box::pin(std::future::ready(reserved))
     }
 
-    fn dispatch(&self, hold: HoldId, _: Money) -> Result<(), StoreError> {
+    fn dispatch(&self, hold: HoldId, _: U) -> Result<(), StoreError> {
         // What a crash would make of the cost is nothing: the hold is gone with it.
         let known = self.0.lock().holds.contains_key(&hold);
         if known { Ok(()) } else { Err(Violation::UnknownHold.into()) }
     }
 
-    fn watermark(&self, _: HoldId, _: Money) -> Result<(), StoreError> {
+    fn watermark(&self, _: HoldId, _: U) -> Result<(), StoreError> {
         // What a crash would leave of it is nothing.
         Ok(())
     }
 
-    fn settle(&self, settlement: &Settlement) -> Result<Receipt, StoreError> {
+    fn settle(&self, settlement: &Settlement<U>) -> Result<Receipt<U>, StoreError> {
         self.0.lock().settle(settlement)
     }
 
-    fn balance<'a>(&'a self, account: &'a AccountId) -> Stored<'a, Option<Account<Money>>> {
+    fn balance<'a>(&'a self, account: &'a AccountId) -> Stored<'a, Option<Account<U>>> {
         let found = self.0.lock().accounts.get(account).copied();
         Box::pin(std::future::ready(Ok(found)))
     }
 
-    fn set_limit<'a>(&'a self, account: &'a AccountId, limit: Option<Money>) -> Stored<'a, ()> {
+    fn set_limit<'a>(&'a self, account: &'a AccountId, limit: Option<U>) -> Stored<'a, ()> {
         self.0.lock().accounts.entry(account.clone()).or_default().limit = limit;
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn health(&self) -> Option<LedgerHealth> {
+    fn health(&self) -> Option<LedgerHealth<U>> {
         let table = self.0.lock();
         let holds_open = table.holds.len() as u64;
         Some(LedgerHealth { holds_open, loss: table.loss, ..LedgerHealth::default() })
@@ -239,7 +245,22 @@ impl Ledger for MemoryLedger {
     }
 }
 
-impl fmt::Debug for MemoryLedger {
+/// What became of a call's hold, for who asks again under the same idempotency key. There is one
+/// process, and it lives.
+impl<U: Unit> Owners for MemoryLedger<U> {
+    fn fate<'a>(&'a self, _: &'a Tenure, hold: HoldId) -> Stored<'a, Fate> {
+        let table = self.0.lock();
+        let fate = match (table.holds.contains_key(&hold), table.receipts.get(&hold)) {
+            (true, _) => Fate::Alive,
+            (false, None) => Fate::NeverHeld,
+            (false, Some(receipt)) if receipt.posted > U::ZERO => Fate::Paid,
+            (false, Some(_)) => Fate::Voided,
+        };
+        Box::pin(std::future::ready(Ok(fate)))
+    }
+}
+
+impl<U: Unit> fmt::Debug for MemoryLedger<U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "MemoryLedger({} holds open)", self.holds_open())
     }

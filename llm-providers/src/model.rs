@@ -7,6 +7,7 @@ use std::time::Duration;
 use llm_core::Str;
 use llm_core::error::{Error, Kind};
 use llm_core::provider::TargetId;
+use llm_core::wallet::tariff::Tariffs;
 
 use crate::metrics::ModelMetrics;
 use crate::metrics::quota::Scopes;
@@ -26,6 +27,8 @@ pub struct Snapshot {
     pub(crate) targets: BTreeMap<TargetId, Arc<Target>>,
     /// What may be said to any model: a rule for one could be gone around by another's name.
     pub(crate) content: Option<Rules>,
+    /// What models cost in credits, for callers who pay in credits.
+    pub credits: Tariffs,
     /// Limits by kind of owner, beside those that a key was sold.
     pub rules: OwnerRules,
     /// Whose quotas metrics show.

@@ -12,6 +12,7 @@ use llm_core::provider::{Credential, Provider, TargetId};
 use llm_core::seam::{Clock, Entropy, Transport};
 use llm_core::secret::Secret;
 use llm_core::store::Ledger;
+use llm_core::wallet::tariff::Tariffs;
 use parking_lot::Mutex;
 
 use crate::metrics::Metrics;
@@ -34,6 +35,8 @@ pub struct Settings {
     pub models: Vec<ModelSettings>,
     /// Prices and abilities laid over the built-in table.
     pub overrides: Vec<Override>,
+    /// What models cost in credits, for callers who pay in credits.
+    pub credits: Tariffs,
     /// Limits by kind of owner, beside those that a key was sold.
     pub rules: OwnerRules,
     /// What may be said to any model.
@@ -241,8 +244,8 @@ impl Workshop {
             *self.health.lock() = kept;
             let pools = vendors.iter().map(|(name, v)| (name.clone(), Arc::clone(&v.keys)));
             *self.keys.lock() = pools.collect();
-            let rules = settings.rules;
-            return Ok(Snapshot { models, vendors, targets, rules, content, scopes });
+            let (rules, credits) = (settings.rules, settings.credits);
+            return Ok(Snapshot { models, vendors, targets, credits, rules, content, scopes });
         }
         Err(problems)
     }

@@ -7,6 +7,7 @@
 
 mod chunks;
 mod hyper;
+mod names;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 
@@ -31,6 +32,9 @@ pub struct Connections {
     pub http2: bool,
     /// Certificates of authorities to be trusted beside the public ones, in DER.
     pub roots: Vec<Vec<u8>>,
+    /// Connect to addresses of the public Internet alone: for addresses that are not the operator's
+    /// own to choose, or that might lead to a machine beside this one by mistake.
+    pub public_only: bool,
 }
 
 impl Default for Connections {
@@ -41,6 +45,7 @@ impl Default for Connections {
             idle_max: 1_024,
             http2: false,
             roots: Vec::new(),
+            public_only: false,
         }
     }
 }

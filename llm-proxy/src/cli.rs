@@ -148,11 +148,7 @@ fn budget(text: &str) -> Result<Limit, String> {
 }
 
 fn limit(text: &str) -> Result<Limit, String> {
-    let limit: Limit = text.parse().map_err(|error| format!("{error}"))?;
-    match limit.quantity {
-        Quantity::Requests(_) | Quantity::Tokens(_) | Quantity::Money(_) => Ok(limit),
-        Quantity::Credits(_) => Err("credits belong to users, and limit no key".to_owned()),
-    }
+    text.parse().map_err(|error| format!("{error}"))
 }
 
 /// What to do with the ledger.
@@ -234,7 +230,7 @@ mod tests {
         let Some(Command::Key(Key::Create(asked))) = cli.command else { panic!("no command") };
         assert_eq!(asked.budget.map(|limit| limit.to_string()).as_deref(), Some("$20/month"));
         assert_eq!((asked.limits.len(), asked.models), (2, vec!["gpt-*".to_owned()]));
-        for wrong in [["--budget", "600/minute"], ["--limit", "20 credits/day"], ["--limit", "x"]] {
+        for wrong in [["--budget", "600/minute"], ["--limit", "x"]] {
             let line = ["llm-proxy", "key", "create", "--name", "app"];
             assert!(Cli::try_parse_from(line.into_iter().chain(wrong)).is_err(), "{wrong:?}");
         }

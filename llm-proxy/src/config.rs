@@ -8,6 +8,7 @@
 //! Pure but for [`reference::Surroundings`], through which files and variables are read.
 //! Deliberately absent: sockets, stores, and anything that changes while calls run.
 
+pub(crate) mod credits;
 pub(crate) mod diff;
 pub(crate) mod explain;
 mod file;
@@ -39,6 +40,7 @@ use llm_providers::settings::ModelSettings;
 use llm_providers::stage::admit::OwnerRules;
 use llm_providers::stage::inspect::ContentRules;
 
+use credits::{CreditRules, Hook};
 use reference::Hidden;
 
 pub(crate) use show::Hash;
@@ -64,6 +66,10 @@ pub(crate) struct Config {
     pub(crate) limits: OwnerRules,
     /// What may be said to any model.
     pub(crate) content: ContentRules,
+    /// What credits buy.
+    pub(crate) credits: CreditRules,
+    /// Who hears of what happens, by name.
+    pub(crate) webhooks: BTreeMap<Str, Hook>,
 }
 
 /// Where and how the proxy listens.

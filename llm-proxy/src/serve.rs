@@ -7,16 +7,19 @@
 //! happens between is the library's.
 
 mod admin;
+mod app;
 mod bearer;
 mod body;
 mod call;
 mod checks;
 mod controls;
+mod credits;
 mod door;
 pub(crate) mod first;
 mod heads;
 mod health;
 mod house;
+mod idempotency;
 mod keys;
 mod listen;
 mod models;
@@ -25,12 +28,14 @@ mod pages;
 pub(crate) mod reload;
 mod routes;
 mod scrape;
+mod seal;
 mod shared;
 pub(crate) mod store;
 mod tongue;
 mod upload;
 pub(crate) mod vendors;
 mod watch;
+mod webhooks;
 
 use std::io;
 use std::net::SocketAddr;

@@ -39,6 +39,7 @@
 
 mod bell;
 mod ends;
+mod fate;
 mod flow;
 mod fold;
 mod ledger;

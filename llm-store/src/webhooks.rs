@@ -18,7 +18,7 @@ mod outbox;
 mod sign;
 mod worker;
 
-pub use event::{CREDITS_GRANTED, CREDITS_LOW, Event, KIND_MAX};
+pub use event::{BUDGET_REACHED, CREDITS_GRANTED, CREDITS_LOW, Event, KIND_MAX};
 pub use incoming::{Incoming, NotAccepted, TopUp};
 pub use outbox::{Dead, Endpoint, NotEndpoint, Outbox, Webhooks};
 pub use sign::{NotSecret, NotVerified, SECRET_MIN, SECRETS_MAX, Secrets, Shown, TOLERANCE};

@@ -6,6 +6,8 @@ use crate::Str;
 
 /// The header's name.
 pub const HEADER: &str = "idempotency-key";
+/// The same, for clients whose proxies keep the other one to themselves.
+pub const HEADER_OURS: &str = "x-gw-idempotency-key";
 /// As long as other services allow; a UUID has 36.
 pub const KEY_BYTES_MAX: usize = 255;
 
@@ -58,7 +60,7 @@ impl IdempotencyKey {
         if method.is_idempotent() {
             return Ok(None);
         }
-        let mut values = headers.get_all(HEADER).iter();
+        let mut values = headers.get_all(HEADER).iter().chain(headers.get_all(HEADER_OURS));
         let Some(value) = values.next() else { return Ok(None) };
         if values.next().is_some() {
             return Err(NotIdempotencyKey::Repeated);

@@ -79,7 +79,7 @@ pub struct Answer {
 pub enum Form {
     /// The body as it is.
     Whole,
-    /// As a stream, made of the final message that is the body.
+    /// As a stream: the body is its bytes.
     Stream,
 }
 

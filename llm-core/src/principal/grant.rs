@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{KeyId, Principal, Scope, TenantId};
 use crate::Str;
 use crate::ledger::{AccountId, Owner};
-use crate::money::Money;
+use crate::money::{Credits, Money, Unit};
 use crate::quota::{Limit, Plan, Quantity, Window, Zone};
 
 /// What a key gives whoever shows it. Made once for each key, not for each call.
@@ -24,6 +24,8 @@ pub struct Grant {
     pub plan: Arc<Plan>,
     /// The accounts that pay, all of them for every call.
     pub payers: Vec<Payer>,
+    /// The accounts that pay in credits; none where no limit is in credits, and then calls cost none.
+    pub credits: Vec<Payer<Credits>>,
     /// In order and each owner once: whoever locks them all locks them in this order.
     levels: Vec<Level>,
 }
@@ -47,7 +49,7 @@ pub struct Level {
 
 /// An account that pays for a key's calls; where it counts a window, one account after another.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Payer {
+pub struct Payer<U: Unit = Money> {
     /// Whose account.
     pub owner: Owner,
     /// The owner's name in the ledger: [`account_name`].
@@ -57,27 +59,46 @@ pub struct Payer {
     /// The time it counts; `None` for a balance.
     pub window: Option<Window>,
     /// What may be spent; `None` is without limit, declared so.
-    pub limit: Option<Money>,
+    pub limit: Option<U>,
 }
 
-impl Payer {
+impl<U: Unit> Payer<U> {
     /// A balance that is declared to be without limit: it only counts.
     pub fn unlimited(owner: Owner, name: impl Into<Str>) -> Self {
         Self { owner, name: name.into(), rule: Str::default(), window: None, limit: None }
     }
 
-    /// What a limit on money makes of an owner; `None` for limits on anything else.
-    pub fn limited(owner: Owner, name: impl Into<Str>, limit: &Limit, zone: &Zone) -> Option<Self> {
-        let Quantity::Money(amount) = limit.quantity else { return None };
+    fn of(owner: Owner, name: Str, limit: &Limit, amount: U, zone: &Zone) -> Self {
         // Without the amount: who may spend more from now on has spent what they have.
-        let (name, rule) = (name.into(), Str::from(limit.span()));
-        Some(Self { owner, name, rule, window: limit.window(zone), limit: Some(amount) })
+        let rule = Str::from(limit.span());
+        Self { owner, name, rule, window: limit.window(zone), limit: Some(amount) }
     }
 
     /// The account at an instant.
     pub fn account(&self, now: Timestamp) -> AccountId {
         let window = self.window.as_ref().map(|w| w.window_at(now));
         AccountId { owner: self.owner, name: self.name.clone(), rule: self.rule.clone(), window }
+    }
+}
+
+impl Payer {
+    /// What a limit on money makes of an owner; `None` for limits on anything else.
+    pub fn limited(owner: Owner, name: impl Into<Str>, limit: &Limit, zone: &Zone) -> Option<Self> {
+        let Quantity::Money(amount) = limit.quantity else { return None };
+        Some(Self::of(owner, name.into(), limit, amount, zone))
+    }
+}
+
+impl Payer<Credits> {
+    /// What a limit in credits makes of an owner; `None` for limits on anything else.
+    pub fn credited(
+        owner: Owner,
+        name: impl Into<Str>,
+        limit: &Limit,
+        zone: &Zone,
+    ) -> Option<Self> {
+        let Quantity::Credits(amount) = limit.quantity else { return None };
+        Some(Self::of(owner, name.into(), limit, amount, zone))
     }
 }
 
@@ -157,6 +178,12 @@ impl Level {
         let limited = move |limit| Payer::limited(self.owner, name.clone(), limit, zone);
         all.into_iter().chain(self.limits.iter().filter_map(limited))
     }
+
+    fn credits(&self, tenant: &TenantId, zone: &Zone) -> impl Iterator<Item = Payer<Credits>> {
+        let name = account_name(self.owner, tenant, &self.name);
+        let limited = move |limit| Payer::credited(self.owner, name.clone(), limit, zone);
+        self.limits.iter().filter_map(limited)
+    }
 }
 
 impl Grant {
@@ -194,7 +221,9 @@ impl Grant {
         add(Level::new(owner, id.clone()).limits(plan.limits.iter().copied()));
         path.sort_by(|a, b| (a.owner, &a.name).cmp(&(b.owner, &b.name)));
         let payers = path.iter().flat_map(|level| level.payers(&principal.tenant, zone)).collect();
-        Self { principal: Arc::new(principal), plan, payers, levels: path }
+        let credits =
+            path.iter().flat_map(|level| level.credits(&principal.tenant, zone)).collect();
+        Self { principal: Arc::new(principal), plan, payers, credits, levels: path }
     }
 
     /// Whoever embeds the gateway in a program of theirs and pays for it themselves: every model,

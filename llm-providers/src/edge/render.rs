@@ -58,6 +58,7 @@ struct Relayed {
     how: Render,
     quiet: Quiet,
     over: bool,
+    broke: bool,
 }
 
 struct Translated {
@@ -66,6 +67,7 @@ struct Translated {
     out: BytesMut,
     quiet: Quiet,
     over: bool,
+    broke: bool,
 }
 
 /// Writes an answer. A whole answer that cannot be had is an error; a stream says it inside.
@@ -81,7 +83,7 @@ pub async fn render(mut reply: Reply, how: Render) -> Result<Rendered, Error> {
         }
         (true, Some(framing)) if same && how.cx.framing.is_none_or(|f| f == framing) => {
             let content_type = reply.head.content_type.clone();
-            let relayed = Relayed { body: reply.body, how, quiet, over: false };
+            let relayed = Relayed { body: reply.body, how, quiet, over: false, broke: false };
             let body = RenderedBody(Inner::Relayed(Box::new(relayed)));
             Ok(Rendered { content_type, losses: Losses::default(), body })
         }
@@ -90,7 +92,8 @@ pub async fn render(mut reply: Reply, how: Render) -> Result<Rendered, Error> {
             let encoder = how.caller.stream_encoder(&how.cx);
             let events = EventStream::new(reply)?;
             let out = BytesMut::new();
-            let translated = Translated { events, encoder, out, quiet, over: false };
+            let (over, broke) = (false, false);
+            let translated = Translated { events, encoder, out, quiet, over, broke };
             let body = RenderedBody(Inner::Translated(Box::new(translated)));
             Ok(Rendered { content_type, losses: Losses::default(), body })
         }
@@ -128,6 +131,17 @@ impl RenderedBody {
     }
 }
 
+impl RenderedBody {
+    /// Whether it says inside that the answer broke off: known once it has ended.
+    pub fn broke(&self) -> bool {
+        match &self.0 {
+            Inner::Whole(_) => false,
+            Inner::Relayed(relayed) => relayed.broke,
+            Inner::Translated(translated) => translated.broke,
+        }
+    }
+}
+
 impl Relayed {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if self.over {
@@ -139,7 +153,7 @@ impl Relayed {
                 Poll::Ready(Some(bytes))
             }
             Poll::Ready(Some(Err(error))) => {
-                self.over = true;
+                (self.over, self.broke) = (true, true);
                 let mut encoder = self.how.caller.stream_encoder(&self.how.cx);
                 let mut out = BytesMut::new();
                 encoder.feed(&Event::Failure(error), &mut out);
@@ -155,7 +169,10 @@ impl Translated {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             match self.events.poll_next_unpin(cx) {
-                Poll::Ready(Some(event)) => self.encoder.feed(&event, &mut self.out),
+                Poll::Ready(Some(event)) => {
+                    self.broke |= matches!(event, Event::Failure(_));
+                    self.encoder.feed(&event, &mut self.out);
+                }
                 Poll::Ready(None) => {
                     self.over = true;
                     let out = self.out.split().freeze();

@@ -22,7 +22,7 @@ use crate::metrics::Metrics;
 use crate::model::{Model, Snapshot};
 use crate::reply::{Ending, Guard, Reply};
 
-pub use notes::{AttemptNote, ReceiptCell, Record};
+pub use notes::{AttemptNote, ReceiptCell, Receipts, Record};
 
 /// A call with a record, under a configuration.
 #[expect(

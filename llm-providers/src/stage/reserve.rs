@@ -8,6 +8,7 @@
 mod bill;
 mod bound;
 mod count;
+mod credits;
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +22,8 @@ use llm_core::error::{Error, Kind};
 use llm_core::ledger::charge::Alarm;
 use llm_core::ledger::rules::{Refused, Violation};
 use llm_core::ledger::{AccountId, HoldId, HoldProof, Receipt};
-use llm_core::money::{Bound, Money, Price, Unit, cost_max};
+use llm_core::money::{Bound, Credits, Money, Price, Unit, cost_max};
+use llm_core::principal::Grant;
 use llm_core::prompt::Prompt;
 use llm_core::quota::{Verdict, WindowId};
 use llm_core::seam::Clock;
@@ -34,6 +36,8 @@ use super::{Next, Stage};
 use crate::metrics::Metrics;
 use crate::reply::{Ending, Guard, Reply};
 use crate::target::Target;
+
+use credits::Purse;
 
 pub(crate) use bill::sum;
 pub use bill::{Bill, Metered};
@@ -53,6 +57,9 @@ struct Inner {
     bound: Bound,
     bill: Bill,
     ledger: Arc<dyn Ledger>,
+    /// What is set aside in credits, where the caller pays in credits as well.
+    purse: Option<Purse>,
+    spending: Option<Arc<dyn Spending>>,
     metrics: Arc<Metrics>,
     /// Who shares the obligation to settle: the call itself, and what goes on without its caller.
     obliged: AtomicU32,
@@ -118,7 +125,12 @@ impl Funded {
     pub fn dispatch(&self, target: &Arc<Target>, number: u8) -> Result<Metered, Error> {
         debug_assert!(self.covers(target), "a target dearer than the hold is not eligible");
         let (metered, owed) = Metered::open(self.clone(), Arc::clone(target), number);
-        match self.shared.ledger.dispatch(self.shared.proof.id(), owed) {
+        let dispatched = self.shared.ledger.dispatch(self.shared.proof.id(), owed);
+        let dispatched = dispatched.and_then(|()| match &self.shared.purse {
+            Some(purse) => purse.dispatch(&self.shared.bill),
+            None => Ok(()),
+        });
+        match dispatched {
             Ok(()) => Ok(metered),
             Err(error) => {
                 metered.unsent();
@@ -153,6 +165,9 @@ impl Funded {
         if let Err(error) = self.shared.ledger.watermark(self.shared.proof.id(), owed) {
             tracing::warn!(%error, hold = %self.shared.proof.id(), "no watermark");
         }
+        if let Some(purse) = &self.shared.purse {
+            purse.watermark(&self.shared.bill);
+        }
     }
 
     fn settle(&self) -> Result<Receipt, StoreError> {
@@ -161,10 +176,21 @@ impl Funded {
     }
 }
 
+/// Who wants to know whose calls have spent something: told where nobody can wait, after the call.
+pub trait Spending: Send + Sync + fmt::Debug + 'static {
+    /// A call of this grant was charged. Returns at once; what it does not hear of now, it hears of
+    /// with the next call.
+    fn spent(&self, grant: &Arc<Grant>);
+}
+
 /// The stage.
 pub struct ReserveStage {
     /// Who keeps the accounts.
     pub ledger: Arc<dyn Ledger>,
+    /// Who keeps those in credits.
+    pub credits: Arc<dyn Ledger<Credits>>,
+    /// Who hears of what is spent.
+    pub spending: Option<Arc<dyn Spending>>,
     /// Time: windows are of the calendar.
     pub clock: Arc<dyn Clock>,
     /// Totals.
@@ -185,6 +211,7 @@ impl Stage for ReserveStage {
         let opened = admitted.into_opened();
         let bound = bound::of(&opened.call)?;
         let amount = dearest(&opened, &bound)?;
+        let priced = credits::priced(&opened, &bound)?;
         let id = HoldId::from(opened.call.id);
         let now = Timestamp::try_from(self.clock.wall()).unwrap_or(Timestamp::UNIX_EPOCH);
         let payers = &opened.call.grant.payers;
@@ -196,6 +223,16 @@ impl Stage for ReserveStage {
         let reserved = self.ledger.reserve(id, &lines, amount).await;
         unsure.known(&reserved);
         let proof = reserved.map_err(|why| refused(why, now))?;
+        let purse = match priced {
+            None => None,
+            Some(priced) => {
+                // Both or neither: money goes back when there are not enough credits.
+                let back = Unsure { ledger: &*self.ledger, hold: Some(id) };
+                let purse = Purse::fill(&self.credits, &opened, priced, id, now).await?;
+                back.keep();
+                Some(purse)
+            }
+        };
         self.metrics.holds_open.inc();
         let unseen = opened.model.policy.unseen;
         let ledger = Arc::clone(&self.ledger);
@@ -205,6 +242,8 @@ impl Stage for ReserveStage {
             bound,
             bill: Bill::new(unseen),
             ledger,
+            purse,
+            spending: self.spending.clone(),
             metrics: Arc::clone(&self.metrics),
             obliged: AtomicU32::new(0),
             usage_shown: AtomicBool::new(false),
@@ -219,29 +258,39 @@ impl Stage for ReserveStage {
 
 /// What the dearest way costs that the call can go. Targets without a price are not on the way.
 fn dearest(opened: &Opened, bound: &Bound) -> Result<Money, Error> {
-    let (call, model) = (&opened.call, &opened.model);
-    if is_free(call.operation) {
+    if is_free(opened.call.operation) {
         return Ok(Money::ZERO);
     }
-    let tiers = if call.controls.no_fallback { 1 } else { model.tiers.len() };
-    let targets = model.tiers.iter().take(tiers).flatten().map(|c| &c.target);
+    let call = &opened.call;
     let keyed = |t: &&Arc<Target>| !call.controls.lacks_key(&t.vendor.name);
-    if targets.clone().next().is_some() && !targets.clone().any(|t| keyed(&t)) {
+    if targets(opened).next().is_some() && !targets(opened).any(|t| keyed(&t)) {
         return Err(super::route::keyless(call));
     }
-    let costs = targets
+    let costs = targets(opened)
         .filter(keyed)
         .filter_map(|t| Some(cost_max(&bound::at(bound, &t.capability), price(call, t)?)));
     let most = costs.max().ok_or_else(|| {
         let text = "no price is known for this model; whoever runs the gateway must set one";
         Error::new(Kind::Unsupported, text).in_field("model")
     })?;
-    // A resumed answer is bought twice over in the worst case: all of it here, and again there.
+    Ok(most.saturating_mul(times(opened)))
+}
+
+/// Every target on the way.
+fn targets(opened: &Opened) -> impl Iterator<Item = &Arc<Target>> {
+    let (call, model) = (&opened.call, &opened.model);
+    let tiers = if call.controls.no_fallback { 1 } else { model.tiers.len() };
+    model.tiers.iter().take(tiers).flatten().map(|c| &c.target)
+}
+
+/// How often an answer may be bought: a resumed one is bought twice over in the worst case, all of
+/// it here, and again there.
+fn times(opened: &Opened) -> i64 {
+    let (call, model) = (&opened.call, &opened.model);
     let may_resume = call.operation == Operation::Chat
         && call.peek.stream
         && call.controls.resume.unwrap_or(model.policy.resume);
-    let times = if model.policy.resume && may_resume { 2 } else { 1 };
-    Ok(Money(most.0.saturating_mul(times)))
+    if model.policy.resume && may_resume { 2 } else { 1 }
 }
 
 /// What is bought with a key that came along is nothing here.
@@ -261,13 +310,18 @@ fn is_free(operation: Operation) -> bool {
 }
 
 /// A reservation of which nobody knows yet whether it was made.
-struct Unsure<'l> {
-    ledger: &'l dyn Ledger,
+struct Unsure<'l, U: Unit = Money> {
+    ledger: &'l dyn Ledger<U>,
     hold: Option<HoldId>,
 }
 
-impl Unsure<'_> {
-    fn known(mut self, reserved: &Result<HoldProof, NotReserved>) {
+impl<U: Unit> Unsure<'_, U> {
+    /// It was made, and is wanted.
+    fn keep(mut self) {
+        self.hold = None;
+    }
+
+    fn known(mut self, reserved: &Result<HoldProof<U>, NotReserved<U>>) {
         match reserved {
             Ok(_) | Err(NotReserved::Refused { .. }) => self.hold = None,
             Err(NotReserved::Store(error)) if !error.retryable() => self.hold = None,
@@ -277,7 +331,7 @@ impl Unsure<'_> {
     }
 }
 
-impl Drop for Unsure<'_> {
+impl<U: Unit> Drop for Unsure<'_, U> {
     fn drop(&mut self) {
         let Some(hold) = self.hold.take() else { return };
         match self.ledger.release(hold) {
@@ -287,20 +341,20 @@ impl Drop for Unsure<'_> {
     }
 }
 
-fn refused(why: NotReserved, now: Timestamp) -> Error {
+fn refused<U: Unit>(why: NotReserved<U>, now: Timestamp) -> Error {
     match why {
         NotReserved::Refused { account, why } => exhausted(account, why, now),
         NotReserved::Store(error) => unavailable(&error),
     }
 }
 
-fn exhausted(account: Option<AccountId>, why: Refused<Money>, now: Timestamp) -> Error {
+fn exhausted<U: Unit>(account: Option<AccountId>, why: Refused<U>, now: Timestamp) -> Error {
     match why {
         Refused::Exhausted { limit, settled, held, asked, .. } => {
             let window = account.as_ref().and_then(|a| a.window);
             let rule = account.map(|a| a.rule).filter(|r| !r.is_empty());
             let rule = rule.unwrap_or_else(|| "balance".into());
-            let count = |amount: Money| u64::try_from(amount.pieces()).unwrap_or(0);
+            let count = |amount: U| u64::try_from(amount.pieces()).unwrap_or(0);
             let verdict = Verdict {
                 allowed: false,
                 rule: rule.clone(),
@@ -314,14 +368,27 @@ fn exhausted(account: Option<AccountId>, why: Refused<Money>, now: Timestamp) ->
             let error = Error::new(
                 Kind::CreditExhausted,
                 format!(
-                    "not enough credit: this call may cost ${asked}, and of {rule} (${limit}) \
-                     ${settled} is used and ${held} reserved"
+                    "not enough credit: this call may cost {}, and of {rule} ({}) {} is used and \
+                     {} reserved",
+                    Shown(asked),
+                    Shown(limit),
+                    Shown(settled),
+                    Shown(held)
                 ),
             );
             error.refused(Refusal::of(verdict, now))
         }
         Refused::NoAccount => Error::new(Kind::CreditExhausted, "no account pays for this call"),
         Refused::Negative => Error::new(Kind::Internal, "a hold came out negative"),
+    }
+}
+
+/// An amount as people write it: `$5`, `5 credits`.
+struct Shown<U>(U);
+
+impl<U: Unit> fmt::Display for Shown<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if U::NAME == Money::NAME { write!(f, "${}", self.0) } else { write!(f, "{:?}", self.0) }
     }
 }
 
@@ -361,10 +428,17 @@ impl HoldGuard {
             };
             metrics.alarms.with_label_values(&[word]).inc();
         }
+        // First: whoever sees the receipt of the money sees this one, too.
+        if let Some(purse) = &funded.shared.purse {
+            purse.settle(&funded.shared.bill, record, metrics);
+        }
         match funded.settle() {
             Ok(receipt) => {
                 debug_assert!(receipt.posted <= funded.proof().amount());
                 record.charged(receipt);
+                if let Some(spending) = &funded.shared.spending {
+                    spending.spent(&funded.opened().call.grant);
+                }
             }
             Err(error) => {
                 metrics.settle_failed.inc();

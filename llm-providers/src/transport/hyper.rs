@@ -22,12 +22,14 @@ use tower::Service;
 
 use super::Connections;
 use super::chunks::ChunkBody;
+use super::names::{Names, is_public};
 
 /// One client, with a pool of its own: cheap enough to make one for each vendor, which is also the
 /// way to keep a slow vendor from holding the lock of a fast one's pool.
 #[derive(Clone)]
 pub struct HyperTransport {
-    client: Client<Within<HttpsConnector<HttpConnector>>, ChunkBody>,
+    client: Client<Within<HttpsConnector<HttpConnector<Names>>>, ChunkBody>,
+    public_only: bool,
 }
 
 /// A transport could not be made.
@@ -42,7 +44,8 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 impl HyperTransport {
     /// A client.
     pub fn new(connections: &Connections) -> Result<Self, NoTransport> {
-        let mut tcp = HttpConnector::new();
+        let public_only = connections.public_only;
+        let mut tcp = HttpConnector::new_with_resolver(Names::new(public_only));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(KEEPALIVE));
@@ -68,7 +71,7 @@ impl HyperTransport {
             .http2_max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
             .http2_keep_alive_interval(KEEPALIVE)
             .build(Within { connector, within });
-        Ok(Self { client })
+        Ok(Self { client, public_only })
     }
 }
 
@@ -122,6 +125,14 @@ impl Transport for HyperTransport {
         &self,
         request: http::Request<Chunks>,
     ) -> BoxFuture<'static, Result<http::Response<WireBody>, TransportError>> {
+        // An address that is written as numbers is never looked up.
+        let written = request.uri().host().map(|host| host.trim_matches(['[', ']']));
+        let written = written.and_then(|host| host.parse().ok());
+        if self.public_only && written.is_some_and(|address| !is_public(address)) {
+            let message = "not an address of the public Internet".to_owned();
+            let error = TransportError { phase: TransportPhase::Connect, message };
+            return Box::pin(std::future::ready(Err(error)));
+        }
         let sent = self.client.request(request.map(ChunkBody::new));
         Box::pin(async move {
             let response = sent.await.map_err(|error| broken(&error))?;

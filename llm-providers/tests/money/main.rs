@@ -1,6 +1,8 @@
 //! Who pays, and how much, however a call ends.
 
 #[cfg(test)]
+mod credits;
+#[cfg(test)]
 mod cuts;
 #[cfg(test)]
 mod endings;

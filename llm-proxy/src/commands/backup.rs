@@ -21,7 +21,7 @@ use crate::config::resolve::Asked;
 use crate::config::{Store, StorePlace};
 use crate::secrets;
 use crate::serve::first::pepper_path;
-use crate::serve::store::{journal_place, make, replica_path};
+use crate::serve::store::{journal_places, make, replica_path};
 
 /// This machine's name, in a backup.
 const REPLICA: &str = "replica";
@@ -111,7 +111,7 @@ fn named(store: &Store, from: &Path) -> Result<(), String> {
 }
 
 fn journals(store: &Store) -> Vec<JournalPlace> {
-    vec![journal_place(&store.data)]
+    journal_places(&store.data)
 }
 
 fn postgres_place(store: &Store, url: &Secret<String>) -> postgres::Place {

@@ -8,7 +8,6 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 use llm_core::Str;
 use llm_core::principal::{KeyId, Scope, TenantId, UserId};
-use llm_core::quota::Plan;
 use llm_core::seam::Clock as _;
 use llm_providers::seam::SystemClock;
 use llm_store::directory::{
@@ -41,8 +40,7 @@ pub(crate) async fn key(asked: Asked, wanted: Key) -> Done {
 }
 
 fn directory(config: &Config, database: Database) -> SqlDirectory {
-    let plans = config.plans.values().map(|plan| Plan::clone(plan)).collect();
-    SqlDirectory::new(database, config.server.time_zone.1.clone(), plans)
+    SqlDirectory::new(database, config.server.time_zone.1.clone(), config.sold_plans())
 }
 
 async fn revoke(directory: &SqlDirectory, id: String) -> Done {

@@ -3,6 +3,7 @@
 //! Reading goes on past whatever is wrong, so that one reading finds everything. What is not said
 //! stays open here where the environment or the command line may say it ([`super::resolve`]).
 
+mod credits;
 mod keys;
 mod models;
 mod providers;
@@ -18,6 +19,7 @@ use llm_providers::settings::ModelSettings;
 use llm_providers::stage::admit::OwnerRules;
 use llm_providers::stage::inspect::ContentRules;
 
+use super::credits::{CreditRules, Hook};
 use super::reading::{At, Literals, Reading};
 use super::tree::Node;
 use super::{FixedKey, Priced, Provider};
@@ -42,6 +44,8 @@ pub(super) struct File {
     pub(super) keys: Vec<FixedKey>,
     pub(super) limits: OwnerRules,
     pub(super) content: ContentRules,
+    pub(super) credits: CreditRules,
+    pub(super) webhooks: BTreeMap<Str, Hook>,
 }
 
 /// Reads a tree.
@@ -72,7 +76,9 @@ pub(super) fn read(root: &Node, reading: &mut Reading<'_>) -> File {
         file.prices = models::prices(&at, &file.providers, reading);
     }
     if let Some(at) = fields.at("plans") {
-        file.plans = keys::plans(&at, reading);
+        let sold;
+        (file.plans, sold) = keys::plans(&at, reading);
+        file.credits.plans = sold;
     }
     if let Some(at) = fields.at("keys") {
         file.keys = keys::keys(&at, &file.plans, reading);
@@ -82,6 +88,13 @@ pub(super) fn read(root: &Node, reading: &mut Reading<'_>) -> File {
     }
     if let Some(at) = fields.at("content") {
         file.content = rules::content(&at, reading);
+    }
+    if let Some(at) = fields.at("credits") {
+        let plans = std::mem::take(&mut file.credits.plans);
+        file.credits = CreditRules { plans, ..credits::credits(&at, reading) };
+    }
+    if let Some(at) = fields.at("webhooks") {
+        file.webhooks = credits::webhooks(&at, reading);
     }
     fields.done(reading);
     file

@@ -1,6 +1,7 @@
 //! What can be served and may not be what was meant.
 
 use llm_core::principal::Scope;
+use llm_core::quota::Quantity;
 
 use super::Config;
 use super::nearest::hint;
@@ -36,6 +37,19 @@ pub(crate) fn lint(config: &Config, tree: &Node) -> Vec<Problem> {
     }
     for (n, key) in config.keys.iter().enumerate() {
         scope(format!("keys.{n}"), &key.models);
+    }
+    if config.credits.models.iter().next().is_none() {
+        let plans = config.plans.iter().map(|(name, p)| (format!("plans.{name}"), &p.limits));
+        let keys = config.keys.iter().enumerate();
+        let keys = keys.map(|(n, key)| (format!("keys.{n}"), &key.limits));
+        for (place, limits) in plans.chain(keys) {
+            if limits.iter().any(|l| matches!(l.quantity, Quantity::Credits(_))) {
+                let place = format!("{place}.limits");
+                let text = "no model has a price in credits, and so this calls none: name prices \
+                            under [credits.models]";
+                found.push(Problem::doubtful(place.clone(), find(tree, &place), text));
+            }
+        }
     }
     found
 }

@@ -45,6 +45,7 @@ impl Config {
             vendors,
             models: self.models.values().cloned().collect(),
             overrides: self.overrides(),
+            credits: self.credits.models.clone(),
             rules: self.limits.clone(),
             content: self.content.clone(),
             watched: Watched::default(),

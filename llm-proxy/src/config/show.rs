@@ -3,6 +3,7 @@
 //!
 //! What is as it would be without being said is left out, except where it listens and keeps things.
 
+mod credits;
 mod parts;
 
 use std::num::NonZeroU32;
@@ -39,10 +40,15 @@ impl Config {
         root.named("providers", &self.providers, |w, _, p| p.show(w));
         root.named("models", &self.models, |w, _, m| parts::model(m, w));
         root.named("prices", &self.prices, |w, _, p| p.show(w));
-        root.named("plans", &self.plans, |w, _, p| plan(p, w));
+        root.named("plans", &self.plans, |w, name, p| {
+            plan(p, w);
+            credits::sold(&self.credits.sold(name), w);
+        });
         root.tables("keys", &self.keys, FixedKey::show);
         root.table("limits", |w| parts::limits(&self.limits, w));
         root.table("content", |w| parts::content(&self.content, w));
+        root.table("credits", |w| credits::rules(&self.credits, w));
+        root.named("webhooks", &self.webhooks, |w, _, hook| credits::hook(hook, w));
         let tree = root.done();
         Shown { tree, secrets }
     }

@@ -8,7 +8,6 @@ pub(crate) mod budgets;
 pub(crate) mod cache;
 pub(crate) mod catalog;
 pub(crate) mod config;
-mod credits;
 pub(crate) mod fields;
 pub(crate) mod health;
 pub(crate) mod keys;

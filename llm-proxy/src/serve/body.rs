@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_core::Stream as _;
 use http_body::{Frame, SizeHint};
 use llm_providers::edge::RenderedBody;
+use llm_providers::edge::once::KeptBody;
 
 /// A response's body. Dropping it is how a call learns that its caller has left.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(crate) enum Body {
     Whole(Option<Bytes>),
     /// An answer, in the caller's dialect.
     Answer(RenderedBody),
+    /// The same, written down as it passes.
+    Kept(Box<KeptBody>),
 }
 
 impl Body {
@@ -46,6 +49,10 @@ impl http_body::Body for Body {
                 let next = std::task::ready!(Pin::new(answer).poll_next(cx));
                 Poll::Ready(next.map(|bytes| bytes.map(Frame::data)))
             }
+            Self::Kept(answer) => {
+                let next = std::task::ready!(Pin::new(answer).poll_next(cx));
+                Poll::Ready(next.map(|bytes| bytes.map(Frame::data)))
+            }
         }
     }
 
@@ -57,6 +64,8 @@ impl http_body::Body for Body {
         let bytes = match self {
             Self::Whole(bytes) => Some(bytes.as_ref().map_or(0, Bytes::len)),
             Self::Answer(answer) => answer.bytes(),
+            // Its end waits for a store, and may be held back.
+            Self::Kept(_) => None,
         };
         bytes.map_or_else(SizeHint::default, |bytes| SizeHint::with_exact(bytes as u64))
     }

@@ -15,14 +15,15 @@ use llm_core::call::{Call, CallId, Deadline, Operation, Payload};
 use llm_core::dialect::{Body as DialectBody, CallerDialect, DialectId, RenderCx};
 use llm_core::error::{Error, Kind};
 use llm_core::principal::Grant;
-use llm_providers::edge::{Render, render};
+use llm_providers::edge::{Render, Rendered, render};
+use llm_providers::stage::record::ReceiptCell;
 
 use super::body::Body;
 use super::controls::{self, Asked};
 use super::house::House;
 use super::tongue::Spoken;
 use super::vendors::own;
-use super::{bearer, heads, models, upload};
+use super::{bearer, heads, idempotency, models, upload};
 
 /// A caller who says nothing of how long they wait. A model's own limit is shorter.
 const WITHIN: Duration = Duration::from_hours(1);
@@ -72,13 +73,41 @@ async fn served(
     drop(key);
     let mut asked = controls::read(&head.headers)?;
     asked.controls.own_keys = own::read(house, &head.headers, &grant)?;
+    let once = idempotency::key(&head)?;
     if spoken.route.operation == Operation::ListModels {
         return models::list(house, &grant, &spoken);
     }
     let bytes = upload::read(body, house.bytes_max, &*house.clock).await?;
     let call = called(house, &head.headers, bytes, &spoken, id, grant, asked)?;
-    let (stream, dialect) = (call.peek.stream, spoken.dialect);
     let cx = render_cx(&call, &spoken);
+    if let Some(key) = once {
+        // Boxed: few send a key, and the futures of all others stay small.
+        return Box::pin(idempotency::answer(house, &head, key, call, cx, &spoken)).await;
+    }
+    let Sent { headers, rendered, .. } = sent(house, call, cx, spoken.dialect).await?;
+    let mut response = Response::new(Body::Answer(rendered.body));
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+/// An answer on its way.
+pub(super) struct Sent {
+    /// All that its head says.
+    pub(super) headers: HeaderMap,
+    /// Its type and its body.
+    pub(super) rendered: Rendered,
+    /// Where what it cost will stand.
+    pub(super) receipt: ReceiptCell,
+}
+
+/// A call, sent.
+pub(super) async fn sent(
+    house: &House,
+    call: Call,
+    cx: RenderCx,
+    dialect: &'static dyn CallerDialect,
+) -> Result<Sent, Error> {
+    let stream = call.peek.stream;
     let reply = house.gateway.send(call).await?;
     let mut headers = HeaderMap::with_capacity(heads::HEADERS);
     heads::describe(&reply.head, now(house), &mut headers);
@@ -86,13 +115,11 @@ async fn served(
     let clock = Arc::clone(&house.clock);
     let rendered = render(reply, Render { caller: dialect, cx, stream, clock }).await?;
     heads::typed(&mut headers, &rendered.content_type);
-    heads::cost(&mut headers, receipt.get());
-    let mut response = Response::new(Body::Answer(rendered.body));
-    *response.headers_mut() = headers;
-    Ok(response)
+    heads::cost(&mut headers, &receipt);
+    Ok(Sent { headers, rendered, receipt })
 }
 
-fn called(
+pub(super) fn called(
     house: &House,
     headers: &HeaderMap,
     bytes: Bytes,

@@ -3,9 +3,9 @@
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
-use llm_core::ledger::Receipt;
 use llm_core::quota::Verdict;
 use llm_providers::reply::{CacheState, ReplyHead};
+use llm_providers::stage::record::Receipts;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CALL_ID: HeaderName = HeaderName::from_static("x-gw-call-id");
@@ -15,6 +15,7 @@ const ATTEMPTS: HeaderName = HeaderName::from_static("x-gw-attempts");
 const FALLBACKS: HeaderName = HeaderName::from_static("x-gw-fallbacks");
 const LOSSES: HeaderName = HeaderName::from_static("x-gw-losses");
 const COST: HeaderName = HeaderName::from_static("x-gw-cost");
+const CREDITS: HeaderName = HeaderName::from_static("x-gw-credits");
 const CACHE: HeaderName = HeaderName::from_static("x-cache");
 const AGE: HeaderName = HeaderName::from_static("age");
 
@@ -76,9 +77,12 @@ pub(crate) fn typed(headers: &mut HeaderMap, content_type: &str) {
 }
 
 /// What it cost, of an answer that is there whole.
-pub(crate) fn cost(headers: &mut HeaderMap, receipt: Option<&Receipt>) {
-    if let Some(receipt) = receipt {
+pub(crate) fn cost(headers: &mut HeaderMap, receipts: &Receipts) {
+    if let Some(receipt) = receipts.get() {
         word(headers, COST, &receipt.posted.to_string());
+    }
+    if let Some(receipt) = receipts.credits() {
+        word(headers, CREDITS, &receipt.posted.to_string());
     }
 }
 

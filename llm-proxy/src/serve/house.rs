@@ -5,17 +5,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
+use llm_core::Str;
 use llm_core::seam::Clock;
 use llm_core::store::StoreError;
 use llm_providers::Gateway;
+use llm_providers::builder::GatewayBuilder;
+use llm_providers::edge::once::Once;
 use llm_providers::seam::SystemClock;
 use llm_store::directory::{Bounds, KnownKeys};
+use llm_store::webhooks::{BUDGET_REACHED, Outbox, Webhooks};
 use prometheus::Registry;
 
 use crate::config::Config;
 
 use super::checks::Checks;
+use super::credits::Purse;
 use super::first::{Made, Secrets};
+use super::idempotency;
 use super::keys::{self, AdminKey, Keys};
 use super::office::Office;
 use super::reload::Board;
@@ -23,6 +29,7 @@ use super::shared::{self, Shared};
 use super::store::{self, NotOpened, Store};
 use super::vendors::Vendors;
 use super::watch::Watch;
+use super::webhooks::{self, Budgets};
 
 /// A running proxy.
 pub(crate) struct House {
@@ -56,6 +63,14 @@ pub(crate) struct House {
     pub(crate) board: Board,
     /// Providers' keys beside those of the configuration.
     pub(crate) vendors: Vendors,
+    /// Requests that are sent again.
+    pub(crate) once: Once,
+    /// Wallets; `None` where nothing outlasts the process.
+    pub(crate) purse: Option<Purse>,
+    /// What others are told; `None` where nothing outlasts the process.
+    pub(crate) webhooks: Option<Webhooks>,
+    /// The names of who is told.
+    pub(crate) hooks: Vec<Str>,
     draining: AtomicBool,
 }
 
@@ -76,37 +91,25 @@ impl House {
             Some(database) => Some(Office::open(config, database, peppers.clone()).await?),
             None => None,
         };
-        let mut gateway = Gateway::builder();
-        if let Some(office) = &office {
-            gateway = gateway.log(watch.over(Arc::new(office.requests.clone())));
-        }
-        if let Some(shared) = &shared {
-            gateway = shared.lend(gateway);
-        }
-        let gateway = gateway
+        let outbox = webhooks::outbox(config)?;
+        let purse = purse(config, &store, office.as_ref(), &outbox)?;
+        let budgets = outbox.wants(BUDGET_REACHED).then(Budgets::new);
+        let gateway = lent(budgets.as_ref(), office.as_ref(), shared.as_ref(), &watch)
             .settings(settings)
             .bounds(config.bounds())
             .cache_bytes(config.server.cache_max)
             .ledger(store.ledger())
+            .credits(store.credits())
             .registry(registry.clone())
             .build()
             .map_err(NotOpened::Problems)?;
         let started = clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let known = office.as_ref().map(|office| {
-            let directory = &office.directory;
-            let known = KnownKeys::of(directory, Arc::clone(&clock), Bounds::default());
-            if let Some(shared) = &shared {
-                shared.tell(directory, &known);
-            }
-            known
-        });
-        if let Some(known) = known.clone() {
-            // It ends with the runtime: what it reads is of no use to anybody then.
-            tokio::spawn(async move { known.watch().await });
-        }
+        let known = known(office.as_ref(), shared.as_ref(), &clock);
         let keys = Keys::new(peppers, fixed, known);
         board.open(&registry)?;
         let vendors = Vendors::open(config, office.as_ref())?;
+        let told = webhooks::open(config, &store, outbox, budgets, gateway.entropy())?;
+        let once = idempotency::open(config, &store, Arc::clone(&clock))?;
         // Last: a key that was made and not shown, since something else went wrong, is lost.
         let first = match &office {
             Some(office) if config.keys.is_empty() => office.first_key().await?,
@@ -128,6 +131,10 @@ impl House {
             watch,
             board,
             vendors,
+            once,
+            purse,
+            webhooks: told,
+            hooks: config.webhooks.keys().cloned().collect(),
             draining: AtomicBool::new(false),
         };
         house.vendors.refresh(&house).await?;
@@ -149,6 +156,53 @@ impl House {
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         self.store.close().await
     }
+}
+
+/// A gateway in the making, with what it is lent by those who are there.
+fn lent(
+    budgets: Option<&Arc<Budgets>>,
+    office: Option<&Office>,
+    shared: Option<&Shared>,
+    watch: &Arc<Watch>,
+) -> GatewayBuilder {
+    let mut gateway = Gateway::builder();
+    if let Some(budgets) = budgets {
+        gateway = gateway.spending(Arc::clone(budgets) as _);
+    }
+    if let Some(office) = office {
+        gateway = gateway.log(watch.over(Arc::new(office.requests.clone())));
+    }
+    match shared {
+        Some(shared) => shared.lend(gateway),
+        None => gateway,
+    }
+}
+
+/// What this process remembers of keys, kept up to date.
+fn known(
+    office: Option<&Office>,
+    shared: Option<&Shared>,
+    clock: &Arc<dyn Clock>,
+) -> Option<Arc<KnownKeys>> {
+    let directory = &office?.directory;
+    let known = KnownKeys::of(directory, Arc::clone(clock), Bounds::default());
+    if let Some(shared) = shared {
+        shared.tell(directory, &known);
+    }
+    let watching = Arc::clone(&known);
+    // It ends with the runtime: what it reads is of no use to anybody then.
+    tokio::spawn(async move { watching.watch().await });
+    Some(known)
+}
+
+fn purse(
+    config: &Config,
+    store: &Store,
+    office: Option<&Office>,
+    outbox: &Outbox,
+) -> Result<Option<Purse>, NotOpened> {
+    let (Some(database), Some(office)) = (store.database(), office) else { return Ok(None) };
+    Purse::open(config, database, &office.directory, outbox.clone()).map(Some)
 }
 
 impl fmt::Debug for House {

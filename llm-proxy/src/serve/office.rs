@@ -7,7 +7,7 @@ use std::io;
 use jiff::Timestamp;
 use llm_core::Str;
 use llm_core::principal::{KeyId, TenantId};
-use llm_core::quota::{Limit, Plan, Zone};
+use llm_core::quota::{Limit, Zone};
 use llm_store::audit::Trail;
 use llm_store::directory::SqlDirectory;
 use llm_store::directory::{About, By, KeyEntry, KeyFilter, NotDone, PartyDraft, PartyId};
@@ -53,7 +53,7 @@ impl Office {
         peppers: Peppers,
     ) -> Result<Self, NotDone> {
         let (zone_name, zone) = config.server.time_zone.clone();
-        let plans = config.plans.values().map(|plan| Plan::clone(plan)).collect();
+        let plans = config.sold_plans();
         let directory = SqlDirectory::new(database.clone(), zone.clone(), plans);
         for tenant in [TENANT, OPERATORS] {
             let tenant = PartyDraft::new(PartyId::tenant(tenant));

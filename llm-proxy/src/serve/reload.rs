@@ -30,9 +30,11 @@ use serde::Serialize;
 use self::history::History;
 use self::paths::Paths;
 use self::source::Source;
+use super::credits::Terms;
 use super::house::House;
 use super::store::NotOpened;
 use super::vendors::Stored;
+use crate::config::credits::CreditRules;
 use crate::config::diff::diff;
 use crate::config::problem::{Level, Report};
 use crate::config::{Config, Hash, Server};
@@ -189,8 +191,13 @@ impl Board {
         }
         let before = self.now();
         let (config, restart) = divided(&before.config, wanted);
+        // Whatever can be wrong comes before anything that changes.
+        let terms = Terms::of(&config).map_err(|why| Problems::from(vec![why]))?;
         self.put(house, &turn.stored, &config)?;
         house.keys.configure(&config);
+        if let Some(purse) = &house.purse {
+            purse.configure(terms);
+        }
         if let Some(key) = &config.server.admin_key
             && before.config.server.admin_key.as_ref() != Some(key)
         {
@@ -199,7 +206,7 @@ impl Board {
         if let Some(office) = &house.office
             && before.config.plans != config.plans
         {
-            office.directory.configure(config.plans.values().map(|p| (**p).clone()).collect());
+            office.directory.configure(config.sold_plans());
         }
         self.paths.keep(&config);
         // Whoever goes back to an earlier one can read the file again.
@@ -300,7 +307,10 @@ fn divided(served: &Config, wanted: Config) -> (Config, Vec<String>) {
         server.admin_key.clone_from(&served.server.admin_key);
     }
     let shown = wanted.show();
-    let config = Config { server, store: served.store.clone(), ..wanted };
+    let (store, webhooks) = (served.store.clone(), served.webhooks.clone());
+    // Who hears of what is written with every change of a wallet, and known to who writes it.
+    let credits = CreditRules { low: served.credits.low.clone(), ..wanted.credits };
+    let config = Config { server, store, webhooks, credits, ..wanted };
     let left = diff(&config.show(), &shown);
     (config, left.into_iter().map(|change| change.place).collect())
 }

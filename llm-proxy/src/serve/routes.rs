@@ -27,7 +27,9 @@ use hyper::body::Incoming;
 use super::admin;
 use super::admin::fields::decoded;
 use super::admin::refusal::{Answered, Refusal};
+use super::app::{self, Language};
 use super::body::Body;
+use super::credits::people;
 use super::door::empty;
 use super::house::House;
 use super::{checks, pages, watch};
@@ -53,6 +55,10 @@ pub(crate) const TABLES: &[&[Route]] = &[
     admin::config::ROUTES,
     admin::vendors::ROUTES,
     admin::wallets::ROUTES,
+    admin::wallets::steps::ROUTES,
+    admin::wallets::codes::ROUTES,
+    admin::wallets::hooks::ROUTES,
+    people::ROUTES,
     admin::operators::ROUTES,
     admin::trail::ROUTES,
     watch::ROUTES,
@@ -300,8 +306,12 @@ pub(crate) async fn answer(
     match found {
         Found::Here(route, names) => {
             // Boxed: whoever asks here can wait for an allocation, and futures of calls stay small.
+            let language = Language::of(&head.headers);
             let answered = Box::pin(answered(house, route, names, head, body)).await;
-            answered.unwrap_or_else(|refusal| refusal.response())
+            answered.unwrap_or_else(|refusal| match route.gives.is_enveloped() {
+                true => app::refused(&refusal, language, super::call::now(house)),
+                false => refusal.response(),
+            })
         }
         Found::Otherwise(methods) => {
             let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
@@ -322,25 +332,25 @@ async fn answered(
 ) -> Answered {
     // Who asks comes first: nobody's body is read who may not ask.
     match route.run {
-        Run::Anyone(run) => run(&mut Ask::read(house, route, names, &head, body).await?).await,
+        Run::Anyone(run) => run(&mut Ask::read(house, route, names, head, body).await?).await,
         Run::App(run) => {
             let by = AppCaller::of(house, &head).await?;
-            run(&mut Ask::read(house, route, names, &head, body).await?, &by).await
+            run(&mut Ask::read(house, route, names, head, body).await?, &by).await
         }
         Run::Operator(scope, run) => {
             let by = Operator::of(house, &head).await?;
-            let ask = Ask::read(house, route, names, &head, body).await?;
+            let ask = Ask::read(house, route, names, head, body).await?;
             noted(ask, scope, by, |ask, by| run(ask, by)).await
         }
         Run::Either(scope, run) => match Asker::of(house, &head).await? {
             Asker::Operator(by) => {
-                let ask = Ask::read(house, route, names, &head, body).await?;
+                let ask = Ask::read(house, route, names, head, body).await?;
                 let asker = Asker::Operator(by.clone());
                 noted(ask, scope, by, |ask, _| Box::pin(async move { run(ask, &asker).await }))
                     .await
             }
             by @ Asker::App(_) => {
-                run(&mut Ask::read(house, route, names, &head, body).await?, &by).await
+                run(&mut Ask::read(house, route, names, head, body).await?, &by).await
             }
         },
     }

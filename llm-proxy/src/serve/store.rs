@@ -10,10 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use llm_core::money::Money;
+use llm_core::Str;
+use llm_core::idempotency::{Fate, Owners};
+use llm_core::ledger::HoldId;
+use llm_core::money::{Credits, Money, Unit};
 use llm_core::seam::Clock;
-use llm_core::store::vault::Vault;
-use llm_core::store::{Audit, Ledger, StoreError};
+use llm_core::store::vault::{Tenure, Vault};
+use llm_core::store::{Audit, Ledger, StoreError, Stored};
 use llm_providers::ledger::MemoryLedger;
 use llm_providers::settings::Problems;
 use llm_store::backup::JournalPlace;
@@ -31,10 +34,13 @@ use crate::secrets;
 /// What the worker may take to carry everything away when the process ends. What it does not
 /// manage is in the journal, for the next start.
 const CLOSE_MAX: Duration = Duration::from_secs(10);
+/// Bytes of the journal of credits.
+const CREDITS_JOURNAL_BYTES: u64 = 16 << 20;
 /// Bytes of a replica's name, which is drawn once and kept in its folder.
 const NAME_BYTES: usize = 8;
-/// The journal's folder.
+/// The journals' folders: money, and credits.
 const JOURNAL: &str = "journal";
+const CREDITS_JOURNAL: &str = "journal-credits";
 
 /// Why the house was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +70,12 @@ pub(crate) enum NotOpened {
     /// Who is who cannot be said.
     #[error("the directory: {0}")]
     Directory(#[from] llm_store::directory::NotDone),
+    /// Nobody could be told of what happens.
+    #[error("{0}")]
+    Webhook(String),
+    /// Credits cannot be kept.
+    #[error("credits: {0}")]
+    Credits(String),
     /// The ledger was not opened.
     #[error("the ledger: {0}")]
     Ledger(StoreError),
@@ -76,25 +88,23 @@ pub(crate) struct Store {
 }
 
 enum Kind {
-    Memory(Arc<MemoryLedger>),
+    Memory(Arc<MemoryLedger>, Arc<MemoryLedger<Credits>>),
     Leased(Leased),
 }
 
 struct Leased {
     ledger: LeasedLedger,
-    vault: Arc<dyn Vault>,
-    database: Database,
-    worker: parking_lot::Mutex<Option<JoinHandle<()>>>,
+    credits: LeasedLedger<Credits>,
+    vaults: Vaults,
+    workers: parking_lot::Mutex<Vec<JoinHandle<()>>>,
     interrupted: Vec<Interrupted>,
 }
 
 /// Opens it.
 pub(crate) async fn open(given: &config::Store, clock: Arc<dyn Clock>) -> Result<Store, NotOpened> {
     let kind = match vault(given, Arc::clone(&clock)).await? {
-        None => Kind::Memory(Arc::default()),
-        Some((vault, database)) => {
-            Kind::Leased(leased(given, vault, database, Arc::clone(&clock)).await?)
-        }
+        None => Kind::Memory(Arc::default(), Arc::default()),
+        Some(vaults) => Kind::Leased(leased(given, vaults, Arc::clone(&clock)).await?),
     };
     Ok(Store { kind, clock })
 }
@@ -105,13 +115,17 @@ pub(crate) async fn database(
     given: &config::Store,
     clock: Arc<dyn Clock>,
 ) -> Result<Option<Database>, NotOpened> {
-    Ok(vault(given, clock).await?.map(|(_, database)| database))
+    Ok(vault(given, clock).await?.map(|vaults| vaults.database))
 }
 
-/// Accounts, and the database that they are in.
-type Opened = (Arc<dyn Vault>, Database);
+/// Accounts in money and in credits, and the database that they are in.
+struct Vaults {
+    money: Arc<dyn Vault>,
+    credits: Arc<dyn Vault<Credits>>,
+    database: Database,
+}
 
-async fn vault(given: &config::Store, clock: Arc<dyn Clock>) -> Result<Option<Opened>, NotOpened> {
+async fn vault(given: &config::Store, clock: Arc<dyn Clock>) -> Result<Option<Vaults>, NotOpened> {
     Ok(Some(match &given.place {
         StorePlace::Memory => return Ok(None),
         StorePlace::Sqlite(path) => {
@@ -123,21 +137,25 @@ async fn vault(given: &config::Store, clock: Arc<dyn Clock>) -> Result<Option<Op
             let opened = SqliteVault::<Money>::open(&settings, Arc::clone(&clock)).await;
             let place = || path.display().to_string();
             let vault = opened.map_err(|why| NotOpened::Store { place: place(), why })?;
-            (Arc::new(vault.clone()), vault.into())
+            let (money, credits) = (Arc::new(vault.clone()), Arc::new(vault.of::<Credits>()));
+            Vaults { money, credits, database: vault.into() }
         }
         StorePlace::Postgres(url) => {
             let settings = postgres::Settings::new(url.secret.expose().clone());
             let opened = PostgresVault::<Money>::open(&settings, Arc::clone(&clock)).await;
             let place = || "postgres".to_owned();
             let vault = opened.map_err(|why| NotOpened::Store { place: place(), why })?;
-            (Arc::new(vault.clone()), vault.into())
+            let (money, credits) = (Arc::new(vault.clone()), Arc::new(vault.of::<Credits>()));
+            Vaults { money, credits, database: vault.into() }
         }
     }))
 }
 
-/// The journal of this machine, under the name that it has in a backup.
-pub(crate) fn journal_place(data: &Path) -> JournalPlace {
-    JournalPlace { name: JOURNAL.to_owned(), folder: data.join(JOURNAL) }
+/// The journals of this machine, under the names that they have in a backup.
+pub(crate) fn journal_places(data: &Path) -> Vec<JournalPlace> {
+    [JOURNAL, CREDITS_JOURNAL]
+        .map(|name| JournalPlace { name: name.to_owned(), folder: data.join(name) })
+        .into()
 }
 
 /// Where this machine's name towards the store is written.
@@ -147,54 +165,109 @@ pub(crate) fn replica_path(data: &Path) -> PathBuf {
 
 async fn leased(
     given: &config::Store,
-    vault: Arc<dyn Vault>,
-    database: Database,
+    vaults: Vaults,
     clock: Arc<dyn Clock>,
 ) -> Result<Leased, NotOpened> {
     make(&given.data)?;
     let replica = replica(&given.data)?;
-    let settings =
-        journal::Settings { durability: durability(given), ..journal::Settings::default() };
-    let (journal, replay) =
-        Journal::at(given.data.join(JOURNAL), settings).map_err(NotOpened::Ledger)?;
+    let usual = journal::Settings { durability: durability(given), ..journal::Settings::default() };
+    let money = open_ledger(
+        given.data.join(JOURNAL),
+        usual.clone(),
+        (&replica, Arc::clone(&vaults.money)),
+        Arc::clone(&clock),
+    );
+    let Started { ledger, worker, interrupted } = money.await?;
+    // Fewer calls pay in credits, and each writes as much.
+    let fewer = journal::Settings {
+        bytes_max: CREDITS_JOURNAL_BYTES,
+        segment_bytes: CREDITS_JOURNAL_BYTES / 4,
+        spare_bytes: CREDITS_JOURNAL_BYTES / 16,
+        ..usual
+    };
+    let place = given.data.join(CREDITS_JOURNAL);
+    let credits = open_ledger(place, fewer, (&replica, Arc::clone(&vaults.credits)), clock).await?;
+    let workers = vec![tokio::spawn(worker.run()), tokio::spawn(credits.worker.run())];
+    let workers = parking_lot::Mutex::new(workers);
+    Ok(Leased { ledger, credits: credits.ledger, vaults, workers, interrupted })
+}
+
+/// The ledger of a unit, over its own journal.
+async fn open_ledger<U: Unit>(
+    place: PathBuf,
+    settings: journal::Settings,
+    (replica, vault): (&str, Arc<dyn Vault<U>>),
+    clock: Arc<dyn Clock>,
+) -> Result<Started<U>, NotOpened> {
+    let (journal, replay) = Journal::at(place, settings).map_err(NotOpened::Ledger)?;
     if replay.torn_bytes > 0 {
         tracing::warn!(bytes = replay.torn_bytes, "a crash had left half a line in the journal");
     }
-    let ground = Ground { replica, journal: Arc::new(journal), vault: Arc::clone(&vault), clock };
+    let replica = replica.to_owned();
+    let ground = Ground { replica, journal: Arc::new(journal), vault, clock };
     let opened = LeasedLedger::open(ground, lease::Settings::default()).await;
-    let Started { ledger, worker, interrupted } = opened.map_err(NotOpened::Ledger)?;
-    for one in &interrupted {
+    let started = opened.map_err(NotOpened::Ledger)?;
+    for one in &started.interrupted {
         let Interrupted { settlement, sent, .. } = one;
         tracing::warn!(
-            hold = %settlement.hold, charged = %settlement.tenant, sent = sent.is_some(),
+            hold = %settlement.hold, charged = ?settlement.tenant, sent = sent.is_some(),
             "the last process ended in the middle of this call"
         );
     }
-    let worker = parking_lot::Mutex::new(Some(tokio::spawn(worker.run())));
-    Ok(Leased { ledger, vault, database, worker, interrupted })
+    Ok(started)
 }
 
 impl Store {
     /// Who keeps the accounts.
     pub(crate) fn ledger(&self) -> Arc<dyn Ledger> {
         match &self.kind {
-            Kind::Memory(ledger) => Arc::clone(ledger) as Arc<dyn Ledger>,
+            Kind::Memory(ledger, _) => Arc::clone(ledger) as Arc<dyn Ledger>,
             Kind::Leased(leased) => Arc::new(leased.ledger.clone()),
         }
+    }
+
+    /// Who keeps the accounts in credits.
+    pub(crate) fn credits(&self) -> Arc<dyn Ledger<Credits>> {
+        match &self.kind {
+            Kind::Memory(_, credits) => Arc::clone(credits) as Arc<dyn Ledger<Credits>>,
+            Kind::Leased(leased) => Arc::new(leased.credits.clone()),
+        }
+    }
+
+    /// Who this process is to its owners of holds, and who knows what became of a hold.
+    pub(crate) fn owners(&self) -> (Tenure, Arc<dyn Owners>) {
+        match &self.kind {
+            Kind::Memory(money, credits) => {
+                let who = Tenure { replica: Str::from_static("memory"), epoch: 1 };
+                let (money, credits) = (Arc::clone(money), Arc::clone(credits));
+                (who.clone(), Arc::new(Both { money, credits, credits_who: who }))
+            }
+            Kind::Leased(leased) => {
+                let (money, credits) = (leased.ledger.clone(), leased.credits.clone());
+                let (who, credits_who) = (money.tenure().clone(), credits.tenure().clone());
+                let both = Both { money: Arc::new(money), credits: Arc::new(credits), credits_who };
+                (who, Arc::new(both))
+            }
+        }
+    }
+
+    /// Time.
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
     }
 
     /// The database that everything else is in; `None` where nothing outlasts the process.
     pub(crate) fn database(&self) -> Option<&Database> {
         match &self.kind {
-            Kind::Memory(_) => None,
-            Kind::Leased(leased) => Some(&leased.database),
+            Kind::Memory(..) => None,
+            Kind::Leased(leased) => Some(&leased.vaults.database),
         }
     }
 
     /// How the ledger is doing; `None` where nothing outlasts the process.
     pub(crate) fn state(&self) -> Option<LedgerState> {
         match &self.kind {
-            Kind::Memory(_) => None,
+            Kind::Memory(..) => None,
             Kind::Leased(leased) => Some(leased.ledger.state()),
         }
     }
@@ -202,7 +275,7 @@ impl Store {
     /// Calls that the last process left in the middle, and what was made of them.
     pub(crate) fn interrupted(&self) -> &[Interrupted] {
         match &self.kind {
-            Kind::Memory(_) => &[],
+            Kind::Memory(..) => &[],
             Kind::Leased(leased) => &leased.interrupted,
         }
     }
@@ -210,8 +283,13 @@ impl Store {
     /// Recomputes what is stored.
     pub(crate) async fn verify(&self) -> Result<Audit, StoreError> {
         match &self.kind {
-            Kind::Memory(ledger) => ledger.verify().await,
-            Kind::Leased(leased) => leased.vault.verify().await,
+            Kind::Memory(money, credits) => {
+                Ok(together(money.verify().await?, credits.verify().await?))
+            }
+            Kind::Leased(leased) => {
+                let Vaults { money, credits, .. } = &leased.vaults;
+                Ok(together(money.verify().await?, credits.verify().await?))
+            }
         }
     }
 
@@ -219,24 +297,65 @@ impl Store {
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         let Kind::Leased(leased) = &self.kind else { return Ok(()) };
         let closed = tokio::select! {
-            closed = leased.ledger.shutdown() => closed,
+            closed = closing(leased) => closed,
             () = self.clock.sleep(CLOSE_MAX) => {
                 let text = "not everything was carried there in time; the journal has the rest";
                 Err(StoreError::Unavailable(text.into()))
             }
         };
-        let worker = leased.worker.lock().take();
-        if let Some(worker) = worker {
-            worker.abort();
-        }
+        leased.workers.lock().drain(..).for_each(|worker| worker.abort());
         closed
+    }
+}
+
+async fn closing(leased: &Leased) -> Result<(), StoreError> {
+    let (money, credits) = tokio::join!(leased.ledger.shutdown(), leased.credits.shutdown());
+    money.and(credits)
+}
+
+/// Two audits as one.
+fn together(money: Audit, credits: Audit) -> Audit {
+    Audit {
+        accounts: money.accounts + credits.accounts,
+        holds_open: money.holds_open + credits.holds_open,
+        entries: money.entries + credits.entries,
+        problems: money.problems.into_iter().chain(credits.problems).collect(),
+    }
+}
+
+/// What a call's two holds say together: it is paid when either is.
+#[derive(Debug)]
+struct Both<M, C> {
+    money: Arc<M>,
+    credits: Arc<C>,
+    /// This process, to the ledger of credits: it counts its epochs by itself.
+    credits_who: Tenure,
+}
+
+impl<M: Owners, C: Owners> Owners for Both<M, C> {
+    fn fate<'a>(&'a self, owner: &'a Tenure, hold: HoldId) -> Stored<'a, Fate> {
+        Box::pin(async move {
+            let money = self.money.fate(owner, hold).await?;
+            match money {
+                Fate::NeverHeld | Fate::Voided => {}
+                Fate::Alive | Fate::Unresolved | Fate::Paid | Fate::Lost => return Ok(money),
+            }
+            if owner.replica != self.credits_who.replica {
+                // Free of money; its credits are another machine's to know.
+                return Ok(Fate::Unresolved);
+            }
+            match self.credits.fate(&self.credits_who, hold).await? {
+                Fate::NeverHeld | Fate::Voided => Ok(money),
+                other @ (Fate::Alive | Fate::Unresolved | Fate::Paid | Fate::Lost) => Ok(other),
+            }
+        })
     }
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            Kind::Memory(_) => f.write_str("Store(memory)"),
+            Kind::Memory(..) => f.write_str("Store(memory)"),
             Kind::Leased(leased) => f.debug_tuple("Store").field(&leased.ledger).finish(),
         }
     }

@@ -241,4 +241,7 @@ async fn a_budget_holds_over_a_restart() {
 }
 
 mod admin;
+mod credits;
+mod idempotency;
 mod vendors;
+mod webhooks;

@@ -9,7 +9,6 @@
 
 pub(crate) mod ollama;
 pub(super) mod own;
-mod seal;
 pub(super) mod trial;
 mod words;
 
@@ -27,6 +26,7 @@ use tokio::sync::Semaphore;
 use self::trial::Verdict;
 use super::house::House;
 use super::office::Office;
+use super::seal;
 use super::store::NotOpened;
 use crate::config::Config;
 

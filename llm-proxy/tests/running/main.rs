@@ -13,6 +13,8 @@ mod first;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod once;
+#[cfg(test)]
 mod ops;
 #[cfg(test)]
 mod outage;

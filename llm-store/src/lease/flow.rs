@@ -168,7 +168,8 @@ impl<U: Unit> Table<U> {
         }
         let ask = |slot: u32| {
             let (least, all) = lacks.get(&slot).copied()?;
-            let row = &self.rows[slot];
+            let row = &mut self.rows[slot];
+            row.moving = true;
             let like = row.like(least, all, now).max(least);
             let (account, limit, has) = (row.id.clone(), row.limit, row.leased);
             Some(Ask { slot, ask: LeaseAsk { account, limit, has, least, like } })
@@ -181,6 +182,7 @@ impl<U: Unit> Table<U> {
         for (Ask { slot, ask }, has) in asks.iter().zip(has) {
             self.rows[*slot].granted(*has, ask.least, ask.like, now);
         }
+        self.answered(asks);
     }
 
     /// One of these was refused, and all with it. Whether it is known which.
@@ -191,6 +193,7 @@ impl<U: Unit> Table<U> {
         why: Refused<U>,
         now: Instant,
     ) -> bool {
+        self.answered(asks);
         let said = asks.iter().find(|ask| Some(&ask.ask.account) == account);
         let said = said.or(if let [only] = asks { Some(only) } else { None });
         if let Some(Ask { slot, ask }) = said {
@@ -211,7 +214,16 @@ impl<U: Unit> Table<U> {
                 row.leased = row.leased.saturating_add(ask.like);
             }
         }
+        self.answered(asks);
         self.want_debts(asks);
+    }
+
+    /// Whatever the answer was, what is known here is all that will be known.
+    fn answered(&mut self, asks: &[Ask<U>]) {
+        for ask in asks {
+            self.rows[ask.slot].moving = false;
+        }
+        self.progress();
     }
 
     fn want_debts(&mut self, asks: &[Ask<U>]) {

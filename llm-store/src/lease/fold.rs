@@ -117,6 +117,7 @@ impl<U: Unit> Table<U> {
             if spare > U::ZERO || row.doubtful {
                 let keep = row.leased.saturating_sub(told);
                 debug_assert!(!keep.is_negative(), "less than nothing is kept");
+                row.moving = true;
                 let named: (AccountId, U) = (row.id.clone(), keep);
                 batch.fold.keeps.push(named);
                 batch.kept.push(slot);
@@ -141,7 +142,8 @@ impl<U: Unit> Table<U> {
             debug_assert!(!row.paid.is_negative() && !row.leased.is_negative());
         }
         for slot in &batch.kept {
-            self.rows[*slot].doubtful = false;
+            let row = &mut self.rows[*slot];
+            (row.doubtful, row.moving) = (false, false);
         }
         self.progress();
     }

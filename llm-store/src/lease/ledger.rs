@@ -219,27 +219,34 @@ impl<U: Unit> Desk<U> {
 
     async fn balance(&self, account: &AccountId) -> Result<Option<Account<U>>, StoreError> {
         self.flush().await?;
-        let leased = || {
-            let table = self.table.lock();
-            let row = table.rows.find(account).map(|slot| &table.rows[slot]);
-            row.map_or((0, U::ZERO), |row| (row.version, row.free().max(U::ZERO)))
-        };
-        let mut found = None;
+        let (mut found, mut idle) = (None, U::ZERO);
         for _ in 0..READS_MAX {
-            let (before, _) = leased();
+            let before = self.still(account).await?;
             found = self.ground.vault.balance(account).await?;
-            let (after, idle) = leased();
-            if before == after {
-                // What is leased and idle is nobody's hold.
-                let held = |held: U| held.saturating_sub(idle).max(U::ZERO);
-                return Ok(found.map(|found| Account { held: held(found.held), ..found }));
+            let after = Leased::of(&self.table.lock(), account);
+            idle = after.idle;
+            if after.version == before.version && !after.moving {
+                break;
             }
         }
-        Ok(found)
+        // What is leased and idle is nobody's hold. An account that never rests is told as it was
+        // a moment ago.
+        let held = |held: U| held.saturating_sub(idle).max(U::ZERO);
+        Ok(found.map(|found| Account { held: held(found.held), ..found }))
+    }
+
+    /// What is leased of an account, when the vault is not being asked for more or given back what
+    /// is idle: in between, the vault's numbers and ours are not of one moment.
+    async fn still(&self, account: &AccountId) -> Result<Leased<U>, StoreError> {
+        self.watch(FLUSH_MAX, |table| {
+            let leased = Leased::of(table, account);
+            if leased.moving { fenced(table) } else { Some(Ok(leased)) }
+        })
+        .await
     }
 
     /// Returns when all that has ended by now is folded.
-    async fn flush(&self) -> Result<(), StoreError> {
+    pub(super) async fn flush(&self) -> Result<(), StoreError> {
         let target = {
             let mut table = self.table.lock();
             let target = table.ends.pushed();
@@ -248,18 +255,17 @@ impl<U: Unit> Desk<U> {
         };
         self.bell.ring();
         self.watch(FLUSH_MAX, |table| {
-            let fenced = || (table.standing == Standing::Fenced).then(|| table.stands());
-            if table.ends.folded() >= target { Some(Ok(())) } else { fenced() }
+            if table.ends.folded() >= target { Some(Ok(())) } else { fenced(table) }
         })
         .await
     }
 
     /// Waits for the worker to get somewhere.
-    async fn watch(
+    async fn watch<T>(
         &self,
         most: Duration,
-        there: impl Fn(&Table<U>) -> Option<Result<(), StoreError>>,
-    ) -> Result<(), StoreError> {
+        there: impl Fn(&Table<U>) -> Option<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         let mut time = self.ground.clock.sleep(most);
         poll_fn(|cx| {
             let mut table = self.table.lock();
@@ -276,6 +282,30 @@ impl<U: Unit> Desk<U> {
         })
         .await
     }
+}
+
+/// What is known here of an account's lease.
+#[derive(Clone, Copy, Debug)]
+struct Leased<U: Unit> {
+    version: u64,
+    moving: bool,
+    idle: U,
+}
+
+impl<U: Unit> Leased<U> {
+    fn of(table: &Table<U>, account: &AccountId) -> Self {
+        let Some(slot) = table.rows.find(account) else {
+            return Self { version: 0, moving: false, idle: U::ZERO };
+        };
+        let row = &table.rows[slot];
+        Self { version: row.version, moving: row.moving, idle: row.free().max(U::ZERO) }
+    }
+}
+
+/// Why nothing will happen any more, where somebody else has this process's place.
+fn fenced<U: Unit, T>(table: &Table<U>) -> Option<Result<T, StoreError>> {
+    let is_fenced = table.standing == Standing::Fenced;
+    is_fenced.then(|| table.stands().err().map(Err)).flatten()
 }
 
 /// A place in the queue. Whoever leaves takes it along.

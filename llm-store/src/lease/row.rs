@@ -50,6 +50,9 @@ pub(super) struct Row<U: Unit> {
     pub(super) dry: bool,
     /// Somebody has put this row on the list of those to ask for.
     pub(super) wanted: bool,
+    /// The vault is being asked to set more aside, or to take some back: what it says of this
+    /// account and what is known here may differ until it has answered.
+    pub(super) moving: bool,
     /// Grows whenever `leased` changes.
     pub(super) version: u64,
     refusal: Option<Refusal<U>>,
@@ -83,6 +86,7 @@ impl<U: Unit> Row<U> {
             doubtful: false,
             dry: false,
             wanted: false,
+            moving: false,
             version: 0,
             refusal: None,
             scarce_until: None,

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use llm_core::ledger::{AccountId, HoldId, Owner, Settlement};
 use llm_core::money::Money;
-use llm_core::store::vault::Vault;
+use llm_core::store::vault::{Tenure, Vault};
 use llm_core::store::{Ledger, Line, NotReserved, StoreError};
 use llm_core::usage::UsageSource;
 use tempfile::TempDir;

@@ -11,6 +11,8 @@ use serde_json::value::RawValue;
 pub const CREDITS_LOW: &str = "credits.low";
 /// Something was put into a wallet.
 pub const CREDITS_GRANTED: &str = "credits.granted";
+/// A part of a budget is spent: told once in each of its windows.
+pub const BUDGET_REACHED: &str = "budget.reached";
 /// Bytes of a kind.
 pub const KIND_MAX: usize = 64;
 /// Bytes of a body: a webhook points at what happened, and does not carry it.

@@ -21,6 +21,10 @@ const ENDPOINTS_MAX: usize = 16;
 const LIST_MAX: u32 = 500;
 /// How long it is known that an event was sent, so that writing it down again sends nothing.
 const KEPT_MICROS: i64 = 3 * DAY_MICROS;
+/// For how much longer it is known of budgets, which are told once for each of their windows: those
+/// that count for longer than a year remind once a year. It is in the row's instant, so that
+/// forgetting need not look at what stays.
+const BUDGETS_LONGER_MICROS: i64 = 400 * DAY_MICROS;
 /// How long somebody has to look at what is dead.
 const DEAD_MICROS: i64 = 30 * DAY_MICROS;
 const DAY_MICROS: i64 = 24 * 3_600 * 1_000_000;
@@ -34,8 +38,8 @@ const DUE: &str = "SELECT event, body, tries FROM outbox WHERE state = 'waiting'
 const LEASE: &str = "UPDATE outbox SET tries = tries + 1, next_at = $3 \
      WHERE event = $1 AND endpoint = $2";
 /// Whose lease is over writes nothing: somebody else has it, and its count is another.
-const MARK: &str = "UPDATE outbox SET state = $4, next_at = $5, why = $6 \
-     WHERE event = $1 AND endpoint = $2 AND tries = $3 AND state = 'waiting'";
+const MARK: &str = "UPDATE outbox SET state = $4, why = $6, \
+     next_at = $5 + CASE WHEN kind LIKE 'budget.%' THEN $7 ELSE 0 END WHERE event = $1 AND endpoint = $2 AND tries = $3 AND state = 'waiting'";
 const FORGET: &str = "DELETE FROM outbox WHERE (event, endpoint) IN (SELECT event, endpoint \
      FROM outbox WHERE state = $1 AND next_at < $2 LIMIT $3)";
 const DEAD: &str = "SELECT event, endpoint, kind, body, tries, why FROM outbox \
@@ -102,7 +106,8 @@ impl Outbox {
         &self.endpoints
     }
 
-    pub(crate) fn wants(&self, kind: &str) -> bool {
+    /// Whether anybody wants events of a kind.
+    pub fn wants(&self, kind: &str) -> bool {
         self.endpoints.iter().any(|endpoint| endpoint.wants(kind))
     }
 
@@ -291,6 +296,7 @@ async fn mark(
     next: i64,
     why: Option<&str>,
 ) -> Result<(), Failure> {
+    let longer = if state == "waiting" { 0 } else { BUDGETS_LONGER_MICROS };
     let args = [
         event.into(),
         endpoint.into(),
@@ -298,6 +304,7 @@ async fn mark(
         Arg::from(state),
         next.into(),
         why.into(),
+        longer.into(),
     ];
     session.run(MARK, &args).await?;
     Ok(())

@@ -11,7 +11,8 @@ use llm_core::seam::BoxFuture;
 use llm_core::secret::Secret;
 use llm_store::wallets::{Settings, Wallets};
 use llm_store::webhooks::{
-    Endpoint, Event, Letter, NotSent, Outbox, Secrets, Sender, Shown, TRIES_MAX, Webhooks, Worker,
+    BUDGET_REACHED, Endpoint, Event, Letter, NotSent, Outbox, Secrets, Sender, Shown, TRIES_MAX,
+    Webhooks, Worker,
 };
 
 use crate::clock::Dice;
@@ -277,4 +278,24 @@ pub(crate) async fn one_letter_is_one_workers(place: &Place) {
     let taken = post.taken();
     assert_eq!(taken.len(), 40);
     assert!(taken.values().all(|(times, _)| *times == 1), "{taken:?}");
+}
+
+/// A budget is told once in its window, which may last longer than what is known of other events.
+pub(crate) async fn a_budget_is_not_told_again(place: &Place) {
+    let outbox = outbox(&["budget.*"]);
+    let post = Post::new(|_| None);
+    let (worker, webhooks) = worker(place, &outbox, &post).await;
+    let event =
+        || Event::new(BUDGET_REACHED, "key/k/80", jiff::Timestamp::UNIX_EPOCH, &80).unwrap();
+    let mut arrived = 0;
+    for _ in 0..10 {
+        webhooks.put(event()).await.unwrap();
+        arrived += worker.deliver().await.unwrap().arrived;
+        place.pass(30 * 86_400).await;
+    }
+    assert_eq!(arrived, 1, "within a year");
+    place.pass(200 * 86_400).await;
+    worker.deliver().await.unwrap();
+    webhooks.put(event()).await.unwrap();
+    assert_eq!(worker.deliver().await.unwrap().arrived, 1, "in another year");
 }

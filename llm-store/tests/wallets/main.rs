@@ -58,6 +58,7 @@ everywhere! {
     hooks::a_worker_that_dies_loses_nothing,
     hooks::what_is_never_taken_is_dead,
     hooks::one_letter_is_one_workers,
+    hooks::a_budget_is_not_told_again,
     race::exactly_what_is_affordable,
     race::one_month_for_all_replicas,
     race::one_code_for_many,

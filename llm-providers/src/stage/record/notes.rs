@@ -8,7 +8,7 @@ use llm_core::call::{Call, CallId, Operation};
 use llm_core::dialect::Observed;
 use llm_core::error::{Advice, Error, Kind};
 use llm_core::ledger::Receipt;
-use llm_core::money::Money;
+use llm_core::money::{Credits, Money};
 use llm_core::principal::{FeatureId, Principal};
 use llm_core::provider::TargetId;
 use llm_core::store::{CallRecord, Outcome};
@@ -39,7 +39,26 @@ pub struct Record {
 }
 
 /// Where what a call cost will stand.
-pub type ReceiptCell = Arc<OnceLock<Receipt>>;
+pub type ReceiptCell = Arc<Receipts>;
+
+/// What a call cost, once that is settled.
+#[derive(Debug, Default)]
+pub struct Receipts {
+    money: OnceLock<Receipt>,
+    credits: OnceLock<Receipt<Credits>>,
+}
+
+impl Receipts {
+    /// In money: there once all is settled.
+    pub fn get(&self) -> Option<&Receipt> {
+        self.money.get()
+    }
+
+    /// In credits, where the caller pays in credits.
+    pub fn credits(&self) -> Option<&Receipt<Credits>> {
+        self.credits.get()
+    }
+}
 
 #[derive(Debug, Default)]
 struct Notes {
@@ -165,7 +184,12 @@ impl Record {
     /// What it cost.
     pub(crate) fn charged(&self, receipt: Receipt) {
         // A hold is settled once; a second word would be the ledger's first one again.
-        let _ = self.receipt.set(receipt);
+        let _ = self.receipt.money.set(receipt);
+    }
+
+    /// What it cost in credits.
+    pub(crate) fn credited(&self, receipt: Receipt<Credits>) {
+        let _ = self.receipt.credits.set(receipt);
     }
 
     /// Where what it cost will stand.

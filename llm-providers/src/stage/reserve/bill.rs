@@ -31,6 +31,8 @@ struct Item {
     charge: Charge<Money>,
     usage: Usage,
     seen: bool,
+    /// Whether it counts for whoever pays in credits: what the accounts of the hold pay for.
+    credited: bool,
 }
 
 impl Bill {
@@ -53,24 +55,25 @@ impl Bill {
     pub fn cache_hit(&self, hold: &HoldProof, price: Money, usage: Option<Usage>) {
         let charge = charge(charge::Ending::CacheHit(price), &Evidence::default(), hold);
         let usage = usage.unwrap_or_default();
-        self.items.lock().push(Item { charge, usage, seen: true });
+        // A recording costs no credits: its price is in money.
+        self.items.lock().push(Item { charge, usage, seen: true, credited: false });
     }
 
     /// An attempt is about to be sent, and owes so much before anything comes. Gives its line, and
     /// what all attempts together owe.
-    fn open(&self, number: u8, cost: Money) -> (usize, Money) {
-        let charge = self.guess(number, cost);
+    fn open(&self, number: u8, cost: Money, usage: Usage) -> (usize, Money) {
+        let item = self.guess(number, cost, usage);
         let mut items = self.items.lock();
-        items.push(Item { charge, usage: Usage::default(), seen: false });
+        items.push(item);
         (items.len() - 1, owed(&items))
     }
 
     /// An attempt owes so much by now. Gives what all together owe.
-    fn mark(&self, line: usize, number: u8, cost: Money) -> Money {
-        let charge = self.guess(number, cost);
+    fn mark(&self, line: usize, number: u8, cost: Money, usage: Usage) -> Money {
+        let guess = self.guess(number, cost, usage);
         let mut items = self.items.lock();
         if let Some(item) = items.get_mut(line) {
-            item.charge = charge;
+            *item = guess;
         }
         owed(&items)
     }
@@ -83,10 +86,11 @@ impl Bill {
     }
 
     /// What an attempt that goes on owes, as far as anyone knows.
-    fn guess(&self, number: u8, cost: Money) -> Charge<Money> {
+    fn guess(&self, number: u8, cost: Money, usage: Usage) -> Item {
         let operators = self.is_lost(number) && self.payer == Payer::Operator;
         let (tenant, operator) = if operators { (Money::ZERO, cost) } else { (cost, Money::ZERO) };
-        Charge { tenant, operator, source: UsageSource::Estimated, alarm: None }
+        let charge = Charge { tenant, operator, source: UsageSource::Estimated, alarm: None };
+        Item { charge, usage, seen: false, credited: !operators }
     }
 
     fn is_lost(&self, number: u8) -> bool {
@@ -99,6 +103,14 @@ impl Bill {
         let mut seen = items.iter().filter(|i| i.seen).map(|i| i.usage);
         let first = seen.next().unwrap_or_default();
         seen.fold(first, sum)
+    }
+
+    /// What the attempts used that the accounts of the hold pay for, as far as it is known by now.
+    pub(super) fn credited(&self) -> Usage {
+        let items = self.items.lock();
+        let mut credited = items.iter().filter(|i| i.credited).map(|i| i.usage);
+        let first = credited.next().unwrap_or_default();
+        credited.fold(first, sum)
     }
 
     /// What should ring, over all attempts.
@@ -204,8 +216,8 @@ impl Metered {
         let hears = metered.funded.shared.bound.audio_ms_max > 0;
         let tokens = metered.funded.opened().call.peek.input_tokens_estimate;
         let tokens = if hears { 0 } else { tokens };
-        let cost = metered.priced(&metered.asked(u64::from(tokens)));
-        let (line, owed) = metered.funded.bill().open(number, cost);
+        let usage = metered.asked(u64::from(tokens));
+        let (line, owed) = metered.funded.bill().open(number, metered.priced(&usage), usage);
         metered.line = line;
         (metered, owed)
     }
@@ -231,8 +243,9 @@ impl Metered {
             return;
         }
         self.marked = seen.written;
-        let cost = self.priced(&self.counted(seen));
-        self.funded.watermark(self.funded.bill().mark(self.line, self.number, cost));
+        let usage = self.counted(seen);
+        let cost = self.priced(&usage);
+        self.funded.watermark(self.funded.bill().mark(self.line, self.number, cost, usage));
     }
 
     /// What a usage costs here. Who may be asked without a price is asked for free.
@@ -309,7 +322,8 @@ impl Metered {
             ending,
             charge::Ending::Unseen(_) | charge::Ending::Refused | charge::Ending::NotSent
         );
-        bill.close(self.line, Item { charge, usage, seen: !unseen });
+        let credited = ending != charge::Ending::Unseen(charge::Payer::Operator);
+        bill.close(self.line, Item { charge, usage, seen: !unseen, credited });
     }
 
     fn charge(

@@ -5,15 +5,20 @@ use std::sync::Arc;
 
 use llm_core::Str;
 use llm_core::principal::{Priority, Scope};
-use llm_core::quota::{Limit, OwnKeysUse, Plan, Quantity};
+use llm_core::quota::{Limit, OwnKeysUse, Plan};
 
 use super::super::FixedKey;
+use super::super::credits::{Sold, usual, usual_names};
 use super::super::nearest::hint;
-use super::super::reading::{At, Reading, flag, name, one_of, parsed};
+use super::super::reading::{At, Reading, duration, flag, name, one_of, parsed};
 use super::super::tree::Node;
+use super::credits::monthly;
 
-pub(super) fn plans(at: &At<'_>, reading: &mut Reading<'_>) -> BTreeMap<Str, Arc<Plan>> {
-    let mut found = BTreeMap::new();
+/// Plans by their names, and what comes with them.
+pub(super) type Plans = (BTreeMap<Str, Arc<Plan>>, BTreeMap<Str, Sold>);
+
+pub(super) fn plans(at: &At<'_>, reading: &mut Reading<'_>) -> Plans {
+    let (mut found, mut with) = (BTreeMap::new(), BTreeMap::new());
     for (called, at) in at.named(reading) {
         let Some(mut fields) = at.fields(reading) else { continue };
         let plan = Plan {
@@ -24,10 +29,15 @@ pub(super) fn plans(at: &At<'_>, reading: &mut Reading<'_>) -> BTreeMap<Str, Arc
             own_keys: fields.read(reading, "byok", |n| one_of(n, &OwnKeysUse::WORDS)),
             own_keys_charged: fields.read(reading, "byok_charge", flag).unwrap_or_default(),
         };
+        let sold = Sold {
+            monthly: fields.read(reading, "credits", monthly),
+            retention: fields.read(reading, "retention", duration),
+        };
         fields.done(reading);
+        with.insert(plan.name.clone(), sold);
         found.insert(plan.name.clone(), Arc::new(plan));
     }
-    found
+    (found, with)
 }
 
 pub(super) fn keys(
@@ -67,9 +77,9 @@ fn key(
     let plan_said = fields.at("plan");
     let plan = plan_said.as_ref().and_then(|at| {
         let wanted = reading.value(at, name)?;
-        let plan = plans.get(&wanted).cloned();
+        let plan = plans.get(&wanted).cloned().or_else(|| usual(&wanted));
         if plan.is_none() {
-            let hint = hint(&wanted, plans.keys().map(|n| &**n));
+            let hint = hint(&wanted, plans.keys().map(|n| &**n).chain(usual_names()));
             reading.bad(at, format!("there is no plan {:?}{hint}", &*wanted));
         }
         plan
@@ -99,11 +109,7 @@ const KEY_BYTES_MIN: usize = 16;
 
 /// A limit that somebody counts.
 pub(super) fn limit(node: &Node) -> Result<Limit, String> {
-    let limit: Limit = parsed(node)?;
-    match limit.quantity {
-        Quantity::Requests(_) | Quantity::Tokens(_) | Quantity::Money(_) => Ok(limit),
-        Quantity::Credits(_) => Err("credits belong to users, and limit no key or plan".to_owned()),
-    }
+    parsed(node)
 }
 
 fn scope(said: Option<Vec<Str>>) -> Scope {

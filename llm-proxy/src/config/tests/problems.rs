@@ -250,6 +250,7 @@ fn limits_plans_and_keys_are_said() {
     let text = r#"[plans.pro]
 limits = ["600/fortnight", "5 credits/day", "lots/day"]
 priority = "urgent"
+credits = "5/day"
 [[keys]]
 name = "a"
 key = "env:APP_API_KEY"
@@ -265,11 +266,6 @@ unlimited = true
   |
 2 | limits = ["600/fortnight", "5 credits/day", "lots/day"]
   |           ^^^^^^^^^^^^^^^
-error: plans.pro.limits.1: credits belong to users, and limit no key or plan
- --> c.toml:2:28
-  |
-2 | limits = ["600/fortnight", "5 credits/day", "lots/day"]
-  |                            ^^^^^^^^^^^^^^^
 error: plans.pro.limits.2: no amount: write 30, 1M tokens, $20 or 5 credits
  --> c.toml:2:45
   |
@@ -280,35 +276,40 @@ error: plans.pro.priority: "urgent" is none of critical, default, batch, sheddab
   |
 3 | priority = "urgent"
   |            ^^^^^^^^
-error: keys.0.plan: there is no plan "por"; did you mean "pro"?
- --> c.toml:7:8
+error: plans.pro.credits: credits are granted by the month: 1000/month
+ --> c.toml:4:11
   |
-7 | plan = "por"
+4 | credits = "5/day"
+  |           ^^^^^^^
+error: keys.0.plan: there is no plan "por"; did you mean "pro"?
+ --> c.toml:8:8
+  |
+8 | plan = "por"
   |        ^^^^^
 error: keys.1: nothing limits this key: give it a plan or limits, or say unlimited = true
- --> c.toml:8:1
+ --> c.toml:9:1
   |
-8 | [[keys]]
+9 | [[keys]]
   | ^^^^^^^^
 error: keys.1: two keys are called "a"
- --> c.toml:8:1
+ --> c.toml:9:1
   |
-8 | [[keys]]
+9 | [[keys]]
   | ^^^^^^^^
 error: keys.1: the keys "a" and "a" are the same
- --> c.toml:8:1
+ --> c.toml:9:1
   |
-8 | [[keys]]
+9 | [[keys]]
   | ^^^^^^^^
 error: keys.2: the key's name is missing
-  --> c.toml:11:1
+  --> c.toml:12:1
    |
-11 | [[keys]]
+12 | [[keys]]
    | ^^^^^^^^
 error: keys.2: the key itself is missing: key = "env:APP_KEY"
-  --> c.toml:11:1
+  --> c.toml:12:1
    |
-11 | [[keys]]
+12 | [[keys]]
    | ^^^^^^^^
 "#;
     assert_eq!(problems("c.toml", text), shown);

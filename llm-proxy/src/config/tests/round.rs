@@ -56,6 +56,19 @@ resume = true
 hedge = true
 cache = { ttl = "30m", scope = "user", price = "0.000001" }
 
+[credits]
+low = ["100", "10"]
+top_ups = ["env:ADMIN_API_KEY"]
+models = { "*" = "1 credit/call", "gpt-4.1" = "2 credits per exact 1000 output tokens" }
+jobs = { caption = "10 credits/minute + 5 credits/minute per target language" }
+guests = { grant = "30", per_network = 3, per_device = 1, every = "month" }
+
+[webhooks.app]
+url = "https://example.com/hooks"
+secret = ["env:ADMIN_API_KEY"]
+events = ["credits.*", "budget.*"]
+private = true
+
 [prices."openai/own"]
 input = "0.15"
 output = 0.6
@@ -70,6 +83,8 @@ same_as = "openai/gpt-4o"
 limits = ["600/minute", "2M tokens/day", "$50/month"]
 models = ["gpt-*"]
 priority = "batch"
+credits = "1000/month"
+retention = "30d"
 
 [[keys]]
 name = "app"

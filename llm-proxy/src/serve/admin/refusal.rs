@@ -6,6 +6,7 @@ use llm_core::store::StoreError;
 use llm_store::{directory, wallets};
 use serde::Serialize;
 
+use super::super::app;
 use super::{Body, told};
 
 /// What every call here answers with.
@@ -49,6 +50,21 @@ impl Refusal {
     pub(crate) fn no_store() -> Self {
         let text = "this proxy keeps nothing (store.url is memory:)";
         Self::new(StatusCode::NOT_IMPLEMENTED, "no_store", text)
+    }
+
+    /// The status that it is answered with.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What exactly is wrong.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Where.
+    pub(crate) fn param(&self) -> Option<&str> {
+        self.param.as_deref()
     }
 
     /// The word for why.
@@ -126,11 +142,14 @@ impl From<wallets::NotDone> for Refusal {
             NotDone::Refused(Refused::OtherTerms) => {
                 Self::new(StatusCode::CONFLICT, "conflict", text)
             }
-            NotDone::Refused(_)
-            | NotDone::NotRedeemed(_)
-            | NotDone::NoCode
-            | NotDone::Name
-            | NotDone::NotSet(_) => Self::new(StatusCode::BAD_REQUEST, "invalid_request", text),
+            NotDone::Refused(Refused::Short { .. }) => {
+                Self::new(StatusCode::PAYMENT_REQUIRED, "insufficient_credits", text)
+            }
+            NotDone::NotRedeemed(_) => app::Refused::NotRedeemed.because(text),
+            NotDone::NoCode => app::Refused::NoSuchCode.because(text),
+            NotDone::Refused(_) | NotDone::Name | NotDone::NotSet(_) => {
+                Self::new(StatusCode::BAD_REQUEST, "invalid_request", text)
+            }
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 use hyper::body::Incoming;
 use llm_core::Str;
 use llm_core::principal::{Grant, Principal};
@@ -27,6 +27,8 @@ pub(crate) struct Ask {
     pub(crate) route: &'static Route,
     /// The names in the path, in their order.
     pub(crate) names: Vec<String>,
+    /// What its head says.
+    pub(crate) headers: HeaderMap,
     /// The parameters of the query.
     pub(crate) query: Params,
     /// The fields of the body, where the route takes some.
@@ -51,7 +53,7 @@ impl Ask {
         house: &Arc<House>,
         route: &'static Route,
         names: Vec<String>,
-        head: &Parts,
+        head: Parts,
         body: Incoming,
     ) -> Result<Self, Refusal> {
         let query = Params::read(&head.uri)?;
@@ -69,6 +71,7 @@ impl Ask {
             house: Arc::clone(house),
             route,
             names: super::meant(names)?,
+            headers: head.headers,
             query,
             fields,
             body: raw,

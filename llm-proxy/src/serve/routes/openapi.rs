@@ -43,7 +43,7 @@ pub(crate) fn written() -> Value {
         "paths": paths,
         "components": {
             "securitySchemes": schemes(),
-            "schemas": {"Error": error()},
+            "schemas": {"Error": error(), "Failure": failure()},
         },
     })
 }
@@ -85,8 +85,25 @@ fn error() -> Value {
     }}})
 }
 
-fn failures(codes: &[(&str, &str)]) -> Map<String, Value> {
-    let schema = json!({"$ref": "#/components/schemas/Error"});
+/// What applications are told under `/api/v1`.
+fn failure() -> Value {
+    let text = json!({"type": "string"});
+    json!({"type": "object", "required": ["success", "error", "timestamp"], "properties": {
+        "success": {"type": "boolean"},
+        "error": {"type": "object", "required": ["code", "message", "details"], "properties": {
+            "code": text,
+            "message": text,
+            "details": {"type": "object", "properties": {
+                "reason": text,
+                "param": {"type": ["string", "null"]},
+            }},
+        }},
+        "timestamp": text,
+    }})
+}
+
+fn failures(codes: &[(&str, &str)], schema: &str) -> Map<String, Value> {
+    let schema = json!({"$ref": format!("#/components/schemas/{schema}")});
     let one = |(code, about): &(&str, &str)| {
         let content = json!({"application/json": {"schema": schema}});
         ((*code).to_owned(), json!({"description": about, "content": content}))
@@ -106,7 +123,7 @@ fn model_call(spoken: &super::spoken::Spoken) -> Value {
         ("503", "nobody can answer now"),
         ("504", "the provider took too long"),
     ];
-    let mut responses = failures(&codes);
+    let mut responses = failures(&codes, "Error");
     let kind = json!({"application/json": {"schema": {"type": "object"}},
         "text/event-stream": {"schema": {"type": "string"}}});
     let about = format!("the answer, in the words of {}", spoken.dialect);
@@ -156,7 +173,8 @@ fn operation(route: &Route) -> Value {
     if route.path.contains('{') || !route.query.is_empty() {
         codes.push(("404", "there is no such thing"));
     }
-    let mut responses = failures(&codes);
+    let schema = if route.gives.is_enveloped() { "Failure" } else { "Error" };
+    let mut responses = failures(&codes, schema);
     let content = json!({route.gives.content_type(): {"schema": route.gives.schema()}});
     responses.insert("200".to_owned(), json!({"description": "done", "content": content}));
     let mut operation = json!({"tags": [tag(route.path)], "summary": route.about,

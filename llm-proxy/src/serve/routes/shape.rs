@@ -57,6 +57,8 @@ pub(crate) enum Shape {
     Page(&'static [&'static [Field]]),
     /// The same under LiteLLM's word for it as well.
     Named(&'static str, &'static [&'static [Field]]),
+    /// The envelope of applications, around an object of these fields.
+    Envelope(&'static [&'static [Field]]),
     /// Something else, by its content type.
     Typed(&'static str),
 }
@@ -111,6 +113,16 @@ impl Field {
     }
 }
 
+/// The same fields where all of them may be missing together.
+pub(crate) const fn perhaps<const N: usize>(mut fields: [Field; N]) -> [Field; N] {
+    let mut rest: &mut [Field] = &mut fields;
+    while let Some((first, others)) = rest.split_first_mut() {
+        first.need = false;
+        rest = others;
+    }
+    fields
+}
+
 /// Which part of a list is wanted, everywhere the same.
 pub(crate) const PART: &[Field] = &[
     text("cursor", "where to go on: the `next` of the page before"),
@@ -156,7 +168,25 @@ impl Shape {
                 schema["properties"][word] = schema["properties"]["data"].clone();
                 schema
             }
+            Self::Envelope(groups) => json!({"type": "object",
+                "properties": {"success": {"type": "boolean"}, "data": object(groups),
+                    "message": {"type": "string"}, "timestamp": {"type": "string"}},
+                "required": ["success", "data", "message", "timestamp"],
+                "additionalProperties": false}),
             Self::Typed(_) => json!({"type": "string"}),
+        }
+    }
+
+    /// Whether answers have the envelope of applications, refusals too.
+    pub(crate) fn is_enveloped(self) -> bool {
+        match self {
+            Self::Envelope(_) => true,
+            Self::Anything
+            | Self::Table(_)
+            | Self::List(_)
+            | Self::Page(_)
+            | Self::Named(..)
+            | Self::Typed(_) => false,
         }
     }
 
@@ -164,9 +194,12 @@ impl Shape {
     pub(crate) fn content_type(self) -> &'static str {
         match self {
             Self::Typed(kind) => kind,
-            Self::Anything | Self::Table(_) | Self::List(_) | Self::Page(_) | Self::Named(..) => {
-                "application/json"
-            }
+            Self::Anything
+            | Self::Table(_)
+            | Self::List(_)
+            | Self::Page(_)
+            | Self::Named(..)
+            | Self::Envelope(_) => "application/json",
         }
     }
 }

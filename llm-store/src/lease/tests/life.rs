@@ -153,3 +153,38 @@ fn leave_after(polls: u32, limit: i64) {
     assert_eq!(vault.leased(&key("a")), Money(held), "after {polls} polls");
     assert_eq!(ledger.desk.ground.journal.holds_open(), usize::from(made));
 }
+
+/// What somebody is told who asks again under the same idempotency key.
+#[tokio::test(start_paused = true)]
+async fn the_fate_of_a_call() {
+    use llm_core::idempotency::{Fate, Owners as _};
+    let (dir, vault) = (folder(), StrictVault::new());
+    let Started { ledger, worker, .. } = start(&dir, &vault).await;
+    let worker = tokio::spawn(worker.run());
+    let who = ledger.tenure().clone();
+    let path = [line("team", 100)];
+    for hold in 1..=4 {
+        ledger.reserve(HoldId(hold), &path, Money(10)).await.unwrap();
+    }
+    ledger.settle(&pays(1, 5)).unwrap();
+    ledger.release(HoldId(2)).unwrap();
+    ledger.dispatch(HoldId(3), Money(2)).unwrap();
+    let fate = async |ledger: &LeasedLedger, hold| ledger.fate(&who, HoldId(hold)).await.unwrap();
+    let told = [(1, Fate::Paid), (2, Fate::Voided), (3, Fate::Alive), (9, Fate::NeverHeld)];
+    for (hold, expected) in told {
+        assert_eq!(fate(&ledger, hold).await, expected, "{hold}");
+    }
+    let elsewhere = Tenure { replica: "other".into(), epoch: 1 };
+    assert_eq!(ledger.fate(&elsewhere, HoldId(9)).await.unwrap(), Fate::Unresolved);
+    assert_eq!(ledger.fate(&elsewhere, HoldId(1)).await.unwrap(), Fate::Paid);
+    // The next process here has read what this one wrote.
+    worker.abort();
+    let _ = worker.await;
+    drop(ledger);
+    let ledger = running(&dir, &vault).await;
+    assert_ne!(ledger.tenure(), &who);
+    let told = [(1, Fate::Paid), (2, Fate::Voided), (3, Fate::Paid), (4, Fate::Voided)];
+    for (hold, expected) in told.into_iter().chain([(9, Fate::NeverHeld)]) {
+        assert_eq!(fate(&ledger, hold).await, expected, "{hold} after a crash");
+    }
+}

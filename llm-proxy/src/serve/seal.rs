@@ -1,16 +1,19 @@
-//! What stored keys are sealed with: lines of the configuration, or a file that the first start makes.
+//! What secrets and bodies are sealed with in the store: lines of the configuration, or a file that
+//! the first start makes in the folder of this process. Never in the store itself.
 
 use std::sync::Arc;
 
 use llm_core::secret::Secret;
+use llm_providers::settings::Problem;
 use llm_store::directory::Freshness;
-use llm_store::seal::{Fresh, Keyring, Sealer};
+use llm_store::seal::{Chest, Fresh, Keyring, Sealer};
 
+use super::store::{NotOpened, at, make};
 use crate::config::Config;
 use crate::secrets;
-use crate::serve::store::{NotOpened, at, make};
 
-/// The file, for processes that share their store with nobody.
+/// The file, for processes that share their store with nobody: one line of base64 for each key
+/// that is still known.
 const FILE: &str = "seal-keys";
 
 /// The sealer of this process.
@@ -26,13 +29,19 @@ pub(super) fn sealer(config: &Config) -> Result<Sealer, NotOpened> {
         }
     };
     let said = |why| match &config.store.seal_keys {
-        Some(_) => NotOpened::Problems(
-            vec![llm_providers::settings::Problem::new("store.seal_keys", format!("{why}"))].into(),
-        ),
+        Some(_) => {
+            NotOpened::Problems(vec![Problem::new("store.seal_keys", format!("{why}"))].into())
+        }
         None => at(&path, std::io::Error::other(format!("{why}"))),
     };
     let keyring = Keyring::parse(&text).map_err(said)?;
     Ok(Sealer::new(Arc::new(keyring)))
+}
+
+/// What bodies are kept in, under the same keys.
+pub(super) fn chest(config: &Config) -> Result<Chest, NotOpened> {
+    let fresh = freshness();
+    Ok(Chest::new(sealer(config)?, move || fresh()))
 }
 
 /// Randomness for each sealing.
