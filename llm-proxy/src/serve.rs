@@ -7,19 +7,26 @@
 //! happens between is the library's.
 
 mod admin;
+mod batches;
 mod bearer;
 mod body;
 mod call;
 mod controls;
+mod depot;
 mod door;
+mod files;
 pub(crate) mod first;
 mod heads;
 mod health;
 mod house;
+mod inbound;
 mod keys;
 mod listen;
+mod mock;
 mod models;
 mod office;
+mod passthrough;
+mod responses;
 mod scrape;
 mod shared;
 pub(crate) mod store;
@@ -69,6 +76,7 @@ pub(crate) async fn run(
     let listener = TcpListener::bind(address).await.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
     let house = Arc::new(House::open(config).await?);
+    house.begin();
     let stop = signals().map_err(NotServed::Signals)?;
     ready(address, &house.made);
     if !listen::serve(listener, Arc::clone(&house), stop).await {

@@ -8,6 +8,8 @@
 pub mod backup;
 pub mod crash;
 #[cfg(feature = "sql")]
+pub mod deposits;
+#[cfg(feature = "sql")]
 pub mod directory;
 mod grant;
 pub mod idempotency;

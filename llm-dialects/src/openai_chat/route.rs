@@ -134,7 +134,7 @@ pub(super) fn peek(route: &Route, body: &Bytes) -> Result<Peek, BadRequest> {
         );
         match &route.model {
             Some(model) => found.model.value = model.clone(),
-            None if free => {}
+            None if free || found.asides.iter().any(|aside| aside.name == peek::MODELS) => {}
             None => return Err(BadRequest::invalid("model", "model is required")),
         }
     }

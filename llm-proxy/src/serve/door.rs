@@ -14,7 +14,7 @@ use llm_core::error::{Error, Kind};
 
 use super::body::Body;
 use super::house::House;
-use super::{admin, call, health, scrape, tongue};
+use super::{admin, call, health, inbound, passthrough, scrape, tongue};
 
 /// Longer ones are nobody's.
 const PATH_BYTES_MAX: usize = 8 << 10;
@@ -39,6 +39,8 @@ pub(crate) async fn answer(
         }
         (&Method::GET | &Method::HEAD, "/health/readiness") => health::readiness(&house),
         (&Method::GET | &Method::HEAD, "/metrics") => scrape::scrape(&house),
+        _ if inbound::knows(path) => inbound::answer(&house, head, body).await,
+        _ if passthrough::knows(path) => passthrough::answer(&house, head, body).await,
         _ if admin::knows(path) => admin::answer(&house, head, body).await,
         _ => nothing(method, path),
     };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
+use llm_core::Str;
 use llm_core::seam::Clock;
 use llm_core::store::StoreError;
 use llm_providers::Gateway;
@@ -15,9 +16,11 @@ use prometheus::Registry;
 use crate::config::Config;
 use crate::way::way;
 
+use super::depot::Depot;
 use super::first::{Made, Secrets};
 use super::keys::{AdminKey, Keys};
 use super::office::Office;
+use super::passthrough::Passages;
 use super::shared::{self, Shared};
 use super::store::{self, NotOpened, Store};
 
@@ -43,6 +46,10 @@ pub(crate) struct House {
     pub(crate) registry: Registry,
     /// What outlasts it.
     pub(crate) store: Store,
+    /// What callers leave with us; `None` where nothing outlasts the process.
+    pub(crate) depot: Option<Depot>,
+    /// APIs that calls are passed through to.
+    pub(crate) passages: Passages,
     /// What it has in common with other replicas.
     pub(crate) shared: Option<Shared>,
     draining: AtomicBool,
@@ -98,6 +105,11 @@ impl House {
             tokio::spawn(async move { known.watch().await });
         }
         let keys = Keys::new(peppers, fixed, known);
+        let depot = store.database().map(|database| {
+            let (replica, rules) = (Str::from(store.replica()), config.inbound.clone());
+            Depot::new(database, replica, rules, &clock, &gateway)
+        });
+        let passages = Passages::new(config, &registry)?;
         // Last: a key that was made and not shown, since something else went wrong, is lost.
         let first = match &office {
             Some(office) if config.keys.is_empty() => office.first_key().await?,
@@ -114,6 +126,8 @@ impl House {
             started: started.as_secs(),
             registry,
             store,
+            depot,
+            passages,
             shared,
             draining: AtomicBool::new(false),
         })
@@ -130,8 +144,18 @@ impl House {
         self.draining.load(Ordering::Relaxed)
     }
 
+    /// Begins what goes on behind the calls.
+    pub(crate) fn begin(self: &Arc<Self>) {
+        if let Some(depot) = &self.depot {
+            depot.begin(self);
+        }
+    }
+
     /// Carries everything to the store that has ended. Nothing asks it any more.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        if let Some(depot) = &self.depot {
+            depot.close().await;
+        }
         self.store.close().await
     }
 }
