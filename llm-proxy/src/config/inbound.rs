@@ -103,15 +103,6 @@ pub(crate) enum Auth {
     Bearer(Hidden),
 }
 
-impl Auth {
-    /// The key.
-    pub(crate) fn key(&self) -> &Hidden {
-        match self {
-            Self::Header(_, key) | Self::Query(_, key) | Self::Bearer(key) => key,
-        }
-    }
-}
-
 impl Passthrough {
     /// With nothing said but where it is.
     pub(crate) fn new(base_url: Str) -> Self {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{AGE, AUTHORIZATION};
+use http::header::{AGE, AUTHORIZATION, CONTENT_LENGTH};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
@@ -280,7 +280,12 @@ impl Passage {
             ttl,
             headers: headers.clone(),
         });
-        let passing = Passing::new(body, head.status, &self.rules, Arc::clone(clock), keep, journal);
+        let bare = asked.method == Method::HEAD
+            || head.status == StatusCode::NO_CONTENT
+            || head.status == StatusCode::NOT_MODIFIED;
+        let length = head.headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+        let standing = (head.status, if bare { Some(0) } else { length });
+        let passing = Passing::new(body, standing, &self.rules, Arc::clone(clock), keep, journal);
         let mut response = Response::new(Body::Pieces(Box::pin(passing)));
         *response.status_mut() = head.status;
         *response.headers_mut() = headers;

@@ -20,7 +20,7 @@ use llm_core::principal::Grant;
 use llm_core::store::StoreError;
 use llm_providers::edge::RenderedBody;
 use llm_store::deposits::{Draft, Entry, Found, Kind as Deposit, Owner};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -63,9 +63,9 @@ struct Head {
 
 #[derive(Deserialize)]
 struct Question<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     input: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     previous_response_id: Option<&'a RawValue>,
     #[serde(borrow)]
     store: Option<&'a RawValue>,
@@ -73,6 +73,11 @@ struct Question<'a> {
     conversation: Option<&'a RawValue>,
     #[serde(borrow)]
     background: Option<&'a RawValue>,
+}
+
+/// A member that is there, whatever it says: `null` has a place as well.
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(value).map(Some)
 }
 
 /// Looks at a question before it goes to a model; one that goes on from an answer of ours gets the
@@ -195,17 +200,23 @@ impl Turn {
         let (true, Some(previous)) = (self.told, &self.previous) else { return answer.clone() };
         #[derive(Deserialize)]
         struct Answer<'a> {
-            #[serde(borrow)]
+            #[serde(borrow, default, deserialize_with = "present")]
             previous_response_id: Option<&'a RawValue>,
         }
-        let read = serde_json::from_slice::<Answer<'_>>(answer).ok();
-        let Some(place) = read.and_then(|read| read.previous_response_id) else {
-            return answer.clone();
-        };
-        let start = place.get().as_ptr().addr().saturating_sub(answer.as_ptr().addr());
-        let mut said = answer.to_vec();
         let name = serde_json::Value::from(&**previous).to_string();
-        said.splice(start..start + place.get().len(), name.into_bytes());
+        let mut said = answer.to_vec();
+        match serde_json::from_slice::<Answer<'_>>(answer).map(|read| read.previous_response_id) {
+            Err(_) => return answer.clone(),
+            Ok(Some(place)) => {
+                let start = place.get().as_ptr().addr().saturating_sub(answer.as_ptr().addr());
+                said.splice(start..start + place.get().len(), name.into_bytes());
+            }
+            Ok(None) => {
+                let start = said.iter().position(|byte| *byte == b'{').map_or(0, |at| at + 1);
+                let member = format!("\"previous_response_id\":{name},");
+                said.splice(start..start, member.into_bytes());
+            }
+        }
         said.into()
     }
 

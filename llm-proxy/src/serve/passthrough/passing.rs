@@ -42,6 +42,8 @@ pub(super) struct Passing {
     body: WireBody,
     status: StatusCode,
     left: u64,
+    /// What its head says is still to come: behind it nobody asks for more.
+    awaited: Option<u64>,
     patience: Duration,
     until: Instant,
     sleep: Option<BoxFuture<'static, ()>>,
@@ -53,7 +55,7 @@ pub(super) struct Passing {
 impl Passing {
     pub(super) fn new(
         body: WireBody,
-        status: StatusCode,
+        (status, awaited): (StatusCode, Option<u64>),
         rules: &Passthrough,
         clock: Arc<dyn Clock>,
         keep: Option<Keep>,
@@ -62,17 +64,13 @@ impl Passing {
         let (left, patience) = (rules.body_max, rules.timeout);
         let until = until(clock.now(), patience);
         let keep = keep.map(|keep| (keep, BytesMut::new()));
-        Self {
-            body,
-            status,
-            left,
-            patience,
-            until,
-            sleep: None,
-            clock,
-            keep,
-            journal: Some(journal),
+        let journal = Some(journal);
+        let mut passing =
+            Self { body, status, left, awaited, patience, until, sleep: None, clock, keep, journal };
+        if awaited == Some(0) {
+            passing.ended();
         }
+        passing
     }
 
     fn broke(&mut self, kind: Kind, text: &'static str) -> Poll<Option<Piece>> {
@@ -94,10 +92,14 @@ impl Passing {
             Some(_) => self.keep = None,
             None => {}
         }
+        self.awaited = self.awaited.map(|awaited| awaited.saturating_sub(bytes.len() as u64));
+        if self.awaited == Some(0) {
+            self.ended();
+        }
         Poll::Ready(Some(Ok(bytes)))
     }
 
-    fn ended(&mut self) -> Poll<Option<Piece>> {
+    fn ended(&mut self) {
         if let Some((keep, whole)) = self.keep.take() {
             let Keep { shelf, question, ttl, headers } = keep;
             shelf.put(question, (headers, whole.freeze()), self.clock.now(), ttl);
@@ -105,7 +107,6 @@ impl Passing {
         if let Some(journal) = self.journal.take() {
             journal.over(self.status, false);
         }
-        Poll::Ready(None)
     }
 }
 
@@ -123,7 +124,13 @@ impl Stream for Passing {
                 Poll::Ready(Some(Err(_))) => {
                     return this.broke(Kind::BrokenStream, "the answer broke off");
                 }
-                Poll::Ready(None) => return this.ended(),
+                Poll::Ready(None) if this.awaited.is_some() => {
+                    return this.broke(Kind::BrokenStream, "the answer broke off");
+                }
+                Poll::Ready(None) => {
+                    this.ended();
+                    return Poll::Ready(None);
+                }
                 Poll::Pending => {}
             }
             let left = this.until.saturating_duration_since(this.clock.now());

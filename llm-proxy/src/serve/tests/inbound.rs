@@ -151,7 +151,7 @@ async fn a_question_goes_on_from_an_answer_of_anybody() {
 #[tokio::test]
 async fn files_are_their_owners() {
     let data = tempfile::tempdir().unwrap();
-    let more = "[files]\nsize_max = \"1MiB\"\ntotal_max = \"1500KB\"";
+    let more = "[files]\nsize_max = \"1MiB\"\ntotal_max = \"1200KB\"";
     let proxy = Running::start(with(data.path(), more)).await;
     let mut text = String::new();
     for line in 0..40_000 {
