@@ -164,6 +164,14 @@ const FALLBACKS_MAX: usize = 8;
 const ATTEMPTS_MAX: u8 = 20;
 
 impl Model {
+    /// Whether anybody who answers can do that at all.
+    pub fn offers(&self, operation: Operation) -> bool {
+        self.tiers.iter().flatten().any(|choice| {
+            let Target { vendor, model, .. } = &*choice.target;
+            vendor.provider.dialect(operation, model).is_some()
+        })
+    }
+
     /// Whether all who answer are asked for that in a dialect.
     pub fn speaks(&self, dialect: DialectId, operation: Operation) -> bool {
         let spoken = |choice: &Choice| {

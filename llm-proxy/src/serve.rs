@@ -14,6 +14,7 @@ mod call;
 mod controls;
 mod depot;
 mod door;
+mod estimate;
 mod files;
 pub(crate) mod first;
 mod heads;

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use llm_core::Str;
@@ -21,7 +21,7 @@ use super::body::Body;
 use super::controls::{self, Asked, asides};
 use super::house::House;
 use super::tongue::Spoken;
-use super::{bearer, heads, mock, models, responses, upload};
+use super::{bearer, estimate, heads, mock, models, responses, upload};
 
 /// A caller who says nothing of how long they wait. A model's own limit is shorter.
 const WITHIN: Duration = Duration::from_hours(1);
@@ -70,10 +70,13 @@ async fn served(
     let grant = house.keys.grant(&key).await?;
     drop(key);
     let asked = controls::read(&head.headers)?;
-    if spoken.route.operation == Operation::ListModels {
+    if spoken.route.operation == Operation::ListModels && head.method == Method::GET {
         return models::list(house, &grant, &spoken);
     }
     let bytes = upload::read(body, house.bytes_max, &*house.clock).await?;
+    if spoken.route.operation == Operation::ListModels {
+        return models::show(house, &grant, spoken, &bytes);
+    }
     carried(house, &head.headers, bytes, spoken, Asker { id, grant, asked }).await
 }
 
@@ -105,6 +108,9 @@ pub(crate) async fn carried(
         bytes = rest;
         peek = spoken.dialect.peek(&spoken.route, &bytes)?;
     }
+    if peek.model.value.is_empty() && spoken.route.operation == Operation::Moderate {
+        peek.model.value = models::moderator(house)?;
+    }
     let mock = asked.mock.take();
     let turn = responses::begin(house, &spoken, &mut bytes, &mut peek, &grant).await?;
     let asker = Asker { id, grant, asked };
@@ -113,6 +119,11 @@ pub(crate) async fn carried(
     let cx = render_cx(&call, &spoken);
     if let Some(text) = mock {
         return mock::answer(house, &call, dialect, &cx, text);
+    }
+    if call.operation == Operation::CountTokens
+        && let Some(counted) = estimate::answer(house, &call, &spoken, &cx).await?
+    {
+        return Ok(counted);
     }
     let reply = house.gateway.send(call).await?;
     let mut headers = HeaderMap::with_capacity(heads::HEADERS);

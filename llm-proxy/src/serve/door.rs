@@ -19,6 +19,9 @@ use super::{admin, call, health, inbound, passthrough, scrape, tongue};
 /// Longer ones are nobody's.
 const PATH_BYTES_MAX: usize = 8 << 10;
 
+/// The version of Ollama's API that is spoken here: its clients ask before anything else.
+const OLLAMA: &str = "0.12.0";
+
 /// Answers a request. What goes wrong is said in the answer.
 pub(crate) async fn answer(
     house: Arc<House>,
@@ -39,6 +42,9 @@ pub(crate) async fn answer(
         }
         (&Method::GET | &Method::HEAD, "/health/readiness") => health::readiness(&house),
         (&Method::GET | &Method::HEAD, "/metrics") => scrape::scrape(&house),
+        (&Method::GET | &Method::HEAD, "/api/version") => {
+            json(StatusCode::OK, format!("{{\"version\":\"{OLLAMA}\"}}"))
+        }
         _ if inbound::knows(path) => inbound::answer(&house, head, body).await,
         _ if passthrough::knows(path) => passthrough::answer(&house, head, body).await,
         _ if admin::knows(path) => admin::answer(&house, head, body).await,

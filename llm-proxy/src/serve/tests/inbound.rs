@@ -149,6 +149,59 @@ async fn a_question_goes_on_from_an_answer_of_anybody() {
 }
 
 #[tokio::test]
+async fn what_is_no_chat_is_answered_as_well() {
+    let data = tempfile::tempdir().unwrap();
+    let more = r#"
+        [prices."simulated/tts-1"]
+        input = "15"
+        [prices."simulated/omni-moderation-latest"]
+        input = "0"
+        output = "0"
+        [prices."simulated/gpt-image-1"]
+        input = "5"
+        output = "40"
+        [models."omni-moderation-latest"]
+        tiers = [["simulated/omni-moderation-latest"]]
+    "#;
+    let proxy = Running::start(with(data.path(), more)).await;
+    let speak = r#"{"model":"simulated/tts-1","input":"안녕하세요","voice":"alloy"}"#;
+    let sound = proxy.ask("/v1/audio/speech", speak).await;
+    assert_eq!(sound.status(), StatusCode::OK, "{sound:?}");
+    assert_eq!(sound.headers()["content-type"], "audio/mpeg");
+    assert!(sound.body().starts_with(b"ID3\x04\xff"), "as it came");
+    // Five characters at $15 a million.
+    assert_eq!(sound.headers()["x-gw-cost"], "0.000075", "{sound:?}");
+    let none = proxy.ask("/v1/audio/speech", r#"{"model":"simulated/tts-1","input":"x"}"#).await;
+    assert_eq!(none.status(), StatusCode::BAD_REQUEST);
+    for body in [r#"{"input":"a"}"#, r#"{"input":["a"],"model":"omni-moderation-latest"}"#] {
+        let checked = proxy.ask("/v1/moderations", body).await;
+        assert_eq!(checked.status(), StatusCode::OK, "{checked:?}");
+        assert!(json(&checked)["results"][0]["flagged"].is_boolean());
+    }
+    let body = r#"{"model":"simulated/gpt-image-1","prompt":"a cat"}"#;
+    let picture = proxy.ask("/v1/images/generations", body).await;
+    assert_eq!(picture.status(), StatusCode::OK, "{picture:?}");
+    assert_eq!(json(&picture)["data"].as_array().unwrap().len(), 1);
+    // Counts where the provider has none are estimates, and say so.
+    let count = r#"{"model":"smart","messages":[{"role":"user","content":"one two three"}]}"#;
+    let counted = proxy.ask("/v1/messages/count_tokens", count).await;
+    assert_eq!(counted.status(), StatusCode::OK, "{counted:?}");
+    assert!(json(&counted)["input_tokens"].as_u64().unwrap() > 2);
+    assert_eq!(counted.headers()["x-gw-estimated"], "1");
+    let count = r#"{"contents":[{"role":"user","parts":[{"text":"one two three"}]}]}"#;
+    let counted = proxy.ask("/v1beta/models/smart:countTokens", count).await;
+    assert!(json(&counted)["totalTokens"].as_u64().unwrap() > 2, "{counted:?}");
+    // What Ollama's clients ask first.
+    assert!(json(&proxy.get("/api/version", "").await)["version"].is_string());
+    let shown = proxy.ask("/api/show", r#"{"model":"smart"}"#).await;
+    assert_eq!(json(&shown)["capabilities"][0], "completion", "{shown:?}");
+    let unknown = proxy.ask("/api/show", r#"{"model":"nothing"}"#).await;
+    assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
+    assert_eq!(json(&proxy.get("/v1/models/smart", KEY).await)["id"], "smart");
+    proxy.stop().await;
+}
+
+#[tokio::test]
 async fn files_are_their_owners() {
     let data = tempfile::tempdir().unwrap();
     let more = "[files]\nsize_max = \"1MiB\"\ntotal_max = \"1200KB\"";
