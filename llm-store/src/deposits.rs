@@ -4,8 +4,8 @@
 //! The actors are the *owner* (a user, or a key that is nobody's: another's deposit is one that is
 //! not there), the *entry* (what is said of a deposit) and its *pieces*, sealed where the store has
 //! a chest. A large deposit comes in many transactions, since the ledger writes to the same file,
-//! and is seen when the last piece is there. What is deleted keeps its name until its time is up, so
-//! that nobody takes it for one that was made elsewhere.
+//! and is seen when the last piece is there. What is deleted keeps its name until its time is up,
+//! so that nobody takes it for one that was made elsewhere.
 //!
 //! Deliberately absent: folders, versions, and any reading of what is deposited.
 
@@ -28,8 +28,8 @@ use crate::seal::Chest;
 use crate::sql::Database;
 
 pub use lines::{BatchEnd, Ended, LINES_AT_ONCE, Line, LineState, Sent, Tally};
-pub use writer::Writer;
 pub use view::{Cursor, LIST_MAX};
+pub use writer::Writer;
 
 /// Bytes of a piece: a transaction of the file's only writer takes about a millisecond.
 pub const PIECE_BYTES: usize = 256 << 10;

@@ -13,13 +13,13 @@ use llm_providers::Gateway;
 use llm_store::deposits::Deposits;
 use llm_store::jobs::Jobs;
 use llm_store::jobs::runner::{self, Runner};
-use llm_store::sql::Database;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::batches::BatchWork;
 use super::house::House;
-use crate::config::Inbound;
+use super::store::Store;
+use crate::config::{Config, Inbound};
 
 /// Uploads at once: each is in memory until it is kept.
 const UPLOADS_MAX: usize = 4;
@@ -53,18 +53,19 @@ struct Crew {
 }
 
 impl Depot {
-    /// Over a database.
-    pub(crate) fn new(
-        database: &Database,
-        replica: Str,
-        rules: Inbound,
+    /// In the house's store, where it has one that outlasts it.
+    pub(crate) fn of(
+        store: &Store,
+        config: &Config,
         clock: &Arc<dyn Clock>,
         gateway: &Gateway,
-    ) -> Self {
+    ) -> Option<Self> {
+        let database = store.database()?;
+        let (replica, rules) = (Str::from(store.replica()), config.inbound.clone());
         // Sealed as soon as the house has a chest.
         let chest = None;
         let entropy = Arc::clone(gateway.entropy());
-        Self {
+        Some(Self {
             deposits: Deposits::new(database.clone(), chest.clone()),
             jobs: Jobs::new(database.clone(), chest, Arc::clone(clock), entropy),
             rules: Arc::new(rules),
@@ -75,7 +76,7 @@ impl Depot {
                 stop: watch::Sender::new(false),
                 tasks: parking_lot::Mutex::default(),
             }),
-        }
+        })
     }
 
     /// Begins to work: the house is open.

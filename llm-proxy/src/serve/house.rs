@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use llm_core::Str;
 use llm_core::seam::Clock;
 use llm_core::store::StoreError;
 use llm_providers::Gateway;
@@ -105,10 +104,7 @@ impl House {
             tokio::spawn(async move { known.watch().await });
         }
         let keys = Keys::new(peppers, fixed, known);
-        let depot = store.database().map(|database| {
-            let (replica, rules) = (Str::from(store.replica()), config.inbound.clone());
-            Depot::new(database, replica, rules, &clock, &gateway)
-        });
+        let depot = Depot::of(&store, config, &clock, &gateway);
         let passages = Passages::new(config, &registry)?;
         // Last: a key that was made and not shown, since something else went wrong, is lost.
         let first = match &office {

@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 
 use super::body::Body;
 use super::house::House;
-use super::{bearer, call, door, heads, responses};
 use super::{batches, files};
+use super::{bearer, call, door, heads, responses};
 
 /// What is answered here.
 const NOUNS: [&str; 3] = ["responses", "files", "batches"];

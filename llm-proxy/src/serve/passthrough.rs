@@ -1,15 +1,15 @@
 //! Any HTTP API behind `/passthrough/NAME/…`: callers show a virtual key, and the API is shown its
 //! own.
 //!
-//! What a key may use is said as for models (`passthrough/NAME`), and the limits of its owners hold:
-//! a request is admitted like a call, and its slot is given back when the answer has ended. Answers
-//! are passed on as they come, within a bound and without pauses that are too long; one that breaks
-//! off breaks off here, too. Deliberately absent: money, since nobody knows what such a request
-//! costs; and any reading of what passes.
+//! What a key may use is said as for models (`passthrough/NAME`), and the limits of its owners
+//! hold: a request is admitted like a call, and its slot is given back when the answer has ended.
+//! Answers are passed on as they come, within a bound and without pauses that are too long; one
+//! that breaks off breaks off here, too. Deliberately absent: money, since nobody knows what such
+//! a request costs; and any reading of what passes.
 
 mod heads;
-mod path;
 mod passing;
+mod path;
 mod shelf;
 
 use std::collections::HashMap;
@@ -254,9 +254,8 @@ impl Passage {
         let clock = &house.clock;
         let owner = Owner::of(&grant.principal);
         let ttl = self.rules.cache_ttl.filter(|_| asked.method == Method::GET);
-        let question = ttl.and_then(|_| {
-            shelf::question(owner.as_str(), &asked.to.to_string(), &asked.headers)
-        });
+        let question = ttl
+            .and_then(|_| shelf::question(owner.as_str(), &asked.to.to_string(), &asked.headers));
         if let Some(kept) = question.as_ref().and_then(|q| self.shelf.get(q, clock.now())) {
             let age = clock.now().saturating_duration_since(kept.at).as_secs();
             let mut response = Response::new(Body::from(kept.body));
@@ -345,9 +344,7 @@ enum NotSent {
 impl NotSent {
     fn told(self, name: &str) -> Error {
         match self {
-            Self::Late => {
-                Error::new(Kind::Timeout, format!("{name} did not answer in time"))
-            }
+            Self::Late => Error::new(Kind::Timeout, format!("{name} did not answer in time")),
             Self::Broken(error) => {
                 let connected = error.phase != TransportPhase::Connect;
                 let kind = if connected { Kind::UpstreamFailed } else { Kind::ConnectFailed };

@@ -98,7 +98,8 @@ pub(crate) async fn begin(
     let question: Question<'_> = serde_json::from_slice(&body).map_err(|error| {
         Error::new(Kind::BadRequest, format!("the request cannot be read: {error}"))
     })?;
-    let says = |field: Option<&RawValue>| field.is_some_and(|f| !["null", "false"].contains(&f.get()));
+    let says =
+        |field: Option<&RawValue>| field.is_some_and(|f| !["null", "false"].contains(&f.get()));
     // The provider's own memory, and its own queue.
     if says(question.conversation) || says(question.background) {
         return Ok(None);

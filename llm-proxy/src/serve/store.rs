@@ -162,7 +162,12 @@ async fn leased(
     if replay.torn_bytes > 0 {
         tracing::warn!(bytes = replay.torn_bytes, "a crash had left half a line in the journal");
     }
-    let ground = Ground { replica: replica.clone(), journal: Arc::new(journal), vault: Arc::clone(&vault), clock };
+    let ground = Ground {
+        replica: replica.clone(),
+        journal: Arc::new(journal),
+        vault: Arc::clone(&vault),
+        clock,
+    };
     let opened = LeasedLedger::open(ground, lease::Settings::default()).await;
     let Started { ledger, worker, interrupted } = opened.map_err(NotOpened::Ledger)?;
     for one in &interrupted {

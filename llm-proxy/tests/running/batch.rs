@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
+use llm_sim::script::Script;
 use llm_sim::upstream::Vendor;
 use serde_json::{Value, json};
 
@@ -80,6 +81,9 @@ async fn file(proxy: SocketAddr, id: &Value) -> Vec<Value> {
 async fn each_line_is_charged_once_over_many_deaths() {
     let simulator = simulator().await;
     let upstream = Arc::clone(simulator.upstream(Vendor::OpenAi).unwrap());
+    // Slow enough that every life ends in the middle.
+    let slow = json!({ "times": "always", "do": { "first_byte_ms": 250 } }).to_string();
+    upstream.script(Script::parse(slow.as_bytes()).unwrap());
     let folder = tempfile::tempdir().unwrap();
     let store = sqlite(folder.path());
     let url = store.clone();
@@ -100,9 +104,13 @@ async fn each_line_is_charged_once_over_many_deaths() {
         }
         proxy.kill();
     }
+    upstream.script(Vec::new());
     let last = Proxy::start(&place, None).unwrap();
     let path = format!("/v1/batches/{id}");
-    let mut batch = Value::Null;
+    let mut batch = get(last.address, &path, KEY.key).await;
+    let counts = &batch["request_counts"];
+    let begun = counts["completed"].as_u64().unwrap();
+    assert!(0 < begun && begun < LINES as u64, "it died in the middle: {batch}");
     for _ in 0..1_200 {
         batch = get(last.address, &path, KEY.key).await;
         if batch["status"] == "completed" {

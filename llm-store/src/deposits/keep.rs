@@ -54,7 +54,9 @@ pub(super) fn opened(
     match (sealed, chest) {
         (false, _) => Ok(body),
         (true, Some(chest)) => chest.open(&place(&row_name(at)), body),
-        (true, None) => Err(StoreError::Unavailable(Str::from_static("sealed, and no key is here"))),
+        (true, None) => {
+            Err(StoreError::Unavailable(Str::from_static("sealed, and no key is here")))
+        }
     }
 }
 
@@ -128,12 +130,8 @@ async fn put(
     piece: &Piece,
 ) -> Result<(), Failure> {
     let number = i64::try_from(number).unwrap_or(i64::MAX);
-    let args = [
-        seq.into(),
-        number.into(),
-        i64::from(piece.sealed).into(),
-        Arg::from(piece.body.as_ref()),
-    ];
+    let args =
+        [seq.into(), number.into(), i64::from(piece.sealed).into(), Arg::from(piece.body.as_ref())];
     session.run(PIECE, &args).await.map(drop)
 }
 

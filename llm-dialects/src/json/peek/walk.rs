@@ -63,7 +63,9 @@ impl<'a> Visitor<'a> for Walk<'_, 'a> {
                     map.next_value::<IgnoredAny>()?;
                     continue;
                 }
-                Found::Member(bit, name, _) if seen & bit != 0 => Err(self.reader.bad(name, "stands twice")),
+                Found::Member(bit, name, _) if seen & bit != 0 => {
+                    Err(self.reader.bad(name, "stands twice"))
+                }
                 Found::Member(bit, name, means) => {
                     seen |= bit;
                     let json = map.next_value::<&RawValue>()?.get();

@@ -97,11 +97,7 @@ impl<'d> Lines<'d> {
 }
 
 /// How many lines a file has.
-pub(super) async fn count(
-    depot: &Depot,
-    owner: &Owner,
-    entry: &Entry,
-) -> Result<u64, StoreError> {
+pub(super) async fn count(depot: &Depot, owner: &Owner, entry: &Entry) -> Result<u64, StoreError> {
     let mut lines = Lines::new(depot, owner, entry, usize::MAX);
     let mut count = 0;
     while lines.next().await?.is_some() {

@@ -346,4 +346,3 @@ impl fmt::Debug for Attempt {
         f.debug_struct("Attempt").field("id", &self.id).finish_non_exhaustive()
     }
 }
-

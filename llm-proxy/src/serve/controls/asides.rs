@@ -1,8 +1,8 @@
 //! What a caller asks of the gateway itself inside a body: LiteLLM's fields and OpenRouter's.
 //!
-//! They were found when the body was peeked into. Here they are obeyed and taken out, so that no
-//! provider is shown a field that it would refuse or, worse, understand. A field that cannot be read
-//! is an error that names it.
+//! They were found when the body was peeked into. Here they are obeyed and taken out: no provider
+//! is shown a field that it would refuse or, worse, understand. A field that cannot be read is an
+//! error that names it.
 
 use std::ops::Range;
 
@@ -57,7 +57,8 @@ pub(crate) fn take(bytes: &Bytes, peek: &Peek, asked: &mut Asked) -> Result<Opti
                 asked.controls.fallbacks.extend(models.filter(|model| model != named));
             }
             "disable_fallbacks" => {
-                let yes = value.as_bool().ok_or_else(|| bad(aside.name, "must be true or false"))?;
+                let yes =
+                    value.as_bool().ok_or_else(|| bad(aside.name, "must be true or false"))?;
                 asked.controls.no_fallback |= yes;
             }
             "num_retries" => {
@@ -92,11 +93,7 @@ fn text<'b>(bytes: &'b Bytes, span: &Range<usize>) -> &'b str {
 }
 
 /// Labels belong to the provider; a list of tags among them is LiteLLM's, and ours.
-fn metadata(
-    bytes: &Bytes,
-    json: &str,
-    asked: &mut Asked,
-) -> Result<Option<Range<usize>>, Error> {
+fn metadata(bytes: &Bytes, json: &str, asked: &mut Asked) -> Result<Option<Range<usize>>, Error> {
     #[derive(Deserialize)]
     struct Labels<'a> {
         #[serde(borrow)]

@@ -65,8 +65,18 @@ impl Passing {
         let until = until(clock.now(), patience);
         let keep = keep.map(|keep| (keep, BytesMut::new()));
         let journal = Some(journal);
-        let mut passing =
-            Self { body, status, left, awaited, patience, until, sleep: None, clock, keep, journal };
+        let mut passing = Self {
+            body,
+            status,
+            left,
+            awaited,
+            patience,
+            until,
+            sleep: None,
+            clock,
+            keep,
+            journal,
+        };
         if awaited == Some(0) {
             passing.ended();
         }

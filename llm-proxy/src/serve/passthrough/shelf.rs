@@ -55,9 +55,11 @@ pub(super) fn question(owner: &str, to: &str, headers: &HeaderMap) -> Option<Str
 /// Whether an answer may be kept.
 pub(super) fn may_keep(status: StatusCode, headers: &HeaderMap) -> bool {
     let words = |name| {
-        headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| {
-            value.split(',').map(|word| word.trim().to_ascii_lowercase())
-        })
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(',').map(|word| word.trim().to_ascii_lowercase()))
     };
     let refused = |word: String| ["no-store", "private", "no-cache"].contains(&&*word);
     status == StatusCode::OK

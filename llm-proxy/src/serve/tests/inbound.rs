@@ -77,7 +77,10 @@ async fn a_body_may_speak_to_the_gateway() {
     let mock = proxy.ask(path, &chat(r#","mock_response":"as I said""#)).await;
     assert_eq!(mock.status(), StatusCode::OK, "{mock:?}");
     assert_eq!(json(&mock)["choices"][0]["message"]["content"], "as I said");
-    assert_eq!((&mock.headers()["x-gw-provider"], &mock.headers()["x-gw-cost"]), (&"mock".parse().unwrap(), &"0".parse().unwrap()));
+    assert_eq!(
+        (&mock.headers()["x-gw-provider"], &mock.headers()["x-gw-cost"]),
+        (&"mock".parse().unwrap(), &"0".parse().unwrap())
+    );
     let streamed = proxy.ask(path, &chat(r#","mock_response":"as I said","stream":true"#)).await;
     let text = String::from_utf8_lossy(streamed.body());
     assert!(text.contains("as I said") && text.contains("[DONE]"), "{text}");
@@ -115,7 +118,8 @@ async fn a_question_goes_on_from_an_answer_of_anybody() {
     let id = first["id"].as_str().unwrap().to_owned();
     let kept = proxy.get(&format!("/v1/responses/{id}"), KEY).await;
     assert_eq!(json(&kept), first, "as it was given");
-    let then = format!(r#"{{"previous_response_id":"{id}","model":"smart","input":"two","stream":true}}"#);
+    let then =
+        format!(r#"{{"previous_response_id":"{id}","model":"smart","input":"two","stream":true}}"#);
     let stream = proxy.ask(path, &then).await;
     let text = String::from_utf8_lossy(stream.body()).into_owned();
     let last = text.lines().filter_map(|line| line.strip_prefix("data: ")).next_back().unwrap();
@@ -124,7 +128,11 @@ async fn a_question_goes_on_from_an_answer_of_anybody() {
     let second = &last["response"];
     assert_eq!(second["previous_response_id"], *id);
     let second = second["id"].as_str().unwrap().to_owned();
-    let third = format!(r#"{{"model":"smart","input":[{{"role":"user","content":"three"}}],"previous_response_id":"{second}"}}"#);
+    let third = json!({
+        "model": "smart", "input": [{ "role": "user", "content": "three" }],
+        "previous_response_id": second,
+    })
+    .to_string();
     let third = json(&proxy.ask(path, &third).await);
     assert_eq!(third["previous_response_id"], *second);
     // The whole conversation was read: more tokens each time.
@@ -226,7 +234,8 @@ async fn files_are_their_owners() {
     }
     let page = json(&proxy.get("/v1/files?limit=2&purpose=batch&order=asc", KEY).await);
     assert_eq!((page["data"].as_array().unwrap().len(), &page["has_more"]), (2, &json!(true)));
-    let next = format!("/v1/files?purpose=batch&order=asc&after={}", page["last_id"].as_str().unwrap());
+    let next =
+        format!("/v1/files?purpose=batch&order=asc&after={}", page["last_id"].as_str().unwrap());
     let page = json(&proxy.get(&next, KEY).await);
     assert_eq!((page["data"].as_array().unwrap().len(), &page["has_more"]), (1, &json!(false)));
     assert_eq!(json(&proxy.get("/v1/files", OTHER).await)["data"], json!([]));

@@ -35,7 +35,9 @@ async fn api() -> (SocketAddr, Seen) {
                 }
             });
             let stream = TokioIo::new(stream);
-            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(stream, service));
+            tokio::spawn(
+                hyper::server::conn::http1::Builder::new().serve_connection(stream, service),
+            );
         }
     });
     (address, seen)
@@ -104,17 +106,23 @@ async fn an_api_is_shown_its_own_key_and_nothing_of_the_callers() {
         ("x-other", "2"),
         ("content-type", "text/plain"),
     ];
-    let posted = proxy.send(Method::POST, "/passthrough/weather/a%20b?x=1&y", &headers, "body").await;
+    let posted =
+        proxy.send(Method::POST, "/passthrough/weather/a%20b?x=1&y", &headers, "body").await;
     assert_eq!(posted.status(), StatusCode::OK, "{posted:?}");
     assert_eq!(&posted.body()[..], b"/base/a%20b?x=1&y 1");
-    assert!(posted.headers().contains_key("x-mine") && !posted.headers().contains_key("set-cookie"));
+    assert!(
+        posted.headers().contains_key("x-mine") && !posted.headers().contains_key("set-cookie")
+    );
     let shown = format!("/passthrough/maps/open/x?key={KEY}&q=1");
     let mapped = proxy.send(Method::GET, &shown, &[], "").await;
     assert_eq!(mapped.status(), StatusCode::OK, "{mapped:?}");
     {
         let seen = seen.lock().unwrap();
         let (_, heads, body) = &seen[0];
-        assert_eq!((&heads["x-key"], &heads["x-other"]), (&ADMIN.parse().unwrap(), &"2".parse().unwrap()));
+        assert_eq!(
+            (&heads["x-key"], &heads["x-other"]),
+            (&ADMIN.parse().unwrap(), &"2".parse().unwrap())
+        );
         assert_eq!(&body[..], b"body");
         for name in ["authorization", "cookie", "x-forwarded-for", "x-gw-tags", "x-hop"] {
             assert!(!heads.contains_key(name), "{name}");
@@ -168,6 +176,9 @@ async fn nothing_leads_elsewhere_and_what_may_be_repeated_is() {
     assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
     let page = proxy.get("/metrics", "").await;
     let page = String::from_utf8_lossy(page.body()).into_owned();
-    assert!(page.contains(r#"gw_passthrough_requests_total{api="weather",outcome="hit"} 1"#), "{page}");
+    assert!(
+        page.contains(r#"gw_passthrough_requests_total{api="weather",outcome="hit"} 1"#),
+        "{page}"
+    );
     proxy.stop().await;
 }
