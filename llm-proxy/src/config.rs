@@ -11,6 +11,7 @@
 pub(crate) mod diff;
 pub(crate) mod explain;
 mod file;
+mod inbound;
 pub(crate) mod lint;
 pub(crate) mod litellm;
 mod nearest;
@@ -39,6 +40,8 @@ use llm_providers::settings::ModelSettings;
 use llm_providers::stage::admit::OwnerRules;
 use llm_providers::stage::inspect::ContentRules;
 
+pub(crate) use inbound::{Auth, Inbound, Passthrough};
+
 use reference::Hidden;
 
 pub(crate) use show::Hash;
@@ -64,6 +67,8 @@ pub(crate) struct Config {
     pub(crate) limits: OwnerRules,
     /// What may be said to any model.
     pub(crate) content: ContentRules,
+    /// Deposits, and APIs that calls are passed through to.
+    pub(crate) inbound: Inbound,
 }
 
 /// Where and how the proxy listens.

@@ -7,22 +7,31 @@
 //! happens between is the library's.
 
 mod admin;
+mod app;
+mod batches;
 mod bearer;
 mod body;
 mod call;
 mod checks;
 mod controls;
+mod depot;
 mod door;
+mod estimate;
+mod files;
 pub(crate) mod first;
 mod heads;
 mod health;
 mod house;
+mod inbound;
 mod keys;
 mod listen;
+mod mock;
 mod models;
 mod office;
 mod pages;
+mod passthrough;
 pub(crate) mod reload;
+mod responses;
 mod routes;
 mod scrape;
 mod shared;
@@ -80,6 +89,7 @@ pub(crate) async fn run(
     // Before anything takes long: unheard, this signal ends the process.
     let hangup = signal(SignalKind::hangup()).map_err(NotServed::Signals)?;
     let house = Arc::new(House::open(config).await?);
+    house.begin();
     let stop = signals().map_err(NotServed::Signals)?;
     attend(&house, source, hangup);
     ready(address, &house.made);

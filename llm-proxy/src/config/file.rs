@@ -3,6 +3,7 @@
 //! Reading goes on past whatever is wrong, so that one reading finds everything. What is not said
 //! stays open here where the environment or the command line may say it ([`super::resolve`]).
 
+mod inbound;
 mod keys;
 mod models;
 mod providers;
@@ -20,7 +21,7 @@ use llm_providers::stage::inspect::ContentRules;
 
 use super::reading::{At, Literals, Reading};
 use super::tree::Node;
-use super::{FixedKey, Priced, Provider};
+use super::{FixedKey, Inbound, Priced, Provider};
 
 pub(super) use server::{ServerFile, StoreFile, store_place};
 
@@ -42,6 +43,7 @@ pub(super) struct File {
     pub(super) keys: Vec<FixedKey>,
     pub(super) limits: OwnerRules,
     pub(super) content: ContentRules,
+    pub(super) inbound: Inbound,
 }
 
 /// Reads a tree.
@@ -83,6 +85,7 @@ pub(super) fn read(root: &Node, reading: &mut Reading<'_>) -> File {
     if let Some(at) = fields.at("content") {
         file.content = rules::content(&at, reading);
     }
+    file.inbound = inbound::inbound(&mut fields, reading);
     fields.done(reading);
     file
 }

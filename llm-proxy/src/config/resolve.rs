@@ -134,10 +134,11 @@ fn whole(
     around: &dyn Surroundings,
     problems: &mut Vec<Problem>,
 ) -> Config {
-    let File { server, store, providers, models, prices, plans, keys, limits, content } = file;
+    let File { server, store, providers, models, prices, plans, keys, limits, content, inbound } =
+        file;
     let server = whole_server(server, asked, around, problems);
     let store = whole_store(store, asked, around, problems);
-    Config { server, store, providers, models, prices, plans, keys, limits, content }
+    Config { server, store, providers, models, prices, plans, keys, limits, content, inbound }
 }
 
 fn whole_server(

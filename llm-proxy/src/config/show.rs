@@ -3,6 +3,7 @@
 //!
 //! What is as it would be without being said is left out, except where it listens and keeps things.
 
+mod inbound;
 mod parts;
 
 use std::num::NonZeroU32;
@@ -43,6 +44,7 @@ impl Config {
         root.tables("keys", &self.keys, FixedKey::show);
         root.table("limits", |w| parts::limits(&self.limits, w));
         root.table("content", |w| parts::content(&self.content, w));
+        inbound::show(&self.inbound, &mut root);
         let tree = root.done();
         Shown { tree, secrets }
     }

@@ -15,9 +15,11 @@ use prometheus::Registry;
 use crate::config::Config;
 
 use super::checks::Checks;
+use super::depot::Depot;
 use super::first::{Made, Secrets};
 use super::keys::{self, AdminKey, Keys};
 use super::office::Office;
+use super::passthrough::Passages;
 use super::reload::Board;
 use super::shared::{self, Shared};
 use super::store::{self, NotOpened, Store};
@@ -46,6 +48,10 @@ pub(crate) struct House {
     pub(crate) registry: Registry,
     /// What outlasts it.
     pub(crate) store: Store,
+    /// What callers leave with us; `None` where nothing outlasts the process.
+    pub(crate) depot: Option<Depot>,
+    /// APIs that calls are passed through to.
+    pub(crate) passages: Passages,
     /// What it has in common with other replicas.
     pub(crate) shared: Option<Shared>,
     /// What applications have counted.
@@ -107,6 +113,8 @@ impl House {
         let keys = Keys::new(peppers, fixed, known);
         board.open(&registry)?;
         let vendors = Vendors::open(config, office.as_ref())?;
+        let depot = Depot::of(&store, config, &clock, &gateway, None);
+        let passages = Passages::new(config, &registry)?;
         // Last: a key that was made and not shown, since something else went wrong, is lost.
         let first = match &office {
             Some(office) if config.keys.is_empty() => office.first_key().await?,
@@ -123,6 +131,8 @@ impl House {
             started: started.as_secs(),
             registry,
             store,
+            depot,
+            passages,
             shared,
             checks: Checks::new(config.server.time_zone.1.clone()),
             watch,
@@ -145,8 +155,18 @@ impl House {
         self.draining.load(Ordering::Relaxed)
     }
 
+    /// Begins what goes on behind the calls.
+    pub(crate) fn begin(self: &Arc<Self>) {
+        if let Some(depot) = &self.depot {
+            depot.begin(self);
+        }
+    }
+
     /// Carries everything to the store that has ended. Nothing asks it any more.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        if let Some(depot) = &self.depot {
+            depot.close().await;
+        }
         self.store.close().await
     }
 }

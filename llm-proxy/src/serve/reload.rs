@@ -300,7 +300,8 @@ fn divided(served: &Config, wanted: Config) -> (Config, Vec<String>) {
         server.admin_key.clone_from(&served.server.admin_key);
     }
     let shown = wanted.show();
-    let config = Config { server, store: served.store.clone(), ..wanted };
+    let (store, inbound) = (served.store.clone(), served.inbound.clone());
+    let config = Config { server, store, inbound, ..wanted };
     let left = diff(&config.show(), &shown);
     (config, left.into_iter().map(|change| change.place).collect())
 }

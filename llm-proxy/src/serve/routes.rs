@@ -8,7 +8,8 @@
 //! an application asks. What a route does not say that it takes is refused before its function runs.
 //!
 //! A route is one entry in the table of its own module and one function; [`TABLES`] names the
-//! tables. Deliberately absent: calls of models, whose paths their dialects know, and probes.
+//! tables. Deliberately absent: calls of models, whose paths their dialects know, APIs that calls are
+//! passed through to, which are not ours to describe, and probes.
 
 pub(crate) mod ask;
 pub(crate) mod openapi;
@@ -30,7 +31,7 @@ use super::admin::refusal::{Answered, Refusal};
 use super::body::Body;
 use super::door::empty;
 use super::house::House;
-use super::{checks, pages, watch};
+use super::{app, batches, call, checks, files, heads, models, pages, responses, watch};
 use ask::{AppCaller, Ask, Asker, Operator};
 use shape::{Field, Shape};
 
@@ -38,6 +39,10 @@ use shape::{Field, Shape};
 pub(crate) const TABLES: &[&[Route]] = &[
     pages::ROUTES,
     checks::ROUTES,
+    files::ROUTES,
+    batches::ROUTES,
+    responses::ROUTES,
+    models::ROUTES,
     admin::keys::ROUTES,
     admin::keys::turns::ROUTES,
     admin::parties::users::ROUTES,
@@ -115,6 +120,8 @@ pub(crate) enum Takes {
     Fields(&'static [&'static [Field]]),
     /// The same, which the function reads itself.
     Raw(&'static [&'static [Field]]),
+    /// A form of these fields, one of them a file, which the function reads itself.
+    Form(&'static [&'static [Field]]),
 }
 
 /// One entry of a table.
@@ -191,6 +198,11 @@ impl Route {
         Self { takes: Takes::Raw(fields), ..self }
     }
 
+    /// With these fields in a form that its function reads.
+    pub(crate) const fn form(self, fields: &'static [&'static [Field]]) -> Self {
+        Self { takes: Takes::Form(fields), ..self }
+    }
+
     /// With an answer of that shape.
     pub(crate) const fn gives(self, gives: Shape) -> Self {
         Self { gives, ..self }
@@ -209,9 +221,23 @@ impl Route {
         }
     }
 
-    /// The names of its path, where this is one.
+    /// Whether its answers are in the envelope of applications.
+    pub(crate) fn is_enveloped(&self) -> bool {
+        self.path.starts_with(app::BASE)
+    }
+
+    /// The names of a path, where that is this one's. Clients of OpenAI are told an address with its
+    /// version or without, and end a path as they like, as with calls of models.
     fn names<'p>(&self, path: &'p str) -> Option<Vec<&'p str>> {
-        let (mut names, mut own) = (Vec::new(), self.path.split('/'));
+        let Some(short) = self.path.strip_prefix("/v1") else {
+            return Self::matched(self.path, path);
+        };
+        let path = path.strip_suffix('/').unwrap_or(path);
+        Self::matched(self.path, path).or_else(|| Self::matched(short, path))
+    }
+
+    fn matched<'p>(own: &str, path: &'p str) -> Option<Vec<&'p str>> {
+        let (mut names, mut own) = (Vec::new(), own.split('/'));
         for part in path.split('/') {
             let wanted = own.next()?;
             match wanted.strip_prefix('{') {
@@ -299,9 +325,19 @@ pub(crate) async fn answer(
 ) -> Response<Body> {
     match found {
         Found::Here(route, names) => {
+            let ours = HeaderValue::from_str(&call::new_id(house).to_string());
+            let theirs = head.headers.get(heads::REQUEST_ID).cloned();
+            let language = app::Language::of(&head.headers);
             // Boxed: whoever asks here can wait for an allocation, and futures of calls stay small.
             let answered = Box::pin(answered(house, route, names, head, body)).await;
-            answered.unwrap_or_else(|refusal| refusal.response())
+            let mut response = match route.is_enveloped() {
+                true => app::enveloped(answered, language, call::now(house)),
+                false => answered.unwrap_or_else(|refusal| refusal.response()),
+            };
+            if let Ok(ours) = ours {
+                heads::name(response.headers_mut(), theirs.as_ref(), ours);
+            }
+            response
         }
         Found::Otherwise(methods) => {
             let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
@@ -322,25 +358,25 @@ async fn answered(
 ) -> Answered {
     // Who asks comes first: nobody's body is read who may not ask.
     match route.run {
-        Run::Anyone(run) => run(&mut Ask::read(house, route, names, &head, body).await?).await,
+        Run::Anyone(run) => run(&mut Ask::read(house, route, names, head, body).await?).await,
         Run::App(run) => {
             let by = AppCaller::of(house, &head).await?;
-            run(&mut Ask::read(house, route, names, &head, body).await?, &by).await
+            run(&mut Ask::read(house, route, names, head, body).await?, &by).await
         }
         Run::Operator(scope, run) => {
             let by = Operator::of(house, &head).await?;
-            let ask = Ask::read(house, route, names, &head, body).await?;
+            let ask = Ask::read(house, route, names, head, body).await?;
             noted(ask, scope, by, |ask, by| run(ask, by)).await
         }
         Run::Either(scope, run) => match Asker::of(house, &head).await? {
             Asker::Operator(by) => {
-                let ask = Ask::read(house, route, names, &head, body).await?;
+                let ask = Ask::read(house, route, names, head, body).await?;
                 let asker = Asker::Operator(by.clone());
                 noted(ask, scope, by, |ask, _| Box::pin(async move { run(ask, &asker).await }))
                     .await
             }
             by @ Asker::App(_) => {
-                run(&mut Ask::read(house, route, names, &head, body).await?, &by).await
+                run(&mut Ask::read(house, route, names, head, body).await?, &by).await
             }
         },
     }

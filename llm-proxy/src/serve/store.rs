@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use llm_core::ledger::{HoldId, Settlement};
 use llm_core::money::Money;
 use llm_core::seam::Clock;
 use llm_core::store::vault::Vault;
@@ -86,6 +87,7 @@ struct Leased {
     database: Database,
     worker: parking_lot::Mutex<Option<JoinHandle<()>>>,
     interrupted: Vec<Interrupted>,
+    replica: String,
 }
 
 /// Opens it.
@@ -160,7 +162,12 @@ async fn leased(
     if replay.torn_bytes > 0 {
         tracing::warn!(bytes = replay.torn_bytes, "a crash had left half a line in the journal");
     }
-    let ground = Ground { replica, journal: Arc::new(journal), vault: Arc::clone(&vault), clock };
+    let ground = Ground {
+        replica: replica.clone(),
+        journal: Arc::new(journal),
+        vault: Arc::clone(&vault),
+        clock,
+    };
     let opened = LeasedLedger::open(ground, lease::Settings::default()).await;
     let Started { ledger, worker, interrupted } = opened.map_err(NotOpened::Ledger)?;
     for one in &interrupted {
@@ -171,7 +178,7 @@ async fn leased(
         );
     }
     let worker = parking_lot::Mutex::new(Some(tokio::spawn(worker.run())));
-    Ok(Leased { ledger, vault, database, worker, interrupted })
+    Ok(Leased { ledger, vault, database, worker, interrupted, replica })
 }
 
 impl Store {
@@ -204,6 +211,22 @@ impl Store {
         match &self.kind {
             Kind::Memory(_) => &[],
             Kind::Leased(leased) => &leased.interrupted,
+        }
+    }
+
+    /// How a hold of an earlier process ended, if that is carried to the store.
+    pub(crate) async fn ended(&self, hold: HoldId) -> Result<Option<Settlement>, StoreError> {
+        match &self.kind {
+            Kind::Memory(_) => Ok(None),
+            Kind::Leased(leased) => leased.vault.ended(hold).await,
+        }
+    }
+
+    /// This machine's name towards the store; empty where nothing outlasts the process.
+    pub(crate) fn replica(&self) -> &str {
+        match &self.kind {
+            Kind::Memory(_) => "",
+            Kind::Leased(leased) => &leased.replica,
         }
     }
 

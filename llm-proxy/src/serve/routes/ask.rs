@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 use hyper::body::Incoming;
 use llm_core::Str;
 use llm_core::principal::{Grant, Principal};
+use llm_core::store::KeyHash;
 use llm_store::keys::{Action, Actions};
 
 use super::super::admin::fields::{Fields, Params};
@@ -27,6 +28,8 @@ pub(crate) struct Ask {
     pub(crate) route: &'static Route,
     /// The names in the path, in their order.
     pub(crate) names: Vec<String>,
+    /// What its head says.
+    pub(crate) headers: HeaderMap,
     /// The parameters of the query.
     pub(crate) query: Params,
     /// The fields of the body, where the route takes some.
@@ -51,7 +54,7 @@ impl Ask {
         house: &Arc<House>,
         route: &'static Route,
         names: Vec<String>,
-        head: &Parts,
+        head: Parts,
         body: Incoming,
     ) -> Result<Self, Refusal> {
         let query = Params::read(&head.uri)?;
@@ -63,12 +66,13 @@ impl Ask {
                 fields = Fields::read(house, body).await?;
                 fields.among(groups)?;
             }
-            Takes::Raw(_) => raw = Some(body),
+            Takes::Raw(_) | Takes::Form(_) => raw = Some(body),
         }
         Ok(Self {
             house: Arc::clone(house),
             route,
             names: super::meant(names)?,
+            headers: head.headers,
             query,
             fields,
             body: raw,
@@ -180,6 +184,8 @@ impl Scope {
 pub(crate) struct AppCaller {
     /// What the key gives.
     pub(crate) grant: Arc<Grant>,
+    /// The key itself, for work that goes on when its request is over.
+    pub(crate) print: KeyHash,
 }
 
 impl AppCaller {
@@ -189,7 +195,8 @@ impl AppCaller {
             let text = "no API key: send `authorization: Bearer sk-…`";
             Refusal::new(StatusCode::UNAUTHORIZED, "invalid_api_key", text)
         })?;
-        Ok(Self { grant: house.keys.grant(&key).await? })
+        let (print, grant) = house.keys.found(&key).await?;
+        Ok(Self { grant, print })
     }
 
     /// Whose data is whose: the narrowest owner that the key has, and the key where it has none.

@@ -1,0 +1,237 @@
+//! What applications' routes under `/api/v1` answer in: one envelope for all of them,
+//! `{success, data, message, timestamp}`, and `{success, error: {code, message, details}, timestamp}`.
+//!
+//! It is put around an answer where routes are dispatched, so that their functions answer as all
+//! others do, and what is refused before they run is in it as well. What a person may read is in
+//! Korean or in English, as the request's head says. Deliberately absent: answers that are no JSON,
+//! such as streams of events, which go out as they are.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE};
+use http::{HeaderMap, Response, StatusCode};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::admin::refusal::{Answered, Refusal};
+use super::admin::told;
+use super::body::Body;
+
+/// How the paths of these routes begin.
+pub(crate) const BASE: &str = "/api/v1/";
+/// Languages of a head that are looked at; beyond it nobody means what is said.
+const LANGUAGES_MAX: usize = 16;
+
+/// What people read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Language {
+    /// English, where nothing else is asked for.
+    English,
+    /// Korean.
+    Korean,
+}
+
+/// The same in every language.
+#[derive(Clone, Copy, Debug)]
+struct Words {
+    english: &'static str,
+    korean: &'static str,
+}
+
+const DONE: Words = Words { english: "done", korean: "완료되었습니다." };
+
+#[derive(Serialize)]
+struct Refused<'a> {
+    success: bool,
+    error: Why<'a>,
+    timestamp: &'a str,
+}
+
+#[derive(Serialize)]
+struct Why<'a> {
+    code: &'a str,
+    message: &'a str,
+    details: Option<Details<'a>>,
+}
+
+#[derive(Serialize)]
+struct Details<'a> {
+    /// The field or parameter that is wrong.
+    param: Option<&'a str>,
+    /// In English, whatever the message is in: for whoever writes the application.
+    reason: &'a str,
+}
+
+impl Language {
+    /// What a head asks for: the language that it likes best of those that there are.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let said = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        let (mut best, mut most) = (Self::English, 0);
+        for one in said.unwrap_or_default().split(',').take(LANGUAGES_MAX) {
+            let (tag, weight) = one.split_once(';').unwrap_or((one, ""));
+            let language = match tag.trim().split('-').next() {
+                Some(tag) if tag.eq_ignore_ascii_case("ko") => Self::Korean,
+                Some(tag) if tag.eq_ignore_ascii_case("en") || tag == "*" => Self::English,
+                Some(_) | None => continue,
+            };
+            let weight = weighed(weight);
+            if weight > most {
+                (best, most) = (language, weight);
+            }
+        }
+        best
+    }
+
+    fn says(self, words: Words) -> &'static str {
+        match self {
+            Self::English => words.english,
+            Self::Korean => words.korean,
+        }
+    }
+}
+
+/// A weight in thousandths; one that is not said is the highest.
+fn weighed(text: &str) -> u32 {
+    let Some(digits) = text.trim().strip_prefix("q=") else { return 1_000 };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if whole != "0" {
+        return 1_000;
+    }
+    let thousandths = fraction.bytes().chain(std::iter::repeat(b'0')).take(3);
+    thousandths.fold(0, |sum, digit| sum * 10 + u32::from(digit.saturating_sub(b'0').min(9)))
+}
+
+/// An answer in its envelope.
+pub(crate) fn enveloped(answered: Answered, language: Language, now: Timestamp) -> Response<Body> {
+    let at = format!("{now:.3}");
+    match answered {
+        Ok(response) => wrapped(response, language, &at),
+        Err(refusal) => refused(&refusal, language, &at),
+    }
+}
+
+fn wrapped(response: Response<Body>, language: Language, at: &str) -> Response<Body> {
+    let (head, body) = response.into_parts();
+    let kind = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_json = kind.is_none_or(|kind| kind.starts_with("application/json"));
+    let body = match body {
+        Body::Whole(data) if is_json => Body::from(around(data, language.says(DONE), at)),
+        as_it_is @ (Body::Whole(_) | Body::Answer(_) | Body::Pieces(_)) => as_it_is,
+    };
+    Response::from_parts(head, body)
+}
+
+/// The data as they were written: they are not read again for this.
+fn around(data: Option<Bytes>, message: &str, at: &str) -> Bytes {
+    let data = data.unwrap_or(Bytes::from_static(b"null"));
+    let tail = json!({"message": message, "timestamp": at}).to_string();
+    let head = b"{\"success\":true,\"data\":";
+    let mut whole = BytesMut::with_capacity(head.len() + data.len() + tail.len());
+    whole.put_slice(head);
+    whole.put(data);
+    // Its members go on where the first ones end.
+    whole.put_slice(b",");
+    whole.put_slice(tail.trim_start_matches('{').as_bytes());
+    whole.freeze()
+}
+
+fn refused(refusal: &Refusal, language: Language, at: &str) -> Response<Body> {
+    let reason = refusal.message();
+    let message = match language {
+        Language::English => reason,
+        Language::Korean => korean(refusal.status()),
+    };
+    let details = Some(Details { param: refusal.param(), reason });
+    let error = Why { code: refusal.code(), message, details };
+    let body = Refused { success: false, error, timestamp: at };
+    refusal.hinted(told(refusal.status(), &body))
+}
+
+/// Why not, for people; programs read the code, and their authors the reason.
+fn korean(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => "API 키가 없거나 올바르지 않습니다.",
+        StatusCode::PAYMENT_REQUIRED => "크레딧이 부족합니다.",
+        StatusCode::FORBIDDEN => "이 작업을 할 권한이 없습니다.",
+        StatusCode::NOT_FOUND => "요청한 항목을 찾을 수 없습니다.",
+        StatusCode::CONFLICT => "지금 상태에서는 처리할 수 없는 요청입니다.",
+        StatusCode::PAYLOAD_TOO_LARGE => "요청 내용이 너무 큽니다.",
+        StatusCode::TOO_MANY_REQUESTS => "사용 한도를 넘었습니다.",
+        StatusCode::NOT_IMPLEMENTED => "이 서버에서는 사용할 수 없는 기능입니다.",
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => {
+            "서비스를 지금 사용할 수 없습니다. 잠시 후 다시 시도해 주세요."
+        }
+        StatusCode::GATEWAY_TIMEOUT => "응답 시간이 초과되었습니다. 다시 시도해 주세요.",
+        status if status.is_client_error() => "요청이 올바르지 않습니다.",
+        _ => "서버에서 오류가 발생했습니다.",
+    }
+}
+
+/// The schema of an answer in its envelope.
+pub(crate) fn told_schema(data: &Value) -> Value {
+    json!({"type": "object", "required": ["success", "data", "message", "timestamp"],
+        "additionalProperties": false, "properties": {
+            "success": {"type": "boolean", "const": true},
+            "data": data,
+            "message": {"type": "string"},
+            "timestamp": {"type": "string", "format": "date-time"},
+        }})
+}
+
+/// The schema of a refusal in its envelope.
+pub(crate) fn refused_schema() -> Value {
+    let details = json!({"type": ["object", "null"], "properties": {
+        "param": {"type": ["string", "null"]},
+        "reason": {"type": "string", "description": "in English, whatever the message is in"},
+    }});
+    json!({"type": "object", "required": ["success", "error", "timestamp"],
+        "additionalProperties": false, "properties": {
+            "success": {"type": "boolean", "const": false},
+            "error": {"type": "object", "required": ["code", "message"], "properties": {
+                "code": {"type": "string"},
+                "message": {"type": "string"},
+                "details": details,
+            }},
+            "timestamp": {"type": "string", "format": "date-time"},
+        }})
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_language_is_the_one_that_is_liked_best() {
+        use Language::{English, Korean};
+        for (said, language) in [
+            ("", English),
+            ("ko", Korean),
+            ("ko-KR,ko;q=0.9,en-US;q=0.8,en;q=0.7", Korean),
+            ("en-US,en;q=0.9,ko;q=0.8", English),
+            ("fr, ko;q=0.5, en;q=0.25", Korean),
+            ("ko;q=0, en;q=0.1", English),
+            ("ko;q=0", English),
+            ("*;q=0.5,KO-kr;q=0.501", Korean),
+            ("de", English),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT_LANGUAGE, HeaderValue::from_str(said).unwrap());
+            assert_eq!(Language::of(&headers), language, "{said}");
+        }
+    }
+
+    #[test]
+    fn data_stay_as_they_were_written() {
+        let data = Some(Bytes::from_static(br#"{"a":1.10}"#));
+        let whole = around(data, "그래", "2026-01-01T00:00:00.000Z");
+        let text = str::from_utf8(&whole).unwrap();
+        assert!(text.starts_with(r#"{"success":true,"data":{"a":1.10},"#), "{text}");
+        let read: Value = serde_json::from_slice(&whole).unwrap();
+        assert_eq!(read["message"], "그래");
+        assert_eq!(read["timestamp"], "2026-01-01T00:00:00.000Z");
+        let none: Value = serde_json::from_slice(&around(None, "x", "y")).unwrap();
+        assert!(none["data"].is_null());
+    }
+}
