@@ -170,12 +170,12 @@ fn korean(status: StatusCode) -> &'static str {
 /// The schema of an answer in its envelope.
 pub(crate) fn told_schema(data: &Value) -> Value {
     json!({"type": "object", "required": ["success", "data", "message", "timestamp"],
-        "additionalProperties": false, "properties": {
-            "success": {"type": "boolean", "const": true},
-            "data": data,
-            "message": {"type": "string"},
-            "timestamp": {"type": "string", "format": "date-time"},
-        }})
+    "additionalProperties": false, "properties": {
+        "success": {"type": "boolean", "const": true},
+        "data": data,
+        "message": {"type": "string"},
+        "timestamp": {"type": "string", "format": "date-time"},
+    }})
 }
 
 /// The schema of a refusal in its envelope.
@@ -185,15 +185,15 @@ pub(crate) fn refused_schema() -> Value {
         "reason": {"type": "string", "description": "in English, whatever the message is in"},
     }});
     json!({"type": "object", "required": ["success", "error", "timestamp"],
-        "additionalProperties": false, "properties": {
-            "success": {"type": "boolean", "const": false},
-            "error": {"type": "object", "required": ["code", "message"], "properties": {
-                "code": {"type": "string"},
-                "message": {"type": "string"},
-                "details": details,
-            }},
-            "timestamp": {"type": "string", "format": "date-time"},
-        }})
+    "additionalProperties": false, "properties": {
+        "success": {"type": "boolean", "const": false},
+        "error": {"type": "object", "required": ["code", "message"], "properties": {
+            "code": {"type": "string"},
+            "message": {"type": "string"},
+            "details": details,
+        }},
+        "timestamp": {"type": "string", "format": "date-time"},
+    }})
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::*;
 
 mod limits;
 mod office;
-mod shape;
+pub(super) mod shape;
 
 const ASK: &str =
     r#"{"model":"smart","max_tokens":100,"messages":[{"role":"user","content":"hi"}]}"#;
