@@ -49,8 +49,16 @@ pub struct Controls {
     pub cache_ttl: Option<Duration>,
     /// Labels for the record and for forgetting cached answers.
     pub tags: Vec<Str>,
+    /// An answer from the cache may be so old, and no older.
+    pub cache_age: Option<Duration>,
+    /// Answers that are kept under this name are apart from all others.
+    pub cache_space: Option<Str>,
     /// Stay with the first tier.
     pub no_fallback: bool,
+    /// Models that are asked when the one that was asked for cannot answer, in their order.
+    pub fallbacks: Vec<Str>,
+    /// How often one target is asked again; `None` leaves it to the vendor's settings.
+    pub retries: Option<u8>,
     /// Calls of one session go to the same target while it is well: providers keep prompt caches.
     pub session: Option<Str>,
     /// Go on elsewhere when a stream breaks; `None` leaves it to the model's settings.
@@ -219,6 +227,18 @@ pub struct Peek {
     pub input_tokens_estimate: u32,
     /// What the request carries that not every model can take.
     pub has: Has,
+    /// Members that speak to the gateway and not to a model, in their order. Whoever obeys them
+    /// takes them out before the body goes upstream.
+    pub asides: Vec<Aside>,
+}
+
+/// A member of a body that speaks to the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aside {
+    /// Which.
+    pub name: &'static str,
+    /// Where the JSON text of its value stands.
+    pub value: Range<usize>,
 }
 
 /// A value and the byte range of its JSON text in the body.

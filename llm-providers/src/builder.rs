@@ -271,7 +271,8 @@ impl GatewayBuilder {
             admission = admission.sharing(store, replicas);
         }
         let admission = Arc::new(admission);
-        Ok(Gateway::assemble(workshop, snapshot, Arc::clone(&admission), |w, current| Stages {
+        let (let_in, noted) = (Arc::clone(&admission), log.clone());
+        Ok(Gateway::assemble(workshop, snapshot, let_in, noted, |w, current| Stages {
             record: RecordStage::new(
                 current,
                 Desk { log, metrics: Arc::clone(&w.metrics), clock: Arc::clone(&w.clock) },

@@ -3,22 +3,25 @@
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use llm_core::Str;
 use llm_core::call::Call;
 use llm_core::error::Error;
 use llm_core::principal::Grant;
 use llm_core::seam::{BoxFuture, Clock, Entropy};
-use llm_core::store::{Ledger, Purge};
+use llm_core::store::{CallRecord, Ledger, Purge};
 use tower::Service;
 
 use crate::asking::Asking;
+use crate::log::LogQueue;
 use crate::metrics::Metrics;
 use crate::metrics::quota::QuotaWatch;
 use crate::model::Snapshot;
 use crate::reply::Reply;
 use crate::settings::{Problems, Settings, Workshop};
-use crate::stage::admit::{Admission, AdmitStage};
+use crate::stage::admit::{Admission, AdmitStage, Entrant, Slot};
 use crate::stage::cache::CacheStage;
 use crate::stage::gate::GateStage;
 use crate::stage::inspect::InspectStage;
@@ -77,6 +80,8 @@ struct Inner {
     current: Arc<ArcSwap<Snapshot>>,
     workshop: Workshop,
     quotas: Arc<QuotaWatch>,
+    admission: Arc<Admission>,
+    log: Option<LogQueue>,
 }
 
 impl Gateway {
@@ -89,15 +94,16 @@ impl Gateway {
         workshop: Workshop,
         snapshot: Snapshot,
         admission: Arc<Admission>,
+        log: Option<LogQueue>,
         stages: impl FnOnce(&Workshop, Arc<ArcSwap<Snapshot>>) -> Stages,
     ) -> Self {
         let current = Arc::new(ArcSwap::from_pointee(snapshot));
         let (ledger, clock) = (Arc::clone(&workshop.ledger), Arc::clone(&workshop.clock));
-        let quotas = QuotaWatch::new(admission, ledger, clock, Arc::clone(&current));
+        let quotas = QuotaWatch::new(Arc::clone(&admission), ledger, clock, Arc::clone(&current));
         workshop.metrics.scrape.of(&quotas);
         quotas.start();
         let stack = stack(stages(&workshop, Arc::clone(&current)));
-        Self(Arc::new(Inner { stack, current, workshop, quotas }))
+        Self(Arc::new(Inner { stack, current, workshop, quotas, admission, log }))
     }
 
     /// One call through the whole pipeline: what the proxy uses, and what everything else here is
@@ -138,6 +144,28 @@ impl Gateway {
 
     pub(crate) fn embedded(&self) -> Arc<Grant> {
         Arc::clone(&self.0.workshop.embedded)
+    }
+
+    /// Lets in what is no call of a model, under the same limits: a slot for as long as it runs.
+    pub async fn admit(
+        &self,
+        grant: &Grant,
+        name: &Str,
+        deadline: Instant,
+        body_bytes: usize,
+    ) -> Result<Slot, Error> {
+        let snapshot = self.snapshot();
+        let (rules, priority) = (&snapshot.rules, grant.plan.priority);
+        let (model, tokens) = (name, 0);
+        let entrant = Entrant { grant, rules, model, priority, deadline, tokens, body_bytes };
+        self.0.admission.enter(entrant).await
+    }
+
+    /// Writes down what did not come through the stages.
+    pub fn note(&self, record: CallRecord) {
+        if let Some(log) = &self.0.log {
+            log.push(record);
+        }
     }
 
     /// Forgets answers that were kept, and says how many. Whatever is under way is not kept.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use llm_core::Str;
+use llm_core::call::{Call, Controls, Operation};
+use llm_core::dialect::DialectId;
 use llm_core::error::{Error, Kind};
 use llm_core::provider::TargetId;
 use llm_core::wallet::tariff::Tariffs;
@@ -159,7 +161,61 @@ pub enum CacheScope {
     Global,
 }
 
+/// Models that a caller may name behind the one it asks for: each may be asked in its turn.
+const FALLBACKS_MAX: usize = 8;
+/// Attempts of one call, whatever a caller wishes.
+const ATTEMPTS_MAX: u8 = 20;
+
+impl Model {
+    /// Whether anybody who answers can do that at all.
+    pub fn offers(&self, operation: Operation) -> bool {
+        self.tiers.iter().flatten().any(|choice| {
+            let Target { vendor, model, .. } = &*choice.target;
+            vendor.provider.dialect(operation, model).is_some()
+        })
+    }
+
+    /// Whether all who answer are asked for that in a dialect.
+    pub fn speaks(&self, dialect: DialectId, operation: Operation) -> bool {
+        let spoken = |choice: &Choice| {
+            let Target { vendor, model, .. } = &*choice.target;
+            vendor.provider.dialect(operation, model).is_some_and(|d| d.id() == dialect)
+        };
+        self.tiers.iter().flatten().all(spoken)
+    }
+}
+
 impl Snapshot {
+    /// What answers to a call: the model it names, and behind it those that it names as its
+    /// fallbacks, as far as its key may use them under their own names.
+    pub(crate) fn asked(&self, call: &Call) -> Result<Arc<Model>, Error> {
+        let model = self.resolve(&call.peek.model.value)?;
+        let Controls { fallbacks, retries, .. } = &call.controls;
+        if fallbacks.is_empty() && retries.is_none() {
+            return Ok(model);
+        }
+        if fallbacks.len() > FALLBACKS_MAX {
+            let text = format!("{FALLBACKS_MAX} fallbacks at the most");
+            return Err(Error::new(Kind::BadRequest, text).in_field("fallbacks"));
+        }
+        let mut tiers = model.tiers.clone();
+        for name in fallbacks {
+            let other = self.resolve(name).map_err(|error| error.in_field("fallbacks"))?;
+            if !call.grant.allows(&other.name) {
+                let text = format!("this key may not use {name:?}");
+                return Err(Error::new(Kind::Forbidden, text).in_field("fallbacks"));
+            }
+            tiers.extend(other.tiers.iter().cloned());
+        }
+        let mut policy = model.policy.clone();
+        let more = u8::try_from(fallbacks.len()).unwrap_or(ATTEMPTS_MAX);
+        let wanted = retries.map_or(0, |retries| retries.saturating_add(1));
+        let most = policy.attempts_max.max(wanted).saturating_add(more).min(ATTEMPTS_MAX);
+        policy.attempts_max = policy.attempts_max.max(most);
+        let (name, metrics) = (model.name.clone(), model.metrics.clone());
+        Ok(Arc::new(Model { name, tiers, policy, metrics }))
+    }
+
     /// What answers to a name: a configured one, or any model of a configured vendor.
     pub fn resolve(&self, name: &str) -> Result<Arc<Model>, Error> {
         if let Some(model) = self.models.get(name) {

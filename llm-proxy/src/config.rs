@@ -12,6 +12,7 @@ pub(crate) mod credits;
 pub(crate) mod diff;
 pub(crate) mod explain;
 mod file;
+mod inbound;
 pub(crate) mod lint;
 pub(crate) mod litellm;
 mod nearest;
@@ -41,6 +42,8 @@ use llm_providers::stage::admit::OwnerRules;
 use llm_providers::stage::inspect::ContentRules;
 
 use credits::{CreditRules, Hook};
+pub(crate) use inbound::{Auth, Inbound, Passthrough};
+
 use reference::Hidden;
 
 pub(crate) use show::Hash;
@@ -70,6 +73,8 @@ pub(crate) struct Config {
     pub(crate) credits: CreditRules,
     /// Who hears of what happens, by name.
     pub(crate) webhooks: BTreeMap<Str, Hook>,
+    /// Deposits, and APIs that calls are passed through to.
+    pub(crate) inbound: Inbound,
 }
 
 /// Where and how the proxy listens.

@@ -8,24 +8,32 @@
 
 mod admin;
 mod app;
+mod batches;
 mod bearer;
 mod body;
 mod call;
 mod checks;
 mod controls;
 mod credits;
+mod depot;
 mod door;
+mod estimate;
+mod files;
 pub(crate) mod first;
 mod heads;
 mod health;
 mod house;
 mod idempotency;
+mod inbound;
 mod keys;
 mod listen;
+mod mock;
 mod models;
 mod office;
 mod pages;
+mod passthrough;
 pub(crate) mod reload;
+mod responses;
 mod routes;
 mod scrape;
 mod seal;
@@ -85,6 +93,7 @@ pub(crate) async fn run(
     // Before anything takes long: unheard, this signal ends the process.
     let hangup = signal(SignalKind::hangup()).map_err(NotServed::Signals)?;
     let house = Arc::new(House::open(config).await?);
+    house.begin();
     let stop = signals().map_err(NotServed::Signals)?;
     attend(&house, source, hangup);
     ready(address, &house.made);

@@ -10,6 +10,8 @@ pub mod audit;
 pub mod backup;
 pub mod crash;
 #[cfg(feature = "sql")]
+pub mod deposits;
+#[cfg(feature = "sql")]
 pub mod directory;
 mod grant;
 pub mod idempotency;

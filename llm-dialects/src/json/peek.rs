@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use llm_core::Str;
-use llm_core::call::{Peek, Spanned};
+use llm_core::call::{Aside, Peek, Spanned};
 use llm_core::completion::CANDIDATES_MAX;
 use llm_core::dialect::BadRequest;
 use llm_core::raw::RawNumber;
@@ -29,6 +29,22 @@ const MODEL_BYTES_MAX: usize = 256;
 const USER_BYTES_MAX: usize = 1024;
 /// A layout's members are marked in one word while we pass.
 const MEMBERS_MAX: usize = 64;
+
+/// Members that speak to the gateway, in whichever dialect they stand: LiteLLM's and OpenRouter's.
+/// None of our dialects has a member of such a name, but for `metadata`, of which a part is ours.
+const ASIDES: [&str; 9] = [
+    "cache",
+    "fallbacks",
+    "disable_fallbacks",
+    "num_retries",
+    "metadata",
+    "mock_response",
+    "timeout",
+    "request_timeout",
+    MODELS,
+];
+/// Models in their order; the first of them is the one that is meant where none is named.
+pub const MODELS: &str = "models";
 
 /// Members of an object, and what they mean.
 pub type Members = &'static [(&'static str, Member)];
@@ -126,10 +142,16 @@ pub fn peek(body: &Bytes, layout: &Layout) -> Result<Peek, BadRequest> {
     reader.peek.members_start = start + 1;
     reader.peek.input_tokens_estimate = u32::try_from(body.len() / 3).unwrap_or(u32::MAX);
     reader.peek.members_any = walk::object(&body, layout.members, &mut reader)?;
-    if layout.model_needed && reader.peek.model.span.is_none() {
+    let listed = || reader.peek.asides.iter().any(|aside| aside.name == MODELS);
+    if layout.model_needed && reader.peek.model.span.is_none() && !listed() {
         return Err(BadRequest::invalid("model", "model is missing"));
     }
     Ok(reader.peek)
+}
+
+/// The aside of that name.
+fn aside(name: &str) -> Option<&'static str> {
+    ASIDES.into_iter().find(|aside| *aside == name)
 }
 
 /// Gathers what the walk finds.
@@ -191,6 +213,16 @@ impl<'a> Reader<'a> {
             Member::Within(members) => self.within(name, members, json)?,
             Member::Once => {}
         }
+        Ok(())
+    }
+
+    /// A member that speaks to the gateway. What it says is read by whoever obeys it.
+    fn aside(&mut self, name: &'static str, json: &str) -> Result<(), BadRequest> {
+        if self.peek.asides.iter().any(|known| known.name == name) {
+            return Err(self.bad(name, "stands twice"));
+        }
+        let value = self.span(json);
+        self.peek.asides.push(Aside { name, value });
         Ok(())
     }
 

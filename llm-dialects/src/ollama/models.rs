@@ -118,6 +118,11 @@ fn write_model(
     let mut details = o.object("details");
     details.str("format", "").str("family", model.owner.as_deref().unwrap_or_default());
     drop(details);
+    if single {
+        // What it is made of is the provider's affair; that it can talk is what clients look for.
+        o.object("model_info");
+        o.array("capabilities").str("completion");
+    }
     if model.title.is_some() {
         losses.dropped(Str::from(format!("models.{at}.title")));
     }

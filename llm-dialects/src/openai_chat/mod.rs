@@ -83,7 +83,9 @@ impl CallerDialect for OpenaiChat {
             Operation::Embed => Ok(Prompt::Embed(embed::decode(body.bytes, model)?)),
             Operation::Rerank => Ok(Prompt::Rerank(rerank::decode(body.bytes, model)?)),
             Operation::Moderate => Ok(Prompt::Moderate(moderate::decode(body.bytes, model)?)),
-            Operation::Transcribe => Ok(Prompt::Transcribe(transcribe::decode(body, model)?)),
+            Operation::Transcribe | Operation::Translate => {
+                Ok(Prompt::Transcribe(transcribe::decode(body, model)?))
+            }
             Operation::Image => Ok(Prompt::Image(image::decode(body.bytes, model)?)),
             Operation::ListModels => {
                 Ok(Prompt::ListModels(ModelsRequest { model: route.model.clone() }))
@@ -164,6 +166,10 @@ impl UpstreamDialect for OpenaiChat {
     fn glance(&self, operation: Operation, body: Body<'_>) -> Result<Observed, Corrupt> {
         match operation {
             Operation::Chat => glance::completion(body.bytes),
+            // Sound, which nobody here listens to.
+            Operation::Speech if !body.bytes.is_empty() => {
+                Ok(Observed { ended: true, closed: true, ..Observed::default() })
+            }
             _ => self.decode_answer(operation, body).map(|answer| Observed::of(&answer)),
         }
     }

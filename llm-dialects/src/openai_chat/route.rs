@@ -47,6 +47,8 @@ fn posted(method: &http::Method, rest: &str) -> Option<Route> {
         "rerank" => Operation::Rerank,
         "moderations" => Operation::Moderate,
         "audio/transcriptions" => Operation::Transcribe,
+        "audio/translations" => Operation::Translate,
+        "audio/speech" => Operation::Speech,
         "images/generations" => Operation::Image,
         _ => return None,
     };
@@ -123,18 +125,21 @@ pub(super) fn peek(route: &Route, body: &Bytes) -> Result<Peek, BadRequest> {
     let mut found = match route.operation {
         Operation::Chat => peek::peek(body, &CHAT)?,
         Operation::ListModels => Peek::default(),
-        Operation::Transcribe => form(body),
+        Operation::Transcribe | Operation::Translate => form(body),
         _ => peek::peek(body, &OTHER)?,
     };
     if found.model.value.is_empty() {
         // A moderation may leave the model to the provider.
         let free = matches!(
             route.operation,
-            Operation::ListModels | Operation::Moderate | Operation::Transcribe
+            Operation::ListModels
+                | Operation::Moderate
+                | Operation::Transcribe
+                | Operation::Translate
         );
         match &route.model {
             Some(model) => found.model.value = model.clone(),
-            None if free => {}
+            None if free || found.asides.iter().any(|aside| aside.name == peek::MODELS) => {}
             None => return Err(BadRequest::invalid("model", "model is required")),
         }
     }

@@ -22,7 +22,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use llm_core::call::CacheUse;
+use llm_core::call::{CacheUse, Operation};
 use llm_core::error::Error;
 use llm_core::seam::{BoxFuture, Clock};
 use llm_core::store::CacheKey;
@@ -76,7 +76,7 @@ impl Stage for CacheStage {
     async fn run<N: Next<Funded>>(&self, funded: Funded, next: &N) -> Result<Reply, Error> {
         let Opened { call, model, .. } = funded.opened();
         let Some(policy) = &model.policy.cache else { return next.run(funded).await };
-        let wish = call.controls.cache;
+        let mut wish = call.controls.cache;
         // What somebody's own key bought is nobody else's, and not even its owner is known by it.
         let off = wish == CacheUse::Off || call.controls.own_keys.is_some();
         let key = key::key(call, model, policy.scope).filter(|_| !off);
@@ -84,12 +84,22 @@ impl Stage for CacheStage {
             model.metrics.cache.bypass.inc();
             return next.run(funded).await;
         };
+        if let Some(age) = call.controls.cache_age
+            && self.is_older(&key, call.operation, age).await
+        {
+            wish = match wish {
+                CacheUse::Use | CacheUse::Refresh => CacheUse::Refresh,
+                CacheUse::NoStore | CacheUse::Off => return next.run(funded).await,
+            };
+        }
         if wish != CacheUse::Refresh
             && let Some(kept) = self.shelf.near(&key).await
         {
             return Ok(self.replay(&funded, policy, kept));
         }
+        // What is alike may be of any age.
         if wish == CacheUse::Use
+            && call.controls.cache_age.is_none()
             && let Some(kept) = self.like(&key, &funded, policy).await
         {
             let mut reply = self.replay(&funded, policy, kept);
@@ -103,7 +113,7 @@ impl Stage for CacheStage {
             let aboard = match wish {
                 CacheUse::Use | CacheUse::Refresh => {
                     let refresh = wish == CacheUse::Refresh;
-                    let work = |log| self.work(log, &key, &funded, policy, next);
+                    let work = |log| self.work(log, &key, &funded, policy, (refresh, next));
                     self.flights.board(&key, refresh, work)
                 }
                 // It may go along, and leaves nothing behind.
@@ -132,6 +142,15 @@ impl Stage for CacheStage {
 }
 
 impl CacheStage {
+    /// Whether what is kept is older than a caller would have it.
+    async fn is_older(&self, key: &CacheKey, of: Operation, age: Duration) -> bool {
+        let mut kept = self.shelf.near(key).await;
+        if kept.is_none() {
+            kept = self.shelf.far(key, of).await;
+        }
+        kept.is_some_and(|kept| kept.age(self.clock.now()) > age)
+    }
+
     /// The answer to a similar question. When there is none, ours will be one to the next.
     async fn like(
         &self,
@@ -239,9 +258,9 @@ impl CacheStage {
         key: &CacheKey,
         funded: &Funded,
         policy: &CachePolicy,
-        next: &N,
+        (refresh, next): (bool, &N),
     ) -> BoxFuture<'static, ()> {
-        let course = Course::new(self, log, key, funded, policy);
+        let course = Course::new(self, log, key, funded, policy).refreshing(refresh);
         let (funded, next) = (funded.clone(), next.clone());
         Box::pin(course.fly(funded, next))
     }

@@ -88,7 +88,7 @@ impl Stage for RecordStage {
         let snapshot = self.current.load_full();
         let record = Arc::new(Record::open(&call, &self.desk));
         let mut open = Open { record: Arc::clone(&record), model: None };
-        let model = match snapshot.resolve(&call.peek.model.value) {
+        let model = match snapshot.asked(&call) {
             Ok(model) => model,
             Err(error) => return Err(open.refused(error).of(id)),
         };

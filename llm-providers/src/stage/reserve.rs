@@ -41,6 +41,7 @@ use credits::Purse;
 
 pub(crate) use bill::sum;
 pub use bill::{Bill, Metered};
+pub use count::prompt as count_prompt;
 pub(crate) use count::written_in;
 
 /// A call whose money is set aside. Cheap to clone: every attempt shares it.

@@ -4,6 +4,7 @@
 //! stays open here where the environment or the command line may say it ([`super::resolve`]).
 
 mod credits;
+mod inbound;
 mod keys;
 mod models;
 mod providers;
@@ -22,7 +23,7 @@ use llm_providers::stage::inspect::ContentRules;
 use super::credits::{CreditRules, Hook};
 use super::reading::{At, Literals, Reading};
 use super::tree::Node;
-use super::{FixedKey, Priced, Provider};
+use super::{FixedKey, Inbound, Priced, Provider};
 
 pub(super) use server::{ServerFile, StoreFile, store_place};
 
@@ -46,6 +47,7 @@ pub(super) struct File {
     pub(super) content: ContentRules,
     pub(super) credits: CreditRules,
     pub(super) webhooks: BTreeMap<Str, Hook>,
+    pub(super) inbound: Inbound,
 }
 
 /// Reads a tree.
@@ -96,6 +98,7 @@ pub(super) fn read(root: &Node, reading: &mut Reading<'_>) -> File {
     if let Some(at) = fields.at("webhooks") {
         file.webhooks = credits::webhooks(&at, reading);
     }
+    file.inbound = inbound::inbound(&mut fields, reading);
     fields.done(reading);
     file
 }

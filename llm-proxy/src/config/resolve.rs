@@ -135,7 +135,7 @@ fn whole(
     problems: &mut Vec<Problem>,
 ) -> Config {
     let File { server, store, providers, models, prices, plans, keys, limits, content, .. } = file;
-    let (credits, webhooks) = (file.credits, file.webhooks);
+    let (credits, webhooks, inbound) = (file.credits, file.webhooks, file.inbound);
     let server = whole_server(server, asked, around, problems);
     let store = whole_store(store, asked, around, problems);
     Config {
@@ -150,6 +150,7 @@ fn whole(
         content,
         credits,
         webhooks,
+        inbound,
     }
 }
 

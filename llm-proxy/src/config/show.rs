@@ -4,6 +4,7 @@
 //! What is as it would be without being said is left out, except where it listens and keeps things.
 
 mod credits;
+mod inbound;
 mod parts;
 
 use std::num::NonZeroU32;
@@ -49,6 +50,7 @@ impl Config {
         root.table("content", |w| parts::content(&self.content, w));
         root.table("credits", |w| credits::rules(&self.credits, w));
         root.named("webhooks", &self.webhooks, |w, _, hook| credits::hook(hook, w));
+        inbound::show(&self.inbound, &mut root);
         let tree = root.done();
         Shown { tree, secrets }
     }

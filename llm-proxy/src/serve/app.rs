@@ -1,24 +1,27 @@
-//! How applications are answered under `/api/v1`: `{success, data, message, timestamp}`, or
-//! `{success: false, error: {code, message, details}, timestamp}`.
+//! What applications' routes under `/api/v1` answer in: one envelope for all of them,
+//! `{success, data, message, timestamp}`, and `{success, error: {code, message, details}, timestamp}`.
 //!
-//! The envelope is a shape of the table: a route that gives one ([`Shape::Envelope`]) has every
-//! answer in it, those too that are refused before its function runs. Words are for people, in
-//! Korean or in English by `accept-language`; programs read `code`, which is one word for one status.
-//! What exactly was wrong is in `details`, in English alone, since developers read it.
-//!
-//! [`Shape::Envelope`]: super::routes::shape::Shape::Envelope
+//! It is put around an answer where routes are dispatched, so that their functions answer as all
+//! others do, and what is refused before they run is in it as well. What a person may read is in
+//! Korean or in English, as the request's head says. Deliberately absent: answers that are no JSON,
+//! such as streams of events, which go out as they are.
 
-use http::header::ACCEPT_LANGUAGE;
+use bytes::{BufMut, Bytes, BytesMut};
+use http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE};
 use http::{HeaderMap, Response, StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::admin::refusal::{Answered, Refusal};
 use super::admin::told;
 use super::body::Body;
-use super::routes::ask::Ask;
 
-/// Languages of a header that are looked at.
+/// How the paths of these routes begin.
+pub(crate) const BASE: &str = "/api/v1/";
+/// Those at which others tell of what has happened, which are answered alike.
+pub(crate) const TOLD_OF: &str = "/webhooks/";
+/// Languages of a head that are looked at; beyond it nobody means what is said.
 const LANGUAGES_MAX: usize = 16;
 
 /// Why an application is refused, where calls of operators have no word for it.
@@ -77,60 +80,133 @@ const TOLD: &[(&str, [&str; 2])] = &[
     ("no_store", ["이 서버는 데이터를 저장하지 않습니다.", "This server keeps nothing."]),
 ];
 
-/// The languages that people are told in.
+/// What people read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Language {
-    /// 한국어.
-    Korean,
-    /// Whoever asks for neither is told in this.
+    /// English, where nothing else is asked for.
     English,
+    /// Korean.
+    Korean,
 }
 
+/// The same in every language.
+#[derive(Clone, Copy, Debug)]
+struct Words {
+    english: &'static str,
+    korean: &'static str,
+}
+
+const DONE: Words = Words { english: "done", korean: "완료되었습니다." };
+
 #[derive(Serialize)]
-struct Success<'d, T> {
+struct Failure<'a> {
     success: bool,
-    data: &'d T,
-    message: &'static str,
-    timestamp: String,
+    error: Why<'a>,
+    timestamp: &'a str,
 }
 
 #[derive(Serialize)]
-struct Failure<'r> {
-    success: bool,
-    error: Why<'r>,
-    timestamp: String,
-}
-
-#[derive(Serialize)]
-struct Why<'r> {
+struct Why<'a> {
     code: String,
-    message: &'static str,
-    details: Details<'r>,
+    message: &'a str,
+    details: Option<Details<'a>>,
 }
 
 #[derive(Serialize)]
-struct Details<'r> {
-    reason: &'r str,
-    param: Option<&'r str>,
+struct Details<'a> {
+    /// The field or parameter that is wrong.
+    param: Option<&'a str>,
+    /// In English, whatever the message is in: for whoever writes the application.
+    reason: &'a str,
 }
 
-/// An answer, in its envelope.
-pub(crate) fn envelope(ask: &Ask, data: &impl Serialize) -> Answered {
-    let message = Language::of(&ask.headers).pick(["처리되었습니다.", "ok"]);
-    let timestamp = super::call::now(&ask.house).to_string();
-    Ok(told(StatusCode::OK, &Success { success: true, data, message, timestamp }))
+impl Language {
+    /// What a head asks for: the language that it likes best of those that there are.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let said = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        let (mut best, mut most) = (Self::English, 0);
+        for one in said.unwrap_or_default().split(',').take(LANGUAGES_MAX) {
+            let (tag, weight) = one.split_once(';').unwrap_or((one, ""));
+            let language = match tag.trim().split('-').next() {
+                Some(tag) if tag.eq_ignore_ascii_case("ko") => Self::Korean,
+                Some(tag) if tag.eq_ignore_ascii_case("en") || tag == "*" => Self::English,
+                Some(_) | None => continue,
+            };
+            let weight = weighed(weight);
+            if weight > most {
+                (best, most) = (language, weight);
+            }
+        }
+        best
+    }
+
+    fn says(self, words: Words) -> &'static str {
+        match self {
+            Self::English => words.english,
+            Self::Korean => words.korean,
+        }
+    }
 }
 
-/// A refusal, in its envelope.
-pub(crate) fn refused(why: &Refusal, language: Language, now: Timestamp) -> Response<Body> {
-    let error = Why {
-        code: why.code().to_ascii_uppercase(),
-        message: language.pick(words(why.code(), why.status())),
-        details: Details { reason: why.message(), param: why.param() },
+/// A weight in thousandths; one that is not said is the highest.
+fn weighed(text: &str) -> u32 {
+    let Some(digits) = text.trim().strip_prefix("q=") else { return 1_000 };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if whole != "0" {
+        return 1_000;
+    }
+    let thousandths = fraction.bytes().chain(std::iter::repeat(b'0')).take(3);
+    thousandths.fold(0, |sum, digit| sum * 10 + u32::from(digit.saturating_sub(b'0').min(9)))
+}
+
+/// An answer in its envelope.
+pub(crate) fn enveloped(answered: Answered, language: Language, now: Timestamp) -> Response<Body> {
+    let at = format!("{now:.3}");
+    match answered {
+        Ok(response) => wrapped(response, language, &at),
+        Err(refusal) => refused(&refusal, language, &at),
+    }
+}
+
+fn wrapped(response: Response<Body>, language: Language, at: &str) -> Response<Body> {
+    let (head, body) = response.into_parts();
+    let kind = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_json = kind.is_none_or(|kind| kind.starts_with("application/json"));
+    let body = match body {
+        Body::Whole(data) if is_json => Body::from(around(data, language.says(DONE), at)),
+        as_it_is @ (Body::Whole(_) | Body::Answer(_) | Body::Kept(_) | Body::Pieces(_)) => as_it_is,
     };
-    told(why.status(), &Failure { success: false, error, timestamp: now.to_string() })
+    Response::from_parts(head, body)
 }
 
+/// The data as they were written: they are not read again for this.
+fn around(data: Option<Bytes>, message: &str, at: &str) -> Bytes {
+    let data = data.unwrap_or(Bytes::from_static(b"null"));
+    let tail = json!({"message": message, "timestamp": at}).to_string();
+    let head = b"{\"success\":true,\"data\":";
+    let mut whole = BytesMut::with_capacity(head.len() + data.len() + tail.len());
+    whole.put_slice(head);
+    whole.put(data);
+    // Its members go on where the first ones end.
+    whole.put_slice(b",");
+    whole.put_slice(tail.trim_start_matches('{').as_bytes());
+    whole.freeze()
+}
+
+fn refused(refusal: &Refusal, language: Language, at: &str) -> Response<Body> {
+    let reason = refusal.message();
+    let [korean, english] = words(refusal.code(), refusal.status());
+    let message = match language {
+        Language::English => english,
+        Language::Korean => korean,
+    };
+    let details = Some(Details { param: refusal.param(), reason });
+    let error = Why { code: refusal.code().to_ascii_uppercase(), message, details };
+    let body = Failure { success: false, error, timestamp: at };
+    refusal.hinted(told(refusal.status(), &body))
+}
+
+/// Why not, for people; programs read the code, and their authors the reason.
 fn words(code: &str, status: StatusCode) -> [&'static str; 2] {
     if let Some((_, words)) = TOLD.iter().find(|(known, _)| *known == code) {
         return *words;
@@ -148,78 +224,71 @@ fn words(code: &str, status: StatusCode) -> [&'static str; 2] {
     }
 }
 
-impl Language {
-    /// The one that is liked most, of those there are.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let said = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        let (mut best, mut liked) = (Self::English, 0);
-        for one in said.unwrap_or_default().split(',').take(LANGUAGES_MAX) {
-            let (tag, rest) = one.split_once(';').unwrap_or((one, ""));
-            let of = match tag.trim().split('-').next().unwrap_or_default() {
-                ko if ko.eq_ignore_ascii_case("ko") => Self::Korean,
-                en if en.eq_ignore_ascii_case("en") => Self::English,
-                _other => continue,
-            };
-            let weight = weight(rest);
-            if weight > liked {
-                (best, liked) = (of, weight);
-            }
-        }
-        best
-    }
-
-    fn pick(self, [korean, english]: [&'static str; 2]) -> &'static str {
-        match self {
-            Self::Korean => korean,
-            Self::English => english,
-        }
-    }
+/// The schema of an answer in its envelope.
+pub(crate) fn told_schema(data: &Value) -> Value {
+    json!({"type": "object", "required": ["success", "data", "message", "timestamp"],
+    "additionalProperties": false, "properties": {
+        "success": {"type": "boolean", "const": true},
+        "data": data,
+        "message": {"type": "string"},
+        "timestamp": {"type": "string", "format": "date-time"},
+    }})
 }
 
-/// `q=0.8` in thousandths; what is not written is 1, and what cannot be read is nothing.
-fn weight(text: &str) -> u32 {
-    let Some(text) = text.trim().strip_prefix("q=") else { return 1_000 };
-    let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
-    let thousandths = format!("{fraction:0<3}");
-    let thousandths = thousandths.get(..3).and_then(|digits| digits.parse::<u32>().ok());
-    match (whole, thousandths) {
-        ("1", _) => 1_000,
-        ("0", Some(thousandths)) => thousandths,
-        _ => 0,
-    }
+/// The schema of a refusal in its envelope.
+pub(crate) fn refused_schema() -> Value {
+    let details = json!({"type": ["object", "null"], "properties": {
+        "param": {"type": ["string", "null"]},
+        "reason": {"type": "string", "description": "in English, whatever the message is in"},
+    }});
+    json!({"type": "object", "required": ["success", "error", "timestamp"],
+    "additionalProperties": false, "properties": {
+        "success": {"type": "boolean", "const": false},
+        "error": {"type": "object", "required": ["code", "message"], "properties": {
+            "code": {"type": "string"},
+            "message": {"type": "string"},
+            "details": details,
+        }},
+        "timestamp": {"type": "string", "format": "date-time"},
+    }})
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]
-    fn the_language_that_is_liked_most_is_spoken() {
-        for (said, wanted) in [
-            ("", Language::English),
-            ("ko", Language::Korean),
-            ("ko-KR,ko;q=0.9,en-US;q=0.8,en;q=0.7", Language::Korean),
-            ("en-US,en;q=0.9,ko;q=0.8", Language::English),
-            ("fr, KO;q=0.3, en;q=0.25", Language::Korean),
-            ("ko;q=0, de", Language::English),
-            ("ko;q=x", Language::English),
+    fn the_language_is_the_one_that_is_liked_best() {
+        use Language::{English, Korean};
+        for (said, language) in [
+            ("", English),
+            ("ko", Korean),
+            ("ko-KR,ko;q=0.9,en-US;q=0.8,en;q=0.7", Korean),
+            ("en-US,en;q=0.9,ko;q=0.8", English),
+            ("fr, ko;q=0.5, en;q=0.25", Korean),
+            ("ko;q=0, en;q=0.1", English),
+            ("ko;q=0", English),
+            ("*;q=0.5,KO-kr;q=0.501", Korean),
+            ("de", English),
         ] {
             let mut headers = HeaderMap::new();
-            headers.insert(ACCEPT_LANGUAGE, said.parse().unwrap());
-            assert_eq!(Language::of(&headers), wanted, "{said}");
+            headers.insert(ACCEPT_LANGUAGE, HeaderValue::from_str(said).unwrap());
+            assert_eq!(Language::of(&headers), language, "{said}");
         }
     }
 
     #[test]
-    fn every_word_of_ours_is_told_in_both_languages() {
-        for why in [
-            Refused::NoWallet,
-            Refused::NoSuchCode,
-            Refused::NotRedeemed,
-            Refused::NotAPayment,
-            Refused::NotSigned,
-        ] {
-            assert!(TOLD.iter().any(|(code, _)| *code == why.code()), "{why:?}");
-        }
+    fn data_stay_as_they_were_written() {
+        let data = Some(Bytes::from_static(br#"{"a":1.10}"#));
+        let whole = around(data, "그래", "2026-01-01T00:00:00.000Z");
+        let text = str::from_utf8(&whole).unwrap();
+        assert!(text.starts_with(r#"{"success":true,"data":{"a":1.10},"#), "{text}");
+        let read: Value = serde_json::from_slice(&whole).unwrap();
+        assert_eq!(read["message"], "그래");
+        assert_eq!(read["timestamp"], "2026-01-01T00:00:00.000Z");
+        let none: Value = serde_json::from_slice(&around(None, "x", "y")).unwrap();
+        assert!(none["data"].is_null());
     }
 }

@@ -1,17 +1,21 @@
 //! What a response carries: bytes that are there, or an answer as it comes.
 
 use std::convert::Infallible;
+use std::fmt;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use futures_core::Stream as _;
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
 use http_body::{Frame, SizeHint};
 use llm_providers::edge::RenderedBody;
 use llm_providers::edge::once::KeptBody;
 
+/// A piece of a body, or why there are no more: a body that breaks off must not look whole.
+pub(crate) type Piece = Result<Bytes, io::Error>;
+
 /// A response's body. Dropping it is how a call learns that its caller has left.
-#[derive(Debug)]
 pub(crate) enum Body {
     /// Bytes that are there.
     Whole(Option<Bytes>),
@@ -19,9 +23,52 @@ pub(crate) enum Body {
     Answer(RenderedBody),
     /// The same, written down as it passes.
     Kept(Box<KeptBody>),
+    /// Pieces as they come from somewhere else.
+    Pieces(Pin<Box<dyn Stream<Item = Piece> + Send>>),
+}
+
+/// The bytes of an answer of the pipeline, which says within them how it went.
+pub(crate) type Passing = Result<Bytes, Infallible>;
+
+/// All of an answer in one piece.
+pub(crate) async fn gathered(mut answer: impl Stream<Item = Passing> + Unpin) -> Bytes {
+    let (mut first, mut whole) = (Bytes::new(), BytesMut::new());
+    while let Some(piece) = std::future::poll_fn(|cx| Pin::new(&mut answer).poll_next(cx)).await {
+        match piece {
+            // Nearly all come in one.
+            Ok(bytes) if first.is_empty() && whole.is_empty() => first = bytes,
+            Ok(bytes) => {
+                whole.extend_from_slice(&std::mem::take(&mut first));
+                whole.extend_from_slice(&bytes);
+            }
+            Err(never) => match never {},
+        }
+    }
+    if whole.is_empty() { first } else { whole.freeze() }
+}
+
+/// Pieces of which none is missing.
+struct Unfailing<S>(S);
+
+impl<S: Stream<Item = Passing> + Unpin> Stream for Unfailing<S> {
+    type Item = Piece;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+        Pin::new(&mut self.get_mut().0).poll_next(cx).map(|next| {
+            next.map(|piece| match piece {
+                Ok(bytes) => Ok(bytes),
+                Err(never) => match never {},
+            })
+        })
+    }
 }
 
 impl Body {
+    /// An answer of the pipeline, whatever it has passed through.
+    pub(crate) fn passing(answer: impl Stream<Item = Passing> + Send + Unpin + 'static) -> Self {
+        Self::Pieces(Box::pin(Unfailing(answer)))
+    }
+
     /// Nothing.
     pub(crate) fn empty() -> Self {
         Self::Whole(None)
@@ -37,21 +84,31 @@ impl<T: Into<Bytes>> From<T> for Body {
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match self.get_mut() {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
             Self::Answer(answer) => {
                 let next = std::task::ready!(Pin::new(answer).poll_next(cx));
-                Poll::Ready(next.map(|bytes| bytes.map(Frame::data)))
+                Poll::Ready(next.map(|bytes| match bytes {
+                    Ok(bytes) => Ok(Frame::data(bytes)),
+                    Err(never) => match never {},
+                }))
+            }
+            Self::Pieces(pieces) => {
+                let next = std::task::ready!(pieces.as_mut().poll_next(cx));
+                Poll::Ready(next.map(|piece| piece.map(Frame::data)))
             }
             Self::Kept(answer) => {
                 let next = std::task::ready!(Pin::new(answer).poll_next(cx));
-                Poll::Ready(next.map(|bytes| bytes.map(Frame::data)))
+                Poll::Ready(next.map(|bytes| match bytes {
+                    Ok(bytes) => Ok(Frame::data(bytes)),
+                    Err(never) => match never {},
+                }))
             }
         }
     }
@@ -66,7 +123,19 @@ impl http_body::Body for Body {
             Self::Answer(answer) => answer.bytes(),
             // Its end waits for a store, and may be held back.
             Self::Kept(_) => None,
+            Self::Pieces(_) => None,
         };
         bytes.map_or_else(SizeHint::default, |bytes| SizeHint::with_exact(bytes as u64))
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(bytes) => f.debug_tuple("Whole").field(bytes).finish(),
+            Self::Answer(answer) => f.debug_tuple("Answer").field(answer).finish(),
+            Self::Kept(answer) => f.debug_tuple("Kept").field(answer).finish(),
+            Self::Pieces(_) => f.write_str("Pieces"),
+        }
     }
 }

@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use llm_core::Str;
-use llm_core::call::{Call, CallId, Deadline, Operation, Payload};
+use llm_core::call::{Call, CallId, Deadline, Operation, Payload, Peek};
 use llm_core::dialect::{Body as DialectBody, CallerDialect, DialectId, RenderCx};
 use llm_core::error::{Error, Kind};
 use llm_core::principal::Grant;
@@ -19,11 +19,12 @@ use llm_providers::edge::{Render, Rendered, render};
 use llm_providers::stage::record::ReceiptCell;
 
 use super::body::Body;
-use super::controls::{self, Asked};
+use super::controls::{self, Asked, asides};
 use super::house::House;
+use super::idempotency::Claim;
 use super::tongue::Spoken;
 use super::vendors::own;
-use super::{bearer, heads, idempotency, models, upload};
+use super::{bearer, estimate, heads, idempotency, mock, models, responses, upload};
 
 /// A caller who says nothing of how long they wait. A model's own limit is shorter.
 const WITHIN: Duration = Duration::from_hours(1);
@@ -74,18 +75,74 @@ async fn served(
     let mut asked = controls::read(&head.headers)?;
     asked.controls.own_keys = own::read(house, &head.headers, &grant)?;
     let once = idempotency::key(&head)?;
-    if spoken.route.operation == Operation::ListModels {
+    if spoken.route.operation == Operation::ListModels && head.method == Method::GET {
         return models::list(house, &grant, &spoken);
     }
     let bytes = upload::read(body, house.bytes_max, &*house.clock).await?;
-    let call = called(house, &head.headers, bytes, &spoken, id, grant, asked)?;
-    let cx = render_cx(&call, &spoken);
-    if let Some(key) = once {
-        // Boxed: few send a key, and the futures of all others stay small.
-        return Box::pin(idempotency::answer(house, &head, key, call, cx, &spoken)).await;
+    if spoken.route.operation == Operation::ListModels {
+        return models::show(house, &grant, spoken, &bytes);
     }
-    let Sent { headers, rendered, .. } = sent(house, call, cx, spoken.dialect).await?;
-    let mut response = Response::new(Body::Answer(rendered.body));
+    let once = once.map(|key| idempotency::claim(&head, key, &bytes, &grant));
+    carried(house, &head.headers, bytes, spoken, Asker { id, grant, asked, once }).await
+}
+
+/// Who asks, and for what beside an answer.
+#[derive(Debug)]
+pub(crate) struct Asker {
+    /// The call.
+    pub(crate) id: CallId,
+    /// Who pays.
+    pub(crate) grant: Arc<Grant>,
+    /// What is asked of the gateway.
+    pub(crate) asked: Asked,
+    /// Under which key it was sent, where it may be sent again.
+    pub(crate) once: Option<Claim>,
+}
+
+/// A body all the way to its answer: calls over a socket come through here, and lines of batches.
+pub(crate) async fn carried(
+    house: &Arc<House>,
+    headers: &HeaderMap,
+    bytes: Bytes,
+    spoken: Spoken,
+    asker: Asker,
+) -> Result<Response<Body>, Error> {
+    let Asker { id, grant, mut asked, once } = asker;
+    let mut peek = spoken.dialect.peek(&spoken.route, &bytes)?;
+    let mut bytes = bytes;
+    if !peek.asides.is_empty()
+        && let Some(rest) = asides::take(&bytes, &peek, &mut asked)?
+    {
+        bytes = rest;
+        peek = spoken.dialect.peek(&spoken.route, &bytes)?;
+    }
+    if peek.model.value.is_empty() && spoken.route.operation == Operation::Moderate {
+        peek.model.value = models::moderator(house)?;
+    }
+    let mock = asked.mock.take();
+    let turn = responses::begin(house, &spoken, &mut bytes, &mut peek, &grant).await?;
+    let asker = Asker { id, grant, asked, once: None };
+    let call = called(house, headers, (bytes, peek), &spoken, asker);
+    let (stream, dialect) = (call.peek.stream, spoken.dialect);
+    let cx = render_cx(&call, &spoken);
+    if let Some(text) = mock {
+        return mock::answer(house, &call, dialect, &cx, text);
+    }
+    if call.operation == Operation::CountTokens
+        && let Some(counted) = estimate::answer(house, &call, &spoken, &cx).await?
+    {
+        return Ok(counted);
+    }
+    if let Some(claim) = once {
+        // Boxed: few send a key, and the futures of all others stay small.
+        return Box::pin(idempotency::answer(house, claim, call, cx, dialect, turn)).await;
+    }
+    let Sent { mut headers, rendered, native, .. } = sent(house, call, cx, dialect).await?;
+    let body = match turn {
+        Some(turn) => Box::pin(turn.keep(house, rendered.body, stream, native, &mut headers)).await,
+        None => Body::Answer(rendered.body),
+    };
+    let mut response = Response::new(body);
     *response.headers_mut() = headers;
     Ok(response)
 }
@@ -98,6 +155,8 @@ pub(super) struct Sent {
     pub(super) rendered: Rendered,
     /// Where what it cost will stand.
     pub(super) receipt: ReceiptCell,
+    /// Whether its provider speaks the caller's dialect.
+    pub(super) native: bool,
 }
 
 /// A call, sent.
@@ -113,27 +172,26 @@ pub(super) async fn sent(
     heads::describe(&reply.head, now(house), &mut headers);
     let receipt = Arc::clone(&reply.receipt);
     let clock = Arc::clone(&house.clock);
+    let native = reply.head.dialect == dialect.id();
     let rendered = render(reply, Render { caller: dialect, cx, stream, clock }).await?;
     heads::typed(&mut headers, &rendered.content_type);
     heads::cost(&mut headers, &receipt);
-    Ok(Sent { headers, rendered, receipt })
+    Ok(Sent { headers, rendered, receipt, native })
 }
 
 pub(super) fn called(
     house: &House,
     headers: &HeaderMap,
-    bytes: Bytes,
+    (bytes, peek): (Bytes, Peek),
     spoken: &Spoken,
-    id: CallId,
-    grant: Arc<Grant>,
-    asked: Asked,
-) -> Result<Call, Error> {
+    asker: Asker,
+) -> Call {
     let Spoken { dialect, route } = spoken;
-    let peek = dialect.peek(route, &bytes)?;
+    let Asker { id, grant, asked, once: _ } = asker;
     let content_type = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(Str::from);
     // What was sold is the best there is; whoever asks for less is given less.
     let sold = grant.plan.priority;
-    Ok(Call {
+    Call {
         id,
         operation: route.operation,
         dialect: dialect.id(),
@@ -142,10 +200,10 @@ pub(super) fn called(
         priority: asked.priority.map_or(sold, |wanted| wanted.max(sold)),
         grant,
         feature: asked.feature,
-        deadline: Deadline(house.clock.now() + WITHIN),
+        deadline: Deadline(house.clock.now() + asked.within.unwrap_or(WITHIN)),
         controls: asked.controls,
         headers: passed_on(dialect.id(), headers),
-    })
+    }
 }
 
 /// How the answer is to be written.
@@ -206,7 +264,7 @@ pub(crate) fn now(house: &House) -> Timestamp {
     Timestamp::try_from(house.clock.wall()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-fn no_key() -> Error {
+pub(crate) fn no_key() -> Error {
     let text = "no API key: send `authorization: Bearer sk-…`, or the header your client uses";
     Error::new(Kind::Unauthenticated, text)
 }

@@ -1,7 +1,9 @@
-//! What a caller asks of the gateway itself, by headers.
+//! What a caller asks of the gateway itself: by headers here, in a body by [`asides`].
 //!
 //! A header that cannot be read is an error that names it: whoever asks for no cache and is given
 //! one has been lied to.
+
+pub(crate) mod asides;
 
 use std::time::Duration;
 
@@ -14,6 +16,11 @@ use llm_core::principal::{FeatureId, Priority};
 /// Labels of one call, and bytes of each: they are kept with the record of the call.
 const TAGS_MAX: usize = 16;
 const WORD_BYTES_MAX: usize = 64;
+/// How often a caller may have one target asked again: what it wishes beyond is not refused, since
+/// the target's own budget bounds it anyway.
+const RETRIES_MAX: u8 = 10;
+/// Nobody waits for longer than a day.
+const SECONDS_MAX: f64 = 86_400.0;
 
 /// All of it.
 #[derive(Debug, Default)]
@@ -24,13 +31,22 @@ pub(crate) struct Asked {
     pub(crate) feature: FeatureId,
     /// Who waits when not all can be served; no better than what was sold.
     pub(crate) priority: Option<Priority>,
+    /// For how long the caller waits.
+    pub(crate) within: Option<Duration>,
+    /// What is to be answered, without asking anybody.
+    pub(crate) mock: Option<Str>,
 }
 
 /// Reads the headers.
 pub(crate) fn read(headers: &HeaderMap) -> Result<Asked, Error> {
     let mut asked = Asked::default();
     for (name, value) in headers {
-        let Some(word) = name.as_str().strip_prefix("x-gw-") else { continue };
+        let Some(word) = name.as_str().strip_prefix("x-gw-") else {
+            if let Some(word) = name.as_str().strip_prefix("x-litellm-") {
+                litellm(word, name.as_str(), value, &mut asked)?;
+            }
+            continue;
+        };
         match word {
             "cache" => asked.controls.cache = cache(name.as_str(), value)?,
             "cache-ttl" => asked.controls.cache_ttl = Some(seconds(name.as_str(), value)?),
@@ -49,6 +65,35 @@ pub(crate) fn read(headers: &HeaderMap) -> Result<Asked, Error> {
         }
     }
     Ok(asked)
+}
+
+/// The same under LiteLLM's names.
+fn litellm(word: &str, name: &str, value: &HeaderValue, asked: &mut Asked) -> Result<(), Error> {
+    match word {
+        "timeout" => {
+            let seconds = text(name, value)?.parse().ok().and_then(seconds_of);
+            asked.within = Some(seconds.ok_or_else(|| bad(name, "a number of seconds"))?);
+        }
+        "num-retries" => {
+            let wanted = text(name, value)?.parse().map_err(|_| bad(name, "a number"))?;
+            asked.controls.retries = Some(retries(wanted));
+        }
+        "tags" => asked.controls.tags = tags(name, value)?,
+        // Who the end user is decides nothing here; whatever else there is was not meant for us.
+        _ => {}
+    }
+    Ok(())
+}
+
+/// As often as may be.
+fn retries(wanted: u64) -> u8 {
+    u8::try_from(wanted).unwrap_or(RETRIES_MAX).min(RETRIES_MAX)
+}
+
+/// A number of seconds as a time, if it is one that passes.
+fn seconds_of(number: f64) -> Option<Duration> {
+    let passes = number.is_finite() && number >= 0.0;
+    passes.then(|| Duration::from_secs_f64(number.min(SECONDS_MAX)))
 }
 
 fn text<'v>(name: &str, value: &'v HeaderValue) -> Result<&'v str, Error> {
@@ -121,6 +166,9 @@ mod tests {
             ("x-gw-priority", "batch"),
             ("x-gw-feature", "chat"),
             ("x-gw-tomorrow", "?"),
+            ("x-litellm-timeout", "1.5"),
+            ("x-litellm-num-retries", "99"),
+            ("x-litellm-call-id", "?"),
         ]));
         let asked = asked.unwrap();
         assert_eq!(asked.controls.cache, CacheUse::Refresh);
@@ -129,6 +177,10 @@ mod tests {
         assert!(asked.controls.no_fallback);
         assert_eq!(asked.priority, Some(Priority::Batch));
         assert_eq!(asked.feature, FeatureId::from("chat"));
+        assert_eq!(asked.within, Some(Duration::from_millis(1_500)));
+        assert_eq!(asked.controls.retries, Some(RETRIES_MAX));
+        let tags = read(&headers(&[("x-litellm-tags", "a,b")])).unwrap().controls.tags;
+        assert_eq!(tags, ["a", "b"].map(Str::from));
     }
 
     #[test]
@@ -139,6 +191,8 @@ mod tests {
             ("x-gw-no-fallback", "yes"),
             ("x-gw-priority", "high"),
             ("x-gw-feature", ""),
+            ("x-litellm-timeout", "-1"),
+            ("x-litellm-num-retries", "many"),
         ] {
             let error = read(&headers(&[(name, value)])).unwrap_err();
             assert_eq!(error.param(), Some(name), "{name}");

@@ -14,7 +14,7 @@ use llm_core::error::{Error, Kind};
 
 use super::body::Body;
 use super::house::House;
-use super::{call, health, routes, scrape, tongue};
+use super::{call, health, passthrough, routes, scrape, tongue};
 
 /// Longer ones are nobody's.
 const PATH_BYTES_MAX: usize = 8 << 10;
@@ -48,6 +48,7 @@ pub(crate) async fn answer(
         }
         (&Method::GET | &Method::HEAD, "/health/readiness") => health::readiness(&house),
         (&Method::GET | &Method::HEAD, "/metrics") => scrape::scrape(&house),
+        _ if passthrough::knows(path) => passthrough::answer(&house, head, body).await,
         _ => match routes::find(method, path) {
             Some(found) => routes::answer(&house, found, head, body).await,
             None => nothing(method, path),

@@ -20,11 +20,14 @@ use crate::config::Config;
 
 use super::checks::Checks;
 use super::credits::Purse;
+use super::depot::Depot;
 use super::first::{Made, Secrets};
 use super::idempotency;
 use super::keys::{self, AdminKey, Keys};
 use super::office::Office;
+use super::passthrough::Passages;
 use super::reload::Board;
+use super::seal;
 use super::shared::{self, Shared};
 use super::store::{self, NotOpened, Store};
 use super::vendors::Vendors;
@@ -53,6 +56,10 @@ pub(crate) struct House {
     pub(crate) registry: Registry,
     /// What outlasts it.
     pub(crate) store: Store,
+    /// What callers leave with us; `None` where nothing outlasts the process.
+    pub(crate) depot: Option<Depot>,
+    /// APIs that calls are passed through to.
+    pub(crate) passages: Passages,
     /// What it has in common with other replicas.
     pub(crate) shared: Option<Shared>,
     /// What applications have counted.
@@ -110,6 +117,8 @@ impl House {
         let vendors = Vendors::open(config, office.as_ref())?;
         let told = webhooks::open(config, &store, outbox, budgets, gateway.entropy())?;
         let once = idempotency::open(config, &store, Arc::clone(&clock))?;
+        let depot = Depot::of(&store, config, &clock, &gateway, Some(seal::chest(config)?));
+        let passages = Passages::new(config, &registry)?;
         // Last: a key that was made and not shown, since something else went wrong, is lost.
         let first = match &office {
             Some(office) if config.keys.is_empty() => office.first_key().await?,
@@ -126,6 +135,8 @@ impl House {
             started: started.as_secs(),
             registry,
             store,
+            depot,
+            passages,
             shared,
             checks: Checks::new(config.server.time_zone.1.clone()),
             watch,
@@ -152,8 +163,18 @@ impl House {
         self.draining.load(Ordering::Relaxed)
     }
 
+    /// Begins what goes on behind the calls.
+    pub(crate) fn begin(self: &Arc<Self>) {
+        if let Some(depot) = &self.depot {
+            depot.begin(self);
+        }
+    }
+
     /// Carries everything to the store that has ended. Nothing asks it any more.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        if let Some(depot) = &self.depot {
+            depot.close().await;
+        }
         self.store.close().await
     }
 }

@@ -6,28 +6,30 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use llm_core::Str;
-use llm_core::call::{Call, Payload};
-use llm_core::dialect::RenderCx;
+use llm_core::call::{Call, CallId};
+use llm_core::dialect::{CallerDialect, RenderCx};
 use llm_core::error::{Error, Kind};
 use llm_core::idempotency::{
     Answer, Asked, Fingerprint, Form, HEADER, HEADER_OURS, IdempotencyKey, IdempotencyStore, Kept,
     Refused, Slot,
 };
+use llm_core::principal::{Grant, KeyId};
 use llm_core::seam::Clock;
 use llm_providers::edge::once::{self, Begun, Once, Run, Said};
 use llm_store::idempotency::MemorySlots;
 use llm_store::idempotency::sql::SqlSlots;
 
-use super::body::Body;
+use super::body::{Body, gathered};
 use super::call::{Sent, refused, sent};
 use super::house::House;
+use super::responses::Turn;
 use super::seal;
 use super::store::{NotOpened, Store};
-use super::tongue::Spoken;
 use crate::config::Config;
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -57,27 +59,40 @@ pub(super) fn key(head: &Parts) -> Result<Option<IdempotencyKey>, Error> {
         .map_err(|why| Error::new(Kind::BadRequest, why.to_string()).in_field(HEADER))
 }
 
+/// A request's key, and what the request was.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    slot: Slot,
+    print: Fingerprint,
+}
+
+/// What a request claims. Over the body as it came: what the gateway takes out of it and puts into
+/// it is its own affair.
+pub(super) fn claim(head: &Parts, key: IdempotencyKey, body: &[u8], grant: &Grant) -> Claim {
+    let print = print(head, body, &grant.principal.key);
+    Claim { slot: Slot::of(&grant.principal, key), print }
+}
+
 /// Answers a request with a key.
 pub(super) async fn answer(
     house: &House,
-    head: &Parts,
-    key: IdempotencyKey,
+    claim: Claim,
     call: Call,
     cx: RenderCx,
-    spoken: &Spoken,
+    dialect: &'static dyn CallerDialect,
+    turn: Option<Turn>,
 ) -> Result<Response<Body>, Error> {
     let id = call.id;
-    let slot = Slot::of(&call.grant.principal, key);
-    let run = match house.once.begin(slot, print(head, &call), id).await? {
+    let run = match house.once.begin(claim.slot, claim.print, id).await? {
         Begun::Again(answer) => return Ok(again(answer)),
-        Begun::Refused(why) => return Ok(told(why, spoken, call)),
+        Begun::Refused(why) => return Ok(told(why, dialect, id)),
         Begun::Run(run) => run,
     };
     let form = if call.peek.stream { Form::Stream } else { Form::Whole };
-    match sent(house, call, cx, spoken.dialect).await {
-        Ok(sent) => Ok(kept(run, sent, form).await),
+    match sent(house, call, cx, dialect).await {
+        Ok(sent) => Ok(kept(house, run, sent, form, turn).await),
         Err(error) => {
-            let response = spoken.dialect.encode_error(&error.of(id), &RenderCx::default());
+            let response = dialect.encode_error(&error.of(id), &RenderCx::default());
             let (head, body) = response.into_parts();
             run.failed(said(&head.headers, head.status, Form::Whole, body.clone())).await;
             Ok(Response::from_parts(head, Body::from(body)))
@@ -86,21 +101,24 @@ pub(super) async fn answer(
 }
 
 /// An answer on its way, written down before its end is given away.
-async fn kept(run: Run, sent: Sent, form: Form) -> Response<Body> {
-    let Sent { headers, rendered, receipt } = sent;
+async fn kept(
+    house: &House,
+    run: Run,
+    sent: Sent,
+    form: Form,
+    turn: Option<Turn>,
+) -> Response<Body> {
+    let Sent { mut headers, rendered, receipt, native } = sent;
     let content_type = rendered.content_type.clone();
     let said = Said { status: StatusCode::OK.as_u16(), content_type, form };
-    let mut body = run.keep(said, rendered.body, receipt);
-    let body = match form {
-        Form::Stream => Body::Kept(Box::new(body)),
-        // It is all here: written down now, whether or not its caller is still there to read it.
-        Form::Whole => {
-            let mut whole = BytesMut::new();
-            while let Some(Ok(bytes)) = body.next().await {
-                whole.extend_from_slice(&bytes);
-            }
-            Body::from(whole.freeze())
+    let body = run.keep(said, rendered.body, receipt);
+    let body = match (turn, form) {
+        (Some(turn), form) => {
+            turn.keep(house, body, form == Form::Stream, native, &mut headers).await
         }
+        (None, Form::Stream) => Body::Kept(Box::new(body)),
+        // It is all here: written down now, whether or not its caller is still there to read it.
+        (None, Form::Whole) => Body::from(gathered(body).await),
     };
     let mut response = Response::new(body);
     *response.headers_mut() = headers;
@@ -129,8 +147,8 @@ fn again(answer: Answer) -> Response<Body> {
 }
 
 /// Why it is not run, in the caller's dialect.
-fn told(why: Refused, spoken: &Spoken, call: Call) -> Response<Body> {
-    let mut response = refused(spoken.dialect, &once::refused(why).of(call.id));
+fn told(why: Refused, dialect: &dyn CallerDialect, id: CallId) -> Response<Body> {
+    let mut response = refused(dialect, &once::refused(why).of(id));
     // No kind of error has these two.
     *response.status_mut() = StatusCode::from_u16(why.status()).unwrap_or(StatusCode::CONFLICT);
     let headers = response.headers_mut();
@@ -146,16 +164,12 @@ const CODE: HeaderName = HeaderName::from_static("x-gw-code");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// What was asked, by whom.
-pub(super) fn print(head: &Parts, call: &Call) -> Fingerprint {
-    let (body, content_type) = match &call.payload {
-        Payload::Raw { bytes, content_type, .. } => (&**bytes, content_type.as_deref()),
-        Payload::Typed(_) => (&[][..], None),
-    };
+pub(super) fn print(head: &Parts, body: &[u8], by: &KeyId) -> Fingerprint {
+    let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let path = head.uri.path();
     // A key in a query is a credential, and may be another one next time.
     let query = head.uri.query().unwrap_or_default().split('&');
     let query: Vec<&str> = query.filter(|p| !p.is_empty() && !p.starts_with("key=")).collect();
     let path = if query.is_empty() { path.into() } else { format!("{path}?{}", query.join("&")) };
-    let asker = &*call.grant.principal.key.0;
-    Fingerprint::of(&Asked { asker, method: &head.method, path: &path, content_type, body })
+    Fingerprint::of(&Asked { asker: &by.0, method: &head.method, path: &path, content_type, body })
 }

@@ -56,21 +56,38 @@ impl Keys {
 
     /// What a key gives.
     pub(crate) async fn grant(&self, key: &str) -> Result<Arc<Grant>, Error> {
+        Ok(self.found(key).await?.1)
+    }
+
+    /// The same, and the print under which the key is known here: for work that goes on when its
+    /// request is over.
+    pub(crate) async fn found(&self, key: &str) -> Result<(KeyHash, Arc<Grant>), Error> {
         for print in self.peppers.prints(key) {
-            if let Some(grant) = self.fixed.load().get(&print.hash) {
-                return Ok(Arc::clone(grant));
-            }
-            let Some(known) = &self.known else { continue };
-            match known.grant(&print.hash).await.map_err(unavailable)? {
-                Shown::Known { grant, .. } => return Ok(grant),
-                Shown::Barred => {
-                    let text = "this key may not ask models: it rests, or is for administration";
-                    return Err(Error::new(Kind::Forbidden, text));
-                }
-                Shown::Unknown => {}
+            if let Some(grant) = self.of(&print.hash).await? {
+                return Ok((print.hash, grant));
             }
         }
-        Err(Error::new(Kind::Unauthenticated, "the API key is not known here"))
+        Err(stranger())
+    }
+
+    /// What the key of a print gives now.
+    pub(crate) async fn grant_of(&self, print: &KeyHash) -> Result<Arc<Grant>, Error> {
+        self.of(print).await?.ok_or_else(stranger)
+    }
+
+    async fn of(&self, print: &KeyHash) -> Result<Option<Arc<Grant>>, Error> {
+        if let Some(grant) = self.fixed.load().get(print) {
+            return Ok(Some(Arc::clone(grant)));
+        }
+        let Some(known) = &self.known else { return Ok(None) };
+        match known.grant(print).await.map_err(unavailable)? {
+            Shown::Known { grant, .. } => Ok(Some(grant)),
+            Shown::Barred => {
+                let text = "this key may not ask models: it rests, or is for administration";
+                Err(Error::new(Kind::Forbidden, text))
+            }
+            Shown::Unknown => Ok(None),
+        }
     }
 }
 
@@ -108,6 +125,10 @@ impl AdminKey {
     pub(crate) fn opens(&self, key: &str) -> bool {
         self.peppers.matches(&self.print.load(), key)
     }
+}
+
+fn stranger() -> Error {
+    Error::new(Kind::Unauthenticated, "the API key is not known here")
 }
 
 /// Nobody could say: the caller's key may be right.

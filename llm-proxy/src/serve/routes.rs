@@ -8,7 +8,8 @@
 //! an application asks. What a route does not say that it takes is refused before its function runs.
 //!
 //! A route is one entry in the table of its own module and one function; [`TABLES`] names the
-//! tables. Deliberately absent: calls of models, whose paths their dialects know, and probes.
+//! tables. Deliberately absent: calls of models, whose paths their dialects know, APIs that calls are
+//! passed through to, which are not ours to describe, and probes.
 
 pub(crate) mod ask;
 pub(crate) mod openapi;
@@ -27,12 +28,11 @@ use hyper::body::Incoming;
 use super::admin;
 use super::admin::fields::decoded;
 use super::admin::refusal::{Answered, Refusal};
-use super::app::{self, Language};
 use super::body::Body;
 use super::credits::people;
 use super::door::empty;
 use super::house::House;
-use super::{checks, pages, watch};
+use super::{app, batches, call, checks, files, heads, models, pages, responses, watch};
 use ask::{AppCaller, Ask, Asker, Operator};
 use shape::{Field, Shape};
 
@@ -40,6 +40,10 @@ use shape::{Field, Shape};
 pub(crate) const TABLES: &[&[Route]] = &[
     pages::ROUTES,
     checks::ROUTES,
+    files::ROUTES,
+    batches::ROUTES,
+    responses::ROUTES,
+    models::ROUTES,
     admin::keys::ROUTES,
     admin::keys::turns::ROUTES,
     admin::parties::users::ROUTES,
@@ -121,6 +125,8 @@ pub(crate) enum Takes {
     Fields(&'static [&'static [Field]]),
     /// The same, which the function reads itself.
     Raw(&'static [&'static [Field]]),
+    /// A form of these fields, one of them a file, which the function reads itself.
+    Form(&'static [&'static [Field]]),
 }
 
 /// One entry of a table.
@@ -197,6 +203,11 @@ impl Route {
         Self { takes: Takes::Raw(fields), ..self }
     }
 
+    /// With these fields in a form that its function reads.
+    pub(crate) const fn form(self, fields: &'static [&'static [Field]]) -> Self {
+        Self { takes: Takes::Form(fields), ..self }
+    }
+
     /// With an answer of that shape.
     pub(crate) const fn gives(self, gives: Shape) -> Self {
         Self { gives, ..self }
@@ -215,9 +226,23 @@ impl Route {
         }
     }
 
-    /// The names of its path, where this is one.
+    /// Whether its answers are in the envelope of applications.
+    pub(crate) fn is_enveloped(&self) -> bool {
+        [app::BASE, app::TOLD_OF].iter().any(|base| self.path.starts_with(base))
+    }
+
+    /// The names of a path, where that is this one's. Clients of OpenAI are told an address with its
+    /// version or without, and end a path as they like, as with calls of models.
     fn names<'p>(&self, path: &'p str) -> Option<Vec<&'p str>> {
-        let (mut names, mut own) = (Vec::new(), self.path.split('/'));
+        let Some(short) = self.path.strip_prefix("/v1") else {
+            return Self::matched(self.path, path);
+        };
+        let path = path.strip_suffix('/').unwrap_or(path);
+        Self::matched(self.path, path).or_else(|| Self::matched(short, path))
+    }
+
+    fn matched<'p>(own: &str, path: &'p str) -> Option<Vec<&'p str>> {
+        let (mut names, mut own) = (Vec::new(), own.split('/'));
         for part in path.split('/') {
             let wanted = own.next()?;
             match wanted.strip_prefix('{') {
@@ -305,13 +330,19 @@ pub(crate) async fn answer(
 ) -> Response<Body> {
     match found {
         Found::Here(route, names) => {
+            let ours = HeaderValue::from_str(&call::new_id(house).to_string());
+            let theirs = head.headers.get(heads::REQUEST_ID).cloned();
+            let language = app::Language::of(&head.headers);
             // Boxed: whoever asks here can wait for an allocation, and futures of calls stay small.
-            let language = Language::of(&head.headers);
             let answered = Box::pin(answered(house, route, names, head, body)).await;
-            answered.unwrap_or_else(|refusal| match route.gives.is_enveloped() {
-                true => app::refused(&refusal, language, super::call::now(house)),
-                false => refusal.response(),
-            })
+            let mut response = match route.is_enveloped() {
+                true => app::enveloped(answered, language, call::now(house)),
+                false => answered.unwrap_or_else(|refusal| refusal.response()),
+            };
+            if let Ok(ours) = ours {
+                heads::name(response.headers_mut(), theirs.as_ref(), ours);
+            }
+            response
         }
         Found::Otherwise(methods) => {
             let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use llm_core::Str;
 use llm_core::idempotency::{Fate, Owners};
-use llm_core::ledger::HoldId;
+use llm_core::ledger::{HoldId, Settlement};
 use llm_core::money::{Credits, Money, Unit};
 use llm_core::seam::Clock;
 use llm_core::store::vault::{Tenure, Vault};
@@ -98,6 +98,7 @@ struct Leased {
     vaults: Vaults,
     workers: parking_lot::Mutex<Vec<JoinHandle<()>>>,
     interrupted: Vec<Interrupted>,
+    replica: String,
 }
 
 /// Opens it.
@@ -189,7 +190,7 @@ async fn leased(
     let credits = open_ledger(place, fewer, (&replica, Arc::clone(&vaults.credits)), clock).await?;
     let workers = vec![tokio::spawn(worker.run()), tokio::spawn(credits.worker.run())];
     let workers = parking_lot::Mutex::new(workers);
-    Ok(Leased { ledger, credits: credits.ledger, vaults, workers, interrupted })
+    Ok(Leased { ledger, credits: credits.ledger, vaults, workers, interrupted, replica })
 }
 
 /// The ledger of a unit, over its own journal.
@@ -203,8 +204,7 @@ async fn open_ledger<U: Unit>(
     if replay.torn_bytes > 0 {
         tracing::warn!(bytes = replay.torn_bytes, "a crash had left half a line in the journal");
     }
-    let replica = replica.to_owned();
-    let ground = Ground { replica, journal: Arc::new(journal), vault, clock };
+    let ground = Ground { replica: replica.to_owned(), journal: Arc::new(journal), vault, clock };
     let opened = LeasedLedger::open(ground, lease::Settings::default()).await;
     let started = opened.map_err(NotOpened::Ledger)?;
     for one in &started.interrupted {
@@ -277,6 +277,22 @@ impl Store {
         match &self.kind {
             Kind::Memory(..) => &[],
             Kind::Leased(leased) => &leased.interrupted,
+        }
+    }
+
+    /// How a hold of an earlier process ended, if that is carried to the store.
+    pub(crate) async fn ended(&self, hold: HoldId) -> Result<Option<Settlement>, StoreError> {
+        match &self.kind {
+            Kind::Memory(..) => Ok(None),
+            Kind::Leased(leased) => leased.vaults.money.ended(hold).await,
+        }
+    }
+
+    /// This machine's name towards the store; empty where nothing outlasts the process.
+    pub(crate) fn replica(&self) -> &str {
+        match &self.kind {
+            Kind::Memory(..) => "",
+            Kind::Leased(leased) => &leased.replica,
         }
     }
 

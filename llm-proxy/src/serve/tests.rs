@@ -66,6 +66,7 @@ impl Surroundings for Environment {
         match name {
             "KEY" => Some(KEY.to_owned()),
             "ADMIN" => Some(ADMIN.to_owned()),
+            "OTHER" => Some("sk-other-0123456789abcdef0123456789abcde".to_owned()),
             _ => None,
         }
     }
@@ -80,6 +81,7 @@ impl Running {
         let listener = TcpListener::bind(config.server.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
         let house = Arc::new(House::open(&config).await.unwrap());
+        house.begin();
         let (stop, stopped) = oneshot::channel();
         let serve = listen::serve(listener, Arc::clone(&house), async {
             let _ = stopped.await;
@@ -243,5 +245,6 @@ async fn a_budget_holds_over_a_restart() {
 mod admin;
 mod credits;
 mod idempotency;
+mod inbound;
 mod vendors;
 mod webhooks;

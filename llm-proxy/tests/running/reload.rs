@@ -181,9 +181,13 @@ async fn what_cannot_be_served_is_told_and_changes_nothing() {
     assert_eq!((&ready["status"], &ready["configuration"]["hash"]), (&json!("ready"), &first));
     // What is only for a start is named, and the rest holds.
     let later = text.replace("[server]\n", "[server]\ndrain = \"7s\"\n");
-    std::fs::write(&path, later + "[models.more]\ntiers = [[\"openai/gpt-4o\"]]\n").unwrap();
+    std::fs::write(
+        &path,
+        later + "[models.more]\ntiers = [[\"openai/gpt-4o\"]]\n[files]\nsize_max = \"1MiB\"\n",
+    )
+    .unwrap();
     let (ready, _) = becomes(&proxy, |now| now["hash"] != first).await;
-    assert_eq!(ready["configuration"]["restart_needed"], json!(["server.drain"]));
+    assert_eq!(ready["configuration"]["restart_needed"], json!(["files.size_max", "server.drain"]));
     let (_, served) = operate(proxy.address, Method::GET, "/admin/config", "").await;
     assert!(served["config"]["models"]["more"].is_object(), "{served}");
     assert!(served["config"]["server"]["drain"].is_null(), "{served}");

@@ -9,6 +9,7 @@
 )]
 
 mod cancel;
+mod deposits;
 mod fence;
 mod idempotency;
 mod life;
@@ -41,6 +42,9 @@ async fn all(fresh: impl AsyncFn() -> World) {
     pay::a_hold_is_settled_once(&fresh().await).await;
     pay::parts_are_kept_as_long_as_was_said(&fresh().await).await;
     pages::are_of_whom_they_are_for(&fresh().await).await;
+    deposits::come_back_and_are_their_owners(&fresh().await).await;
+    deposits::are_kept_for_as_long_as_was_said(&fresh().await).await;
+    deposits::lines_of_a_batch_are_written_once(&fresh().await).await;
 }
 
 #[cfg(feature = "sqlite")]

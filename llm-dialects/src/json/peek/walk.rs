@@ -3,7 +3,7 @@
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{BadRequest, Member, Members, Reader};
+use super::{BadRequest, Member, Members, Reader, aside};
 
 /// Shows `reader` each member of the table; says whether the object has any member at all.
 pub(super) fn object<'a>(
@@ -50,15 +50,30 @@ impl<'a> Visitor<'a> for Walk<'_, 'a> {
         let mut seen = 0u64;
         while let Some(at) = map.next_key_seed(Key(self.members))? {
             any = true;
-            let Some((bit, name, means)) = at else {
-                map.next_value::<IgnoredAny>()?;
-                continue;
+            let found = match at {
+                Found::Nothing => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+                // Deeper down the names are the dialect's.
+                Found::Aside(name) if self.reader.path.is_none() => {
+                    self.reader.aside(name, map.next_value::<&RawValue>()?.get())
+                }
+                Found::Aside(_) => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+                Found::Member(bit, name, _) if seen & bit != 0 => {
+                    Err(self.reader.bad(name, "stands twice"))
+                }
+                Found::Member(bit, name, means) => {
+                    seen |= bit;
+                    let json = map.next_value::<&RawValue>()?.get();
+                    let both = aside(name).filter(|_| self.reader.path.is_none());
+                    let kept = both.map_or(Ok(()), |name| self.reader.aside(name, json));
+                    kept.and_then(|()| self.reader.member(name, means, json))
+                }
             };
-            let found = match seen & bit {
-                0 => self.reader.member(name, means, map.next_value::<&RawValue>()?.get()),
-                _ => Err(self.reader.bad(name, "stands twice")),
-            };
-            seen |= bit;
             if let Err(bad) = found {
                 *self.refusal = Some(bad);
                 return Err(A::Error::custom("refused"));
@@ -68,11 +83,21 @@ impl<'a> Visitor<'a> for Walk<'_, 'a> {
     }
 }
 
-/// Finds a key in the table without keeping it: the bit of its place, its name, its meaning.
+/// What a key of an object is to us.
+#[derive(Clone, Copy)]
+enum Found {
+    Nothing,
+    /// A member that speaks to the gateway.
+    Aside(&'static str),
+    /// The bit of its place in the table, its name, its meaning.
+    Member(u64, &'static str, Member),
+}
+
+/// Finds a key in the table without keeping it.
 struct Key(Members);
 
 impl<'a> DeserializeSeed<'a> for Key {
-    type Value = Option<(u64, &'static str, Member)>;
+    type Value = Found;
 
     fn deserialize<D: Deserializer<'a>>(self, key: D) -> Result<Self::Value, D::Error> {
         key.deserialize_str(self)
@@ -80,17 +105,19 @@ impl<'a> DeserializeSeed<'a> for Key {
 }
 
 impl Visitor<'_> for Key {
-    type Value = Option<(u64, &'static str, Member)>;
+    type Value = Found;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a key")
     }
 
-    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+    fn visit_str<E>(self, key: &str) -> Result<Found, E> {
         let mut members = self.0.iter().enumerate();
         // A table is never longer than the bits: `Layout::new` sees to it.
-        Ok(members
-            .find(|(_, (name, _))| *name == key)
-            .map(|(at, (name, means))| (1u64 << (at % 64), *name, *means)))
+        let member = members.find(|(_, (name, _))| *name == key);
+        Ok(match member {
+            Some((at, (name, means))) => Found::Member(1u64 << (at % 64), name, *means),
+            None => aside(key).map_or(Found::Nothing, Found::Aside),
+        })
     }
 }

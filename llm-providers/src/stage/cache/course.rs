@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use llm_core::Str;
-use llm_core::call::CacheUse;
 use llm_core::dialect::Observed;
 use llm_core::seam::Clock;
 use llm_core::store::{CacheKey, label};
@@ -28,6 +27,8 @@ pub(super) struct Course {
     key: CacheKey,
     log: Arc<Log>,
     ttl: Duration,
+    /// What is kept is not looked at.
+    refresh: bool,
     age: u64,
     labels: Vec<Str>,
     /// The first caller's hold stays until the work has ended: the real cost is its to pay.
@@ -53,16 +54,22 @@ impl Course {
             key: key.clone(),
             log,
             ttl: controls.cache_ttl.map_or(policy.ttl, |ttl| ttl.min(policy.ttl)),
+            refresh: false,
             age: stage.shelf.age(),
             labels: labels(funded.opened()),
             share: funded.oblige(),
         }
     }
 
+    /// Without a look at what is kept, where its caller wants none of it.
+    pub(super) fn refreshing(self, refresh: bool) -> Self {
+        Self { refresh, ..self }
+    }
+
     /// All the way.
     pub(super) async fn fly<N: Next<Funded>>(self, funded: Funded, next: N) {
         let call = &funded.opened().call;
-        if call.controls.cache != CacheUse::Refresh {
+        if !self.refresh {
             // A flight may have landed between our first look and our own beginning.
             let mut kept = self.shelf.near(&self.key).await;
             if kept.is_none() {

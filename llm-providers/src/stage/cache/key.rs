@@ -61,6 +61,10 @@ pub(super) fn key(call: &Call, model: &Model, scope: CacheScope) -> Option<Cache
     targets(&mut hash, model);
     permissions(&mut hash, call);
     headers(&mut hash, call);
+    if let Some(space) = &call.controls.cache_space {
+        part(&mut hash, b"space");
+        part(&mut hash, space.as_bytes());
+    }
     match &call.payload {
         Payload::Raw { bytes, .. } => {
             body(&mut hash, bytes, call.peek.model.span.is_some(), volatile(call.dialect));

@@ -372,7 +372,8 @@ impl Metered {
             let call = &self.funded.opened().call;
             // Who cannot be read has sent something all the same.
             let estimate = u64::from(call.peek.input_tokens_estimate);
-            let asked = self.asked(send::words(call).map_or(estimate, count::prompt));
+            let read = || send::words(call).map_or(estimate, count::prompt);
+            let asked = self.asked(count::spoken(call).unwrap_or_else(read));
             usage.input = asked.input;
             usage.calls = usage.calls.max(asked.calls);
             usage.images = usage.images.max(asked.images);

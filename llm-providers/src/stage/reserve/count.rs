@@ -1,16 +1,30 @@
 //! Our own count of a prompt and of a whole answer, for providers that do not say what they used.
 
 use llm_core::answer::Answer;
+use llm_core::call::{Call, Operation, Payload};
 use llm_core::prompt::{EmbedInput, Part, PartKind, Prompt, Request};
 use llm_core::usage::count::text;
+use llm_dialects::json::{Object, object};
 
 /// What a chat template puts around a message.
 const MESSAGE_TOKENS: u64 = 3;
 /// A picture, a sound, a film or a document of unknown size.
 const MEDIA_TOKENS: u64 = 256;
 
+/// What a call asks to be spoken: its characters, which are what providers bill. `None` where it
+/// asks for nothing of the kind.
+pub(super) fn spoken(call: &Call) -> Option<u64> {
+    let Payload::Raw { bytes, .. } = &call.payload else { return None };
+    if call.operation != Operation::Speech {
+        return None;
+    }
+    let body = object::text(bytes).ok()?;
+    let text = Object::root(&body).ok()?.str("input").ok()??;
+    Some(text.chars().count() as u64)
+}
+
 /// Tokens that a prompt has.
-pub(super) fn prompt(prompt: &Prompt) -> u64 {
+pub fn prompt(prompt: &Prompt) -> u64 {
     match prompt {
         Prompt::Chat(request) | Prompt::CountTokens(request) => chat(request),
         Prompt::Embed(request) => request.input.iter().map(input).sum(),

@@ -144,7 +144,8 @@ impl RouteStage {
         let stop = journey.plan.stop(at)?;
         let wait = backoff::wait(journey.here, after, self.entropy.next_u64());
         let fits = now + wait < journey.deadline();
-        if journey.here >= u32::from(stop.target.vendor.retries) || !fits {
+        let asked = journey.funded.opened().call.controls.retries;
+        if journey.here >= u32::from(asked.unwrap_or(stop.target.vendor.retries)) || !fits {
             return None;
         }
         if !stop.target.health().budget.lock().again(now) {

@@ -104,6 +104,38 @@ unlimited = true
 key = { limits = ["100/minute"], in_flight = 4 }
 models = { "gpt-4.1" = { limits = ["1M tokens/hour"] } }
 
+[responses]
+keep = "7d"
+size_max = "1MiB"
+
+[files]
+size_max = "2MiB"
+total_max = "3MiB"
+
+[batches]
+width = 1
+lines = 3
+lease = "5s"
+
+[passthrough.weather]
+base_url = "https://api.example.com/v2"
+auth = { header = "x-key", key = "env:APP_API_KEY" }
+methods = ["GET", "delete"]
+paths = ["/current/"]
+cache_ttl = "1m"
+retries = 2
+timeout = "5s"
+body_max = "1MiB"
+in_flight = 3
+
+[passthrough.other]
+base_url = "http://localhost:8080"
+auth = { bearer = "env:APP_API_KEY" }
+
+[passthrough.third]
+base_url = "http://localhost:8080"
+auth = { query = "key", key = "env:APP_API_KEY" }
+
 [content]
 chars_max = 100000
 rules = [

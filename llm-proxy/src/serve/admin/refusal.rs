@@ -1,13 +1,19 @@
 //! Why a call was not done, in OpenAI's shape: `{error: {message, type, param, code}}`.
 
-use http::{Response, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Response, StatusCode};
+use llm_core::dialect::{BadRequest, DialectId};
 use llm_core::error::{Error, Kind};
 use llm_core::store::StoreError;
 use llm_store::{directory, wallets};
 use serde::Serialize;
 
 use super::super::app;
+use super::super::call::refused;
 use super::{Body, told};
+
+/// Characters that are repeated of a name which nobody has here.
+const NAME_CHARS_MAX: usize = 128;
 
 /// What every call here answers with.
 pub(crate) type Answered = Result<Response<Body>, Refusal>;
@@ -19,6 +25,8 @@ pub(crate) struct Refusal {
     code: &'static str,
     message: String,
     param: Option<String>,
+    /// Whether it is worth asking again, and when: what official clients read.
+    hints: Option<Box<HeaderMap>>,
 }
 
 #[derive(Serialize)]
@@ -37,7 +45,7 @@ struct Why<'a> {
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), param: None }
+        Self { status, code, message: message.into(), param: None, hints: None }
     }
 
     /// The call itself is wrong, in that field or parameter.
@@ -46,25 +54,16 @@ impl Refusal {
         Self { param: Some(param.to_owned()), ..wrong }
     }
 
+    /// There is no such thing, or it is somebody else's.
+    pub(crate) fn absent(what: &str, id: &str) -> Self {
+        let id: String = id.chars().take(NAME_CHARS_MAX).collect();
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no {what} {id:?}"))
+    }
+
     /// Nothing outlasts this process.
     pub(crate) fn no_store() -> Self {
         let text = "this proxy keeps nothing (store.url is memory:)";
         Self::new(StatusCode::NOT_IMPLEMENTED, "no_store", text)
-    }
-
-    /// The status that it is answered with.
-    pub(crate) fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// What exactly is wrong.
-    pub(crate) fn message(&self) -> &str {
-        &self.message
-    }
-
-    /// Where.
-    pub(crate) fn param(&self) -> Option<&str> {
-        self.param.as_deref()
     }
 
     /// The word for why.
@@ -72,11 +71,34 @@ impl Refusal {
         self.code
     }
 
+    /// What it is answered with.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What people read.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The field or parameter that is wrong.
+    pub(crate) fn param(&self) -> Option<&str> {
+        self.param.as_deref()
+    }
+
     pub(crate) fn response(&self) -> Response<Body> {
-        let Self { status, code, message, param } = self;
+        let Self { status, code, message, param, hints: _ } = self;
         let r#type = kind(*status);
         let error = Why { message, r#type, param: param.as_deref(), code };
-        told(*status, &Refused { error })
+        self.hinted(told(*status, &Refused { error }))
+    }
+
+    /// An answer that says it, with what clients are told besides.
+    pub(crate) fn hinted(&self, mut response: Response<Body>) -> Response<Body> {
+        if let Some(hints) = &self.hints {
+            response.headers_mut().extend((**hints).clone());
+        }
+        response
     }
 }
 
@@ -164,7 +186,19 @@ impl From<Error> for Refusal {
             Kind::Unauthenticated => "invalid_api_key",
             other => other.name(),
         };
+        let hints = llm_dialects::caller(DialectId::OpenaiChat).map(|dialect| {
+            let mut said = refused(dialect, &error).into_parts().0.headers;
+            said.remove(CONTENT_TYPE);
+            Box::new(said)
+        });
         let refusal = Self::new(status, code, error.message());
-        Self { param: error.param().map(str::to_owned), ..refusal }
+        Self { param: error.param().map(str::to_owned), hints, ..refusal }
+    }
+}
+
+/// What a dialect says of a body that is read.
+impl From<BadRequest> for Refusal {
+    fn from(bad: BadRequest) -> Self {
+        Error::from(bad).into()
     }
 }

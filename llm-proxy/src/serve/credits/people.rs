@@ -11,8 +11,9 @@ use llm_store::webhooks::{NotAccepted, Shown};
 use serde::Serialize;
 
 use super::super::admin::refusal::{Answered, Refusal};
+use super::super::admin::told;
 use super::super::admin::wallets::{GIFT, given, named, purse, view};
-use super::super::app::{self, envelope};
+use super::super::app;
 use super::super::call::now;
 use super::super::routes::ask::{AppCaller, Ask};
 use super::super::routes::shape::{Field, Of, Shape, list, number, perhaps, secret, text, words};
@@ -56,35 +57,35 @@ pub(crate) const ROUTES: &[Route] = &[
         "What is in one's wallet, and what calls may still cost.",
         asked_by!(App, balance),
     )
-    .gives(Shape::Envelope(&[&WALLET, BALANCE])),
+    .gives(Shape::Table(&[&WALLET, BALANCE])),
     Route::get(
         "/api/v1/credits/history",
         "What happened in one's wallet, the newest first.",
         asked_by!(App, history),
     )
     .query(&[PAGE])
-    .gives(Shape::Envelope(&[view::HISTORY])),
+    .gives(Shape::Table(&[view::HISTORY])),
     Route::post(
         "/api/v1/credits/redeem",
         "Puts what a code is worth into one's wallet.",
         asked_by!(App, redeem),
     )
     .takes(&[REDEEM])
-    .gives(Shape::Envelope(&[view::MOVED])),
+    .gives(Shape::Table(&[view::MOVED])),
     Route::post(
         "/api/v1/credits/grant",
         "Gives a user credits, once for each event.",
         operator!(Money, grant),
     )
     .takes(&[WHOM, GIFT])
-    .gives(Shape::Envelope(&[view::MOVED])),
+    .gives(Shape::Table(&[view::MOVED])),
     Route::post(
         "/webhooks/credits",
         "A payment, believed for its signature alone: the headers of Standard Webhooks.",
         Run::Anyone(|ask| Box::pin(top_up(ask))),
     )
     .reads(&[PAYMENT])
-    .gives(Shape::Envelope(&[view::MOVED])),
+    .gives(Shape::Table(&[view::MOVED])),
 ];
 
 /// The wallet of whoever shows a key.
@@ -140,7 +141,7 @@ async fn balance(ask: &mut Ask, by: &AppCaller) -> Answered {
         Err(_) if !limits.is_empty() => None,
         Err(why) => return Err(why),
     };
-    envelope(ask, &Balance { wallet, limits })
+    Ok(told(StatusCode::OK, &Balance { wallet, limits }))
 }
 
 async fn history(ask: &mut Ask, by: &AppCaller) -> Answered {
@@ -149,7 +150,7 @@ async fn history(ask: &mut Ask, by: &AppCaller) -> Answered {
     let purse = purse(&ask.house)?;
     purse.enrol(&of).await?;
     let page = purse.wallets.history(&of, Filter::default(), before, LINES).await?;
-    envelope(ask, &view::History::of(&page))
+    Ok(told(StatusCode::OK, &view::History::of(&page)))
 }
 
 async fn redeem(ask: &mut Ask, by: &AppCaller) -> Answered {
@@ -159,7 +160,7 @@ async fn redeem(ask: &mut Ask, by: &AppCaller) -> Answered {
     let purse = purse(&ask.house)?;
     let done = purse.wallets.redeem(&of, purse.hash(&code)).await?;
     let moved = view::Moved::new(done.receipt.grant.amount, done.available, done.again);
-    envelope(ask, &moved)
+    Ok(told(StatusCode::OK, &moved))
 }
 
 /// What an application's server gives, with the key of an operator.
@@ -168,7 +169,7 @@ async fn grant(ask: &mut Ask) -> Answered {
     let user: String = fields.need("user")?;
     let of = named(purse(house)?, &user)?;
     let moved = given(house, &of, fields).await?;
-    envelope(ask, &moved)
+    Ok(told(StatusCode::OK, &moved))
 }
 
 /// The same payment again changes nothing, and is told so, since a provider repeats what is not
@@ -202,5 +203,5 @@ async fn top_up(ask: &mut Ask) -> Answered {
     })?;
     let done = purse.wallets.top_up(&top_up).await?;
     let moved = view::Moved::new(done.receipt.grant.amount, done.available, done.again);
-    envelope(ask, &moved)
+    Ok(told(StatusCode::OK, &moved))
 }

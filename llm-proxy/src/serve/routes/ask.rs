@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 use hyper::body::Incoming;
 use llm_core::Str;
 use llm_core::principal::{Grant, Principal};
+use llm_core::store::KeyHash;
 use llm_store::keys::{Action, Actions};
 
 use super::super::admin::fields::{Fields, Params};
@@ -65,7 +66,7 @@ impl Ask {
                 fields = Fields::read(house, body).await?;
                 fields.among(groups)?;
             }
-            Takes::Raw(_) => raw = Some(body),
+            Takes::Raw(_) | Takes::Form(_) => raw = Some(body),
         }
         Ok(Self {
             house: Arc::clone(house),
@@ -183,6 +184,8 @@ impl Scope {
 pub(crate) struct AppCaller {
     /// What the key gives.
     pub(crate) grant: Arc<Grant>,
+    /// The key itself, for work that goes on when its request is over.
+    pub(crate) print: KeyHash,
 }
 
 impl AppCaller {
@@ -192,7 +195,8 @@ impl AppCaller {
             let text = "no API key: send `authorization: Bearer sk-…`";
             Refusal::new(StatusCode::UNAUTHORIZED, "invalid_api_key", text)
         })?;
-        Ok(Self { grant: house.keys.grant(&key).await? })
+        let (print, grant) = house.keys.found(&key).await?;
+        Ok(Self { grant, print })
     }
 
     /// Whose data is whose: the narrowest owner that the key has, and the key where it has none.

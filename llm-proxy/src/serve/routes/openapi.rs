@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::shape::{Field, object};
-use super::spoken::{PROBES, SPOKEN, body};
-use super::{Route, Run, Takes, all};
+use super::spoken::{PASSED, PROBES, SPOKEN, body};
+use super::{Route, Run, Takes, all, app};
 
 /// The document, as it is sent.
 pub(crate) fn document() -> Bytes {
@@ -26,6 +26,9 @@ pub(crate) fn written() -> Value {
             "responses": {"200": {"description": "as it says"}}});
         put(&mut paths, path, "GET", operation);
     }
+    for (verb, about) in PASSED {
+        put(&mut paths, "/passthrough/{name}/{path}", verb, passed(about));
+    }
     for route in all() {
         put(&mut paths, route.path, route.verb.name(), operation(route));
     }
@@ -43,7 +46,7 @@ pub(crate) fn written() -> Value {
         "paths": paths,
         "components": {
             "securitySchemes": schemes(),
-            "schemas": {"Error": error(), "Failure": failure()},
+            "schemas": {"Error": error(), "AppError": app::refused_schema()},
         },
     })
 }
@@ -85,25 +88,8 @@ fn error() -> Value {
     }}})
 }
 
-/// What applications are told under `/api/v1`.
-fn failure() -> Value {
-    let text = json!({"type": "string"});
-    json!({"type": "object", "required": ["success", "error", "timestamp"], "properties": {
-        "success": {"type": "boolean"},
-        "error": {"type": "object", "required": ["code", "message", "details"], "properties": {
-            "code": text,
-            "message": text,
-            "details": {"type": "object", "properties": {
-                "reason": text,
-                "param": {"type": ["string", "null"]},
-            }},
-        }},
-        "timestamp": text,
-    }})
-}
-
-fn failures(codes: &[(&str, &str)], schema: &str) -> Map<String, Value> {
-    let schema = json!({"$ref": format!("#/components/schemas/{schema}")});
+fn failures(codes: &[(&str, &str)], kind: &str) -> Map<String, Value> {
+    let schema = json!({"$ref": format!("#/components/schemas/{kind}")});
     let one = |(code, about): &(&str, &str)| {
         let content = json!({"application/json": {"schema": schema}});
         ((*code).to_owned(), json!({"description": about, "content": content}))
@@ -173,9 +159,9 @@ fn operation(route: &Route) -> Value {
     if route.path.contains('{') || !route.query.is_empty() {
         codes.push(("404", "there is no such thing"));
     }
-    let schema = if route.gives.is_enveloped() { "Failure" } else { "Error" };
-    let mut responses = failures(&codes, schema);
-    let content = json!({route.gives.content_type(): {"schema": route.gives.schema()}});
+    let kind = if route.is_enveloped() { "AppError" } else { "Error" };
+    let mut responses = failures(&codes, kind);
+    let content = json!({route.gives.content_type(): {"schema": given(route)}});
     responses.insert("200".to_owned(), json!({"description": "done", "content": content}));
     let mut operation = json!({"tags": [tag(route.path)], "summary": route.about,
         "description": who, "security": security, "parameters": parameters,
@@ -183,13 +169,41 @@ fn operation(route: &Route) -> Value {
     match route.takes {
         Takes::Nothing => {}
         Takes::Fields(groups) | Takes::Raw(groups) => {
-            let schema = object(groups);
-            let needed = groups.iter().copied().flatten().any(|field| field.need);
-            operation["requestBody"] =
-                json!({"required": needed, "content": {"application/json": {"schema": schema}}});
+            operation["requestBody"] = taken("application/json", groups);
+        }
+        Takes::Form(groups) => {
+            operation["requestBody"] = taken("multipart/form-data", groups);
         }
     }
     operation
+}
+
+fn taken(kind: &str, groups: &[&[Field]]) -> Value {
+    let needed = groups.iter().copied().flatten().any(|field| field.need);
+    json!({"required": needed, "content": {kind: {"schema": object(groups)}}})
+}
+
+/// What a route's answer is, with its envelope where it has one.
+pub(crate) fn given(route: &Route) -> Value {
+    let schema = route.gives.schema();
+    if route.is_enveloped() { app::told_schema(&schema) } else { schema }
+}
+
+/// An API behind a passage: of what it takes and gives nothing is known.
+fn passed(about: &str) -> Value {
+    let codes = [
+        ("401", "no key, or none of ours"),
+        ("403", "the key may not use this API"),
+        ("404", "there is no such API, or this path of it may not be asked for"),
+        ("405", "this method may not be used"),
+        ("502", "the API could not be asked"),
+        ("504", "the API took too long"),
+    ];
+    let mut responses = failures(&codes, "Error");
+    responses.insert("200".to_owned(), json!({"description": "the API's own answer"}));
+    json!({"tags": ["passthrough"], "summary": about, "security": [{"key": []}],
+        "description": "The path behind the name is the API's own, slashes and all.",
+        "parameters": names("/passthrough/{name}/{path}"), "responses": responses})
 }
 
 /// What a route is listed under: the first word of its path, or the one behind `/admin` or the

@@ -57,8 +57,6 @@ pub(crate) enum Shape {
     Page(&'static [&'static [Field]]),
     /// The same under LiteLLM's word for it as well.
     Named(&'static str, &'static [&'static [Field]]),
-    /// The envelope of applications, around an object of these fields.
-    Envelope(&'static [&'static [Field]]),
     /// Something else, by its content type.
     Typed(&'static str),
 }
@@ -168,25 +166,7 @@ impl Shape {
                 schema["properties"][word] = schema["properties"]["data"].clone();
                 schema
             }
-            Self::Envelope(groups) => json!({"type": "object",
-                "properties": {"success": {"type": "boolean"}, "data": object(groups),
-                    "message": {"type": "string"}, "timestamp": {"type": "string"}},
-                "required": ["success", "data", "message", "timestamp"],
-                "additionalProperties": false}),
             Self::Typed(_) => json!({"type": "string"}),
-        }
-    }
-
-    /// Whether answers have the envelope of applications, refusals too.
-    pub(crate) fn is_enveloped(self) -> bool {
-        match self {
-            Self::Envelope(_) => true,
-            Self::Anything
-            | Self::Table(_)
-            | Self::List(_)
-            | Self::Page(_)
-            | Self::Named(..)
-            | Self::Typed(_) => false,
         }
     }
 
@@ -194,12 +174,9 @@ impl Shape {
     pub(crate) fn content_type(self) -> &'static str {
         match self {
             Self::Typed(kind) => kind,
-            Self::Anything
-            | Self::Table(_)
-            | Self::List(_)
-            | Self::Page(_)
-            | Self::Named(..)
-            | Self::Envelope(_) => "application/json",
+            Self::Anything | Self::Table(_) | Self::List(_) | Self::Page(_) | Self::Named(..) => {
+                "application/json"
+            }
         }
     }
 }

@@ -41,6 +41,8 @@ pub(super) const SPOKEN: &[Spoken] = &[
     post("/v1/moderations", "OpenAI", "Whether texts are fit to be shown.", &["input"]),
     post("/v1/images/generations", "OpenAI", "Pictures of a text.", &["prompt"]),
     post("/v1/audio/transcriptions", "OpenAI", "What is said in a recording.", &["file", "model"]),
+    post("/v1/audio/translations", "OpenAI", "The same in English.", &["file", "model"]),
+    post("/v1/audio/speech", "OpenAI", "A text, spoken.", &["model", "input", "voice"]),
     post(
         "/v1/rerank",
         "OpenAI",
@@ -48,6 +50,7 @@ pub(super) const SPOKEN: &[Spoken] = &[
         &["model", "query", "documents"],
     ),
     get("/v1/models", "OpenAI", "Models that the key may use."),
+    get("/v1/models/{model}", "OpenAI", "One of them."),
     post(
         "/v1/messages",
         "Anthropic",
@@ -67,6 +70,7 @@ pub(super) const SPOKEN: &[Spoken] = &[
         "The same as a stream.",
         &["contents"],
     ),
+    post("/v1beta/models/{model}:countTokens", "Gemini", "How long it is.", &["contents"]),
     get("/v1beta/models", "Gemini", "Models that the key may use."),
     post("/v2/chat", "Cohere", "A conversation's next turn.", &["model", "messages"]),
     post(
@@ -79,7 +83,17 @@ pub(super) const SPOKEN: &[Spoken] = &[
     post("/api/chat", "Ollama", "A conversation's next turn.", &["model", "messages"]),
     post("/api/generate", "Ollama", "A text's continuation.", &["model", "prompt"]),
     post("/api/embed", "Ollama", "Vectors of texts.", &["model", "input"]),
+    post("/api/show", "Ollama", "What a model is.", &["model"]),
     get("/api/tags", "Ollama", "Models that the key may use."),
+];
+
+/// APIs that calls are passed through to, under `/passthrough/{name}/{path}`.
+pub(super) const PASSED: &[(&str, &str)] = &[
+    ("GET", "Asks an API that the configuration names, with its own key."),
+    ("POST", "The same."),
+    ("PUT", "The same."),
+    ("PATCH", "The same."),
+    ("DELETE", "The same."),
 ];
 
 /// What probes and scrapers ask.

@@ -26,6 +26,13 @@ fn every_route_is_found_and_is_found_alone() {
         assert!(!route.about.is_empty());
         let first = route.path == OPERATORS_MODELS;
         let path = filled(route.path);
+        if let (Some(short), Some(own)) = (path.strip_prefix("/v1"), route.path.strip_prefix("/v1"))
+        {
+            let Some(Found::Here(found, _)) = find(&method, short) else {
+                panic!("{short} is not found");
+            };
+            assert!([route.path, own].contains(&found.path), "{short} is {}", found.path);
+        }
         let spoken = tongue::spoken(&method, &path, &http::HeaderMap::new()).is_some();
         assert!(!spoken || first, "{} is a dialect's, and never comes here", route.path);
     }
@@ -35,6 +42,16 @@ fn every_route_is_found_and_is_found_alone() {
         Some(Found::Otherwise(methods)) => assert_eq!(methods, "PUT, DELETE"),
         _ => panic!("the path is there"),
     }
+    // As OpenAI's clients have their address.
+    for path in ["/v1/files/x", "/files/x", "/v1/files/x/", "/files/x/"] {
+        match find(&Method::GET, path) {
+            Some(Found::Here(route, names)) => {
+                assert_eq!((route.path, names), ("/v1/files/{id}", vec!["x".to_owned()]));
+            }
+            _ => panic!("{path} is not found"),
+        }
+    }
+    assert!(find(&Method::GET, "/v1/filesystem").is_none() && find(&Method::GET, "/v1").is_none());
     match find(&Method::HEAD, "/docs") {
         Some(Found::Here(route, _)) => assert_eq!(route.path, "/docs"),
         _ => panic!("whoever may look may look at the head"),

@@ -84,7 +84,7 @@ fn about(ask: &Ask) -> Str {
 fn fields(ask: &Ask) -> impl Iterator<Item = &'static Field> {
     let groups: &'static [&'static [Field]] = match ask.route.takes {
         Takes::Fields(groups) => groups,
-        Takes::Nothing | Takes::Raw(_) => &[],
+        Takes::Nothing | Takes::Raw(_) | Takes::Form(_) => &[],
     };
     groups.iter().copied().flatten()
 }

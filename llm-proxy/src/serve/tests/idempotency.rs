@@ -6,6 +6,8 @@ use llm_core::idempotency::{IdempotencyKey, IdempotencyStore as _, Record, Slot}
 use llm_providers::edge::once::Begun;
 use llm_store::idempotency::sql::SqlSlots;
 
+use super::super::call::Asker;
+use super::super::idempotency::print;
 use super::*;
 
 const ASK: &str =
@@ -110,7 +112,9 @@ async fn called(proxy: &Running, key: &str) -> (Parts, Call) {
     let grant = proxy.house.keys.grant(KEY).await.unwrap();
     let (id, asked) = (call::new_id(&proxy.house), controls::read(&head.headers).unwrap());
     let body = Bytes::from_static(ASK.as_bytes());
-    let call = call::called(&proxy.house, &head.headers, body, &spoken, id, grant, asked).unwrap();
+    let peek = spoken.dialect.peek(&spoken.route, &body).unwrap();
+    let asker = Asker { id, grant, asked, once: None };
+    let call = call::called(&proxy.house, &head.headers, (body, peek), &spoken, asker);
     (head, call)
 }
 
@@ -118,7 +122,7 @@ async fn called(proxy: &Running, key: &str) -> (Parts, Call) {
 async fn dies(proxy: &Running, key: &str) -> Call {
     let (head, call) = called(proxy, key).await;
     let slot = slot_of(&call, key);
-    let print = super::super::idempotency::print(&head, &call);
+    let print = print(&head, ASK.as_bytes(), &call.grant.principal.key);
     let chest = seal::chest(&proxy.house.board.now().config).unwrap();
     let slots = SqlSlots::new(proxy.house.store.database().unwrap().clone(), chest);
     let (who, _) = proxy.house.store.owners();
@@ -137,7 +141,7 @@ async fn what_is_under_way_or_was_lost_is_told_so() {
     let (data, proxy) = open().await;
     dies(&proxy, "never-held").await;
     let (head, call) = called(&proxy, "slow").await;
-    let print = super::super::idempotency::print(&head, &call);
+    let print = print(&head, ASK.as_bytes(), &call.grant.principal.key);
     let begun = proxy.house.once.begin(slot_of(&call, "slow"), print, call.id).await.unwrap();
     assert!(matches!(begun, Begun::Run(_)), "{begun:?}");
     let running = proxy.once(CHAT, "slow", ASK).await;

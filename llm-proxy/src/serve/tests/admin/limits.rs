@@ -10,7 +10,9 @@ async fn a_subject_is_its_owners_and_counted_up_to_its_limit() {
     let same = proxy.key(r#"{"user_id":"u"}"#).await;
     let other = proxy.key(r#"{"user_id":"v"}"#).await;
     let ask = async |key: &str, body: &str| {
-        proxy.by(key, Method::POST, "/api/v1/limits/check", body).await
+        let (status, answer) = proxy.by(key, Method::POST, "/api/v1/limits/check", body).await;
+        assert_eq!(answer["success"], status.is_success(), "{answer}");
+        (status, answer["data"].clone())
     };
     let login = r#"{"rule":"5/15minute","subject":"login:1.2.3.4"}"#;
     for used in 1..=5 {
@@ -48,6 +50,43 @@ async fn a_subject_is_its_owners_and_counted_up_to_its_limit() {
     }
     assert_eq!(ask(ADMIN, login).await.0, StatusCode::UNAUTHORIZED);
     assert_eq!(ask("sk-nobody", login).await.0, StatusCode::UNAUTHORIZED);
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn applications_are_answered_in_an_envelope_and_in_their_language() {
+    let (_data, proxy) = open().await;
+    let key = proxy.key("{}").await;
+    let bearer = format!("Bearer {key}");
+    let ask = async |language: &str, path: &str, body: &str| {
+        let headers = [("authorization", &*bearer), ("accept-language", language)];
+        let response = proxy.send(Method::POST, path, &headers, body.to_owned()).await;
+        assert!(response.headers().contains_key("x-request-id"), "{response:?}");
+        let answer = json(&response);
+        shape::holds(&Method::POST, path, response.status(), &answer);
+        answer
+    };
+    let (path, right) = ("/api/v1/limits/check", r#"{"rule":"5/hour","subject":"x"}"#);
+    let done = ask("ko-KR,en;q=0.5", path, right).await;
+    assert_eq!((&done["data"]["used"], &done["message"]), (&1.into(), &"완료되었습니다.".into()));
+    assert!(done["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{done}");
+    assert_eq!(ask("", path, right).await["message"], "done");
+    // What is refused before a function runs is in it, too.
+    let wrong = right.replace("subject", "subjects");
+    let korean = ask("ko", path, &wrong).await["error"].clone();
+    let english = ask("en", path, &wrong).await["error"].clone();
+    assert_eq!((&korean["code"], &english["code"]), (&"invalid_request".into(), &korean["code"]));
+    assert_eq!(korean["message"], "요청이 올바르지 않습니다.");
+    assert_eq!(english["message"], "there is no field subjects");
+    assert_eq!(korean["details"]["reason"], english["message"]);
+    assert_eq!(korean["details"]["param"], "subjects");
+    let nobody = proxy.by("sk-nobody", Method::POST, path, right).await.1;
+    assert_eq!(
+        (&nobody["success"], &nobody["error"]["code"]),
+        (&false.into(), &"invalid_api_key".into())
+    );
+    // Without the version it is as operators' answers are.
+    assert_eq!(ask("ko", "/limits/check", right).await["used"], 3);
     proxy.stop().await;
 }
 
