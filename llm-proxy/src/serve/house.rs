@@ -98,18 +98,7 @@ impl House {
             .build()
             .map_err(NotOpened::Problems)?;
         let started = clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let known = office.as_ref().map(|office| {
-            let directory = &office.directory;
-            let known = KnownKeys::of(directory, Arc::clone(&clock), Bounds::default());
-            if let Some(shared) = &shared {
-                shared.tell(directory, &known);
-            }
-            known
-        });
-        if let Some(known) = known.clone() {
-            // It ends with the runtime: what it reads is of no use to anybody then.
-            tokio::spawn(async move { known.watch().await });
-        }
+        let known = known(office.as_ref(), shared.as_ref(), &clock);
         let keys = Keys::new(peppers, fixed, known);
         board.open(&registry)?;
         let vendors = Vendors::open(config, office.as_ref())?;
@@ -169,6 +158,23 @@ impl House {
         }
         self.store.close().await
     }
+}
+
+/// Keys that are in the store, as they are known here: changed within a moment of its changing them.
+fn known(
+    office: Option<&Office>,
+    shared: Option<&Shared>,
+    clock: &Arc<dyn Clock>,
+) -> Option<Arc<KnownKeys>> {
+    let directory = &office?.directory;
+    let known = KnownKeys::of(directory, Arc::clone(clock), Bounds::default());
+    if let Some(shared) = shared {
+        shared.tell(directory, &known);
+    }
+    let watched = Arc::clone(&known);
+    // It ends with the runtime: what it reads is of no use to anybody then.
+    tokio::spawn(async move { watched.watch().await });
+    Some(known)
 }
 
 impl fmt::Debug for House {
