@@ -223,5 +223,6 @@ impl fmt::Debug for Trail {
     }
 }
 
-#[cfg(all(test, feature = "sqlite"))]
+#[cfg(test)]
+#[cfg(feature = "sqlite")]
 pub(crate) mod tests;

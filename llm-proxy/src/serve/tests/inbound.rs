@@ -57,7 +57,7 @@ impl Running {
         response
     }
 
-    async fn fetched(&self, path: &str, key: &str) -> Response<Bytes> {
+    async fn seen(&self, path: &str, key: &str) -> Response<Bytes> {
         self.to(Method::GET, path, key, "").await
     }
 
@@ -125,7 +125,7 @@ async fn a_question_goes_on_from_an_answer_of_anybody() {
     let path = "/v1/responses";
     let first = json(&proxy.ask(path, r#"{"model":"smart","input":"one"}"#).await);
     let id = first["id"].as_str().unwrap().to_owned();
-    let kept = proxy.fetched(&format!("/v1/responses/{id}"), KEY).await;
+    let kept = proxy.seen(&format!("/v1/responses/{id}"), KEY).await;
     assert_eq!(json(&kept), first, "as it was given");
     let then =
         format!(r#"{{"previous_response_id":"{id}","model":"smart","input":"two","stream":true}}"#);
@@ -147,21 +147,21 @@ async fn a_question_goes_on_from_an_answer_of_anybody() {
     // The whole conversation was read: more tokens each time.
     let read = |answer: &Value| answer["usage"]["input_tokens"].as_u64().unwrap();
     assert!(read(&third) > read(&last["response"]) && read(&last["response"]) > read(&first));
-    let items = json(&proxy.fetched(&format!("/v1/responses/{second}/input_items"), KEY).await);
+    let items = json(&proxy.seen(&format!("/v1/responses/{second}/input_items"), KEY).await);
     assert_eq!(items["data"][0]["content"][0]["text"], "two", "{items}");
     // Another's is not there, for any question.
     let path_of = format!("/v1/responses/{id}");
-    assert_eq!(proxy.fetched(&path_of, OTHER).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(proxy.seen(&path_of, OTHER).await.status(), StatusCode::NOT_FOUND);
     assert_eq!(proxy.to(Method::DELETE, &path_of, OTHER, "").await.status(), StatusCode::NOT_FOUND);
     let foreign = proxy.to(Method::POST, path, OTHER, &then.replace("true", "false")).await;
     assert_eq!(foreign.status(), StatusCode::BAD_REQUEST, "{foreign:?}");
     // What is deleted is gone, and nothing goes on from it.
     assert_eq!(json(&proxy.to(Method::DELETE, &path_of, KEY, "").await)["deleted"], true);
-    assert_eq!(proxy.fetched(&path_of, KEY).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(proxy.seen(&path_of, KEY).await.status(), StatusCode::NOT_FOUND);
     assert_eq!(proxy.ask(path, &then).await.status(), StatusCode::BAD_REQUEST);
     let not = json(&proxy.ask(path, r#"{"model":"smart","input":"x","store":false}"#).await);
     let not = format!("/v1/responses/{}", not["id"].as_str().unwrap());
-    assert_eq!(proxy.fetched(&not, KEY).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(proxy.seen(&not, KEY).await.status(), StatusCode::NOT_FOUND);
     proxy.stop().await;
 }
 
@@ -209,12 +209,12 @@ async fn what_is_no_chat_is_answered_as_well() {
     let counted = proxy.ask("/v1beta/models/smart:countTokens", count).await;
     assert!(json(&counted)["totalTokens"].as_u64().unwrap() > 2, "{counted:?}");
     // What Ollama's clients ask first.
-    assert!(json(&proxy.fetched("/api/version", "").await)["version"].is_string());
+    assert!(json(&proxy.seen("/api/version", "").await)["version"].is_string());
     let shown = proxy.ask("/api/show", r#"{"model":"smart"}"#).await;
     assert_eq!(json(&shown)["capabilities"][0], "completion", "{shown:?}");
     let unknown = proxy.ask("/api/show", r#"{"model":"nothing"}"#).await;
     assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
-    assert_eq!(json(&proxy.fetched("/v1/models/smart", KEY).await)["id"], "smart");
+    assert_eq!(json(&proxy.seen("/v1/models/smart", KEY).await)["id"], "smart");
     proxy.stop().await;
 }
 
@@ -232,36 +232,33 @@ async fn files_are_their_owners() {
     let made = json(&made);
     assert_eq!((&made["bytes"], &made["purpose"]), (&json!(text.len()), &json!("user_data")));
     let path = format!("/v1/files/{}", made["id"].as_str().unwrap());
-    assert_eq!(json(&proxy.fetched(&path, KEY).await), made);
-    let content = proxy.fetched(&format!("{path}/content"), KEY).await;
+    assert_eq!(json(&proxy.seen(&path, KEY).await), made);
+    let content = proxy.seen(&format!("{path}/content"), KEY).await;
     assert!(content.body() == text.as_bytes(), "byte for byte");
-    assert_eq!(proxy.fetched(&path, OTHER).await.status(), StatusCode::NOT_FOUND);
-    assert_eq!(
-        proxy.fetched(&format!("{path}/content"), OTHER).await.status(),
-        StatusCode::NOT_FOUND
-    );
-    assert_eq!(proxy.fetched(&path, "sk-wrong").await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(proxy.seen(&path, OTHER).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(proxy.seen(&format!("{path}/content"), OTHER).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(proxy.seen(&path, "sk-wrong").await.status(), StatusCode::UNAUTHORIZED);
     for n in 0..3 {
         proxy.upload(KEY, "batch", &format!("{n}")).await;
     }
     // The same without the version, and with a stroke at its end.
-    assert_eq!(json(&proxy.fetched(&path["/v1".len()..], KEY).await), made);
-    assert_eq!(json(&proxy.fetched(&format!("{path}/"), KEY).await), made);
+    assert_eq!(json(&proxy.seen(&path["/v1".len()..], KEY).await), made);
+    assert_eq!(json(&proxy.seen(&format!("{path}/"), KEY).await), made);
     for wrong in ["limit=0", "order=up", "offset=3"] {
-        let refused = proxy.fetched(&format!("/v1/files?{wrong}"), KEY).await;
+        let refused = proxy.seen(&format!("/v1/files?{wrong}"), KEY).await;
         let named = wrong.split('=').next().unwrap();
         assert_eq!(
             (refused.status().as_u16(), &json(&refused)["error"]["param"]),
             (400, &named.into())
         );
     }
-    let page = json(&proxy.fetched("/v1/files?limit=2&purpose=batch&order=asc", KEY).await);
+    let page = json(&proxy.seen("/v1/files?limit=2&purpose=batch&order=asc", KEY).await);
     assert_eq!((page["data"].as_array().unwrap().len(), &page["has_more"]), (2, &json!(true)));
     let next =
         format!("/v1/files?purpose=batch&order=asc&after={}", page["last_id"].as_str().unwrap());
-    let page = json(&proxy.fetched(&next, KEY).await);
+    let page = json(&proxy.seen(&next, KEY).await);
     assert_eq!((page["data"].as_array().unwrap().len(), &page["has_more"]), (1, &json!(false)));
-    assert_eq!(json(&proxy.fetched("/v1/files", OTHER).await)["data"], json!([]));
+    assert_eq!(json(&proxy.seen("/v1/files", OTHER).await)["data"], json!([]));
     // Too large, too much in all, and for nothing.
     let large = proxy.upload(KEY, "batch", &"x".repeat((1 << 20) + 1)).await;
     assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
@@ -269,6 +266,6 @@ async fn files_are_their_owners() {
     assert_eq!(much.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(proxy.upload(KEY, "nothing", "x").await.status(), StatusCode::BAD_REQUEST);
     assert_eq!(json(&proxy.to(Method::DELETE, &path, KEY, "").await)["deleted"], true);
-    assert_eq!(proxy.fetched(&path, KEY).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(proxy.seen(&path, KEY).await.status(), StatusCode::NOT_FOUND);
     proxy.stop().await;
 }

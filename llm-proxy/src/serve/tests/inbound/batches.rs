@@ -20,7 +20,7 @@ impl Running {
 
     async fn settled(&self, id: &str) -> Value {
         for _ in 0..600 {
-            let batch = json(&self.fetched(&format!("/v1/batches/{id}"), KEY).await);
+            let batch = json(&self.seen(&format!("/v1/batches/{id}"), KEY).await);
             let status = batch["status"].as_str().unwrap().to_owned();
             if !["validating", "in_progress", "finalizing", "cancelling"].contains(&&*status) {
                 return batch;
@@ -32,7 +32,7 @@ impl Running {
 
     async fn lines(&self, file: &Value) -> Vec<Value> {
         let path = format!("/v1/files/{}/content", file.as_str().unwrap());
-        let content = self.fetched(&path, KEY).await;
+        let content = self.seen(&path, KEY).await;
         assert_eq!(content.status(), StatusCode::OK);
         let text = String::from_utf8_lossy(content.body()).into_owned();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -81,10 +81,10 @@ async fn lines_are_asked_and_bad_ones_are_their_own_mistake() {
     assert_eq!(json(&later)["error"]["param"], "output_expires_after", "{later:?}");
     // Another's is not there.
     let path = format!("/v1/batches/{id}");
-    assert_eq!(proxy.fetched(&path, OTHER).await.status(), StatusCode::NOT_FOUND);
-    let list = json(&proxy.fetched("/v1/batches?limit=1", KEY).await);
+    assert_eq!(proxy.seen(&path, OTHER).await.status(), StatusCode::NOT_FOUND);
+    let list = json(&proxy.seen("/v1/batches?limit=1", KEY).await);
     assert_eq!((&list["data"][0]["id"], &list["has_more"]), (&json!(id), &json!(false)));
-    assert_eq!(json(&proxy.fetched("/v1/batches", OTHER).await)["data"], json!([]));
+    assert_eq!(json(&proxy.seen("/v1/batches", OTHER).await)["data"], json!([]));
     let foreign = json!({
         "input_file_id": batch["input_file_id"], "endpoint": "/v1/chat/completions",
         "completion_window": "24h",
@@ -113,7 +113,7 @@ async fn a_batch_goes_on_after_a_restart_and_asks_each_line_once() {
     named.sort_unstable_by_key(Value::to_string);
     named.dedup();
     assert_eq!(named.len(), 120);
-    let requests = json(&proxy.fetched("/admin/usage?by=key", ADMIN).await);
+    let requests = json(&proxy.seen("/admin/usage?by=key", ADMIN).await);
     let text = requests.to_string();
     assert!(text.contains("120"), "each line is one call in the log: {text}");
     proxy.stop().await;
