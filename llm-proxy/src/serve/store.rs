@@ -174,7 +174,7 @@ async fn leased(
     let usual = journal::Settings { durability: durability(given), ..journal::Settings::default() };
     let money = open_ledger(
         given.data.join(JOURNAL),
-        usual.clone(),
+        usual,
         (&replica, Arc::clone(&vaults.money)),
         Arc::clone(&clock),
     );
