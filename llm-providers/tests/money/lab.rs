@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -174,7 +175,8 @@ impl Lab {
             if self.log.0.lock().len() >= count {
                 break;
             }
-            tokio::task::yield_now().await;
+            // Lines gather for a moment before they are given to the log.
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
         let records = self.log.0.lock();
         assert_eq!(records.len(), count, "lines of the log");

@@ -75,15 +75,15 @@ async fn applications_are_answered_in_an_envelope_and_in_their_language() {
     let wrong = right.replace("subject", "subjects");
     let korean = ask("ko", path, &wrong).await["error"].clone();
     let english = ask("en", path, &wrong).await["error"].clone();
-    assert_eq!((&korean["code"], &english["code"]), (&"invalid_request".into(), &korean["code"]));
-    assert_eq!(korean["message"], "요청이 올바르지 않습니다.");
-    assert_eq!(english["message"], "there is no field subjects");
-    assert_eq!(korean["details"]["reason"], english["message"]);
+    assert_eq!((&korean["code"], &english["code"]), (&"INVALID_REQUEST".into(), &korean["code"]));
+    assert_eq!(korean["message"], "잘못된 요청입니다.");
+    assert_eq!(english["message"], "The request is not right.");
+    assert_eq!(korean["details"]["reason"], "there is no field subjects");
     assert_eq!(korean["details"]["param"], "subjects");
     let nobody = proxy.by("sk-nobody", Method::POST, path, right).await.1;
     assert_eq!(
         (&nobody["success"], &nobody["error"]["code"]),
-        (&false.into(), &"invalid_api_key".into())
+        (&false.into(), &"INVALID_API_KEY".into())
     );
     // Without the version it is as operators' answers are.
     assert_eq!(ask("ko", "/limits/check", right).await["used"], 3);
