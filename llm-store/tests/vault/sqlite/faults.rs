@@ -275,7 +275,7 @@ async fn two_processes_make_one_file() {
             .fetch_one(&mut connection)
             .await
             .unwrap();
-        assert_eq!(steps, 6);
+        assert_eq!(steps, 7);
     }
 }
 
