@@ -161,7 +161,7 @@ fn id_of(batch: JobId, number: u32) -> String {
 }
 
 /// What every line of a batch has in common.
-pub(super) struct Common {
+pub(super) struct Ground {
     pub(super) house: Arc<House>,
     pub(super) depot: Depot,
     pub(super) batch: JobId,
@@ -169,7 +169,7 @@ pub(super) struct Common {
     pub(super) endpoint: Str,
 }
 
-impl Common {
+impl Ground {
     /// Asks a line, and writes down what came of it. Before each call is sent it is written which
     /// one, so that a process that goes on later can tell whether it was paid for.
     pub(super) async fn ask(&self, number: u32, wanted: Wanted) -> Result<(), StoreError> {

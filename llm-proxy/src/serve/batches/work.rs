@@ -15,7 +15,7 @@ use llm_store::jobs::runner::{Done, Run, Stop, Trouble, Work};
 use llm_store::jobs::{JobId, NotDone};
 use tokio::task::JoinSet;
 
-use super::line::{Common, Lines, Wanted, Wrong, read};
+use super::line::{Ground, Lines, Wanted, Wrong, read};
 use super::{KEEP, Order, WINDOW, view};
 use crate::serve::depot::{Depot, Fate};
 use crate::serve::files;
@@ -59,7 +59,7 @@ impl Work for BatchWork {
 
 /// One attempt at a batch.
 struct Attempt {
-    common: Arc<Common>,
+    ground: Arc<Ground>,
     owner: Owner,
     id: String,
     input: Entry,
@@ -109,18 +109,18 @@ impl Attempt {
         let window = jiff::SignedDuration::try_from(WINDOW).unwrap_or_default();
         let ends = job.created_at.checked_add(window).unwrap_or(jiff::Timestamp::MAX);
         let endpoint = Str::from(order.endpoint);
-        let common = Arc::new(Common { house, depot, batch, grant, endpoint });
+        let ground = Arc::new(Ground { house, depot, batch, grant, endpoint });
         let count = order.lines.max(1);
-        Ok(Self { common, owner, id, input, begun, ends, width, count })
+        Ok(Self { ground, owner, id, input, begun, ends, width, count })
     }
 
     fn batch(&self) -> JobId {
-        self.common.batch
+        self.ground.batch
     }
 
     async fn go(&self, run: &Run) -> Result<Done, Trouble> {
         // The last attempt may have written everything but its own end.
-        let ended = self.common.depot.deposits.batch_end(self.batch()).await.map_err(passing)?;
+        let ended = self.ground.depot.deposits.batch_end(self.batch()).await.map_err(passing)?;
         if ended.is_some() {
             return Ok(Done::default());
         }
@@ -132,7 +132,7 @@ impl Attempt {
             None => BatchEnd::Completed,
         };
         self.write().await.map_err(passing)?;
-        let deposits = &self.common.depot.deposits;
+        let deposits = &self.ground.depot.deposits;
         let tally = deposits.tally(self.batch()).await.map_err(passing)?;
         deposits.end_batch(self.batch(), how, tally).await.map_err(passing)?;
         match how {
@@ -144,9 +144,9 @@ impl Attempt {
     /// Asks all lines that were not asked before. What is under way when it is to stop is waited
     /// for: it is paid for anyway.
     async fn lines(&self, run: &Run) -> Result<Option<Halt>, Trouble> {
-        let common = &self.common;
-        let bytes_max = usize::try_from(common.house.bytes_max).unwrap_or(usize::MAX);
-        let mut lines = Lines::new(&common.depot, &self.owner, &self.input, bytes_max);
+        let ground = &self.ground;
+        let bytes_max = usize::try_from(ground.house.bytes_max).unwrap_or(usize::MAX);
+        let mut lines = Lines::new(&ground.depot, &self.owner, &self.input, bytes_max);
         let mut names = HashSet::new();
         let mut asking: JoinSet<Result<(), StoreError>> = JoinSet::new();
         let (mut number, mut shown) = (0, 0);
@@ -182,8 +182,8 @@ impl Attempt {
                             }
                         }
                     }
-                    let common = Arc::clone(common);
-                    asking.spawn(async move { common.ask(this, wanted).await });
+                    let ground = Arc::clone(ground);
+                    asking.spawn(async move { ground.ask(this, wanted).await });
                 }
             }
             let percent = self.percent(number);
@@ -203,7 +203,7 @@ impl Attempt {
         run: &Run,
         asking: &mut JoinSet<Result<(), StoreError>>,
     ) -> Result<(), Trouble> {
-        let clock = &self.common.house.clock;
+        let clock = &self.ground.house.clock;
         let patience = async {
             run.stopped().await;
             clock.sleep(PATIENCE).await;
@@ -223,7 +223,7 @@ impl Attempt {
     }
 
     fn wanted(&self, text: &Bytes, names: &mut HashSet<String>) -> Result<Wanted, Wrong> {
-        let wanted = read(text, &self.common.endpoint)?;
+        let wanted = read(text, &self.ground.endpoint)?;
         if !names.insert(wanted.custom_id.clone()) {
             let text = "custom_id stands twice in this file".to_owned();
             let name = Some(wanted.custom_id);
@@ -238,22 +238,22 @@ impl Attempt {
             Some(Stop::Leaving) => return Some(Halt::Leaving),
             None => {}
         }
-        (crate::serve::call::now(&self.common.house) >= self.ends).then_some(Halt::Expired)
+        (crate::serve::call::now(&self.ground.house) >= self.ends).then_some(Halt::Expired)
     }
 
     /// Whether a line that was sent and has no answer is not to be asked again: it was charged, or
     /// by another process, of which nobody here can tell.
     async fn lost(&self, sent: &Sent) -> Result<bool, StoreError> {
-        let common = &self.common;
-        if sent.replica != common.depot.replica {
+        let ground = &self.ground;
+        if sent.replica != ground.depot.replica {
             return Ok(true);
         }
         let hold = HoldId(sent.call);
         for _ in 0..FATE_TRIES {
-            match Depot::fate(&common.house, hold).await? {
+            match Depot::fate(&ground.house, hold).await? {
                 Fate::Charged => return Ok(true),
                 Fate::Free => return Ok(false),
-                Fate::Unknown => common.house.clock.sleep(FATE_PAUSE).await,
+                Fate::Unknown => ground.house.clock.sleep(FATE_PAUSE).await,
             }
         }
         // Never begun: what had begun is in the journal, and that was read at the start.
@@ -262,7 +262,7 @@ impl Attempt {
 
     async fn end(&self, number: u32, wrong: &Wrong) -> Result<(), Trouble> {
         let line = wrong.written(self.batch(), number);
-        self.common.depot.deposits.line_ended(self.batch(), &line).await.map_err(passing)
+        self.ground.depot.deposits.line_ended(self.batch(), &line).await.map_err(passing)
     }
 
     fn percent(&self, number: u32) -> u8 {
@@ -272,7 +272,7 @@ impl Attempt {
 
     /// Writes both files; one that nothing would stand in is not written.
     async fn write(&self) -> Result<(), StoreError> {
-        let deposits = &self.common.depot.deposits;
+        let deposits = &self.ground.depot.deposits;
         let tally: Tally = deposits.tally(self.batch()).await?;
         let files = [
             (true, view::output(&self.id), tally.done),
