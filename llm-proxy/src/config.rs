@@ -9,6 +9,7 @@
 //! Deliberately absent: sockets, stores, and anything that changes while calls run.
 
 pub(crate) mod diff;
+pub(crate) mod edge;
 pub(crate) mod explain;
 mod file;
 pub(crate) mod lint;
@@ -62,6 +63,8 @@ pub(crate) struct Config {
     pub(crate) limits: OwnerRules,
     /// What may be said to any model.
     pub(crate) content: ContentRules,
+    /// Whose tokens are believed.
+    pub(crate) jwt: Option<edge::Jwt>,
 }
 
 /// Where and how the proxy listens.
@@ -87,6 +90,8 @@ pub(crate) struct Server {
     pub(crate) wait_max: Duration,
     /// Bytes of answers that are kept in memory.
     pub(crate) cache_max: u64,
+    /// How it meets the network.
+    pub(crate) edge: edge::Edge,
 }
 
 impl Default for Server {
@@ -102,6 +107,7 @@ impl Default for Server {
             waiting_max: 10_000,
             wait_max: Duration::from_secs(30),
             cache_max: 64 << 20,
+            edge: edge::Edge::default(),
         }
     }
 }

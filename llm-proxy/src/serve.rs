@@ -23,17 +23,18 @@ mod office;
 mod scrape;
 mod shared;
 pub(crate) mod store;
+mod token;
 mod tongue;
 mod upload;
+mod web;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
-
 use first::Made;
 use house::House;
+use listen::handover;
 use store::NotOpened;
 
 use crate::config::Config;
@@ -63,16 +64,27 @@ pub(crate) async fn run(
     config: &Config,
     ready: impl FnOnce(SocketAddr, &Made),
 ) -> Result<(), NotServed> {
-    let address = config.server.listen;
-    let cannot = |error| NotServed::Listen { address, error };
+    let reuse_port = config.server.edge.reuse_port;
+    let bind = |address| {
+        let bound = handover::bind(address, reuse_port);
+        bound.map_err(|error| NotServed::Listen { address, error })
+    };
     // First of all: a second process at the same address must not take the journal of the first.
-    let listener = TcpListener::bind(address).await.map_err(cannot)?;
-    let address = listener.local_addr().map_err(cannot)?;
+    let listener = bind(config.server.listen)?;
+    let metrics = config.server.metrics_listen.map(bind).transpose()?;
+    let address = listener.local_addr();
+    let address =
+        address.map_err(|error| NotServed::Listen { address: config.server.listen, error })?;
     let house = Arc::new(House::open(config).await?);
     let stop = signals().map_err(NotServed::Signals)?;
+    let metrics = metrics.map(|at| tokio::spawn(listen::metrics::serve(at, Arc::clone(&house))));
     ready(address, &house.made);
     if !listen::serve(listener, Arc::clone(&house), stop).await {
         tracing::warn!("calls were cut off that had not ended in time");
+    }
+    // To the last call, so that whoever counts sees them all.
+    if let Some(metrics) = metrics {
+        metrics.abort();
     }
     if let Err(error) = house.close().await {
         tracing::warn!(%error, "the store was left behind");

@@ -106,10 +106,14 @@ fn whole(
     around: &dyn Surroundings,
     problems: &mut Vec<Problem>,
 ) -> Config {
-    let File { server, store, providers, models, prices, plans, keys, limits, content } = file;
+    let File { server, store, providers, models, prices, plans, keys, limits, content, jwt } = file;
     let server = whole_server(server, asked, around, problems);
     let store = whole_store(store, asked, around, problems);
-    Config { server, store, providers, models, prices, plans, keys, limits, content }
+    if let (Some(_), StorePlace::Memory) = (&jwt, &store.place) {
+        let text = "whom a token names is kept in a store: store.url is memory:";
+        problems.push(Problem::bad("auth.jwt", None, text));
+    }
+    Config { server, store, providers, models, prices, plans, keys, limits, content, jwt }
 }
 
 fn whole_server(
@@ -144,6 +148,7 @@ fn whole_server(
         waiting_max: file.waiting_max.unwrap_or(usual.waiting_max),
         wait_max: file.wait_max.unwrap_or(usual.wait_max),
         cache_max: file.cache_max.unwrap_or(usual.cache_max),
+        edge: file.edge,
     }
 }
 

@@ -21,6 +21,7 @@ use super::body::Body;
 use super::controls::{self, Asked};
 use super::house::House;
 use super::tongue::Spoken;
+use super::web::unpack::unpacked;
 use super::{bearer, heads, models, upload};
 
 /// A caller who says nothing of how long they wait. A model's own limit is shorter.
@@ -74,6 +75,7 @@ async fn served(
         return models::list(house, &grant, &spoken);
     }
     let bytes = upload::read(body, house.bytes_max, &*house.clock).await?;
+    let bytes = unpacked(&head.headers, bytes, house.bytes_max).await?;
     let call = called(house, &head.headers, bytes, &spoken, id, grant, asked)?;
     let (stream, dialect) = (call.peek.stream, spoken.dialect);
     let cx = render_cx(&call, &spoken);

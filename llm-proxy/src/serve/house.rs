@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use llm_core::seam::Clock;
 use llm_core::store::StoreError;
@@ -20,6 +20,8 @@ use super::keys::{AdminKey, Keys};
 use super::office::Office;
 use super::shared::{self, Shared};
 use super::store::{self, NotOpened, Store};
+use super::token::Tokens;
+use super::web::Web;
 
 /// A running proxy.
 pub(crate) struct House {
@@ -45,6 +47,10 @@ pub(crate) struct House {
     pub(crate) store: Store,
     /// What it has in common with other replicas.
     pub(crate) shared: Option<Shared>,
+    /// What holds for every request.
+    pub(crate) web: Web,
+    /// What calls under way may take when the process ends.
+    pub(crate) drain_max: Duration,
     draining: AtomicBool,
 }
 
@@ -52,6 +58,7 @@ impl House {
     /// Opens everything, or says what stands in the way.
     pub(crate) async fn open(config: &Config) -> Result<Self, NotOpened> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let web = Web::open(&config.server, &clock)?;
         let secrets = Secrets::open(config)?;
         let zone = &config.server.time_zone.1;
         let fixed = config.keys.iter().map(|fixed| {
@@ -97,7 +104,14 @@ impl House {
             // It ends with the runtime: what it reads is of no use to anybody then.
             tokio::spawn(async move { known.watch().await });
         }
-        let keys = Keys::new(peppers, fixed, known);
+        let tokens = match (&config.jwt, &office, &known) {
+            (Some(said), Some(office), Some(known)) => {
+                let (directory, known) = (office.directory.clone(), Arc::clone(known));
+                Some(Tokens::open(said, directory, peppers.clone(), known, Arc::clone(&clock))?)
+            }
+            _ => None,
+        };
+        let keys = Keys::new(peppers, fixed, known).believing(tokens);
         // Last: a key that was made and not shown, since something else went wrong, is lost.
         let first = match &office {
             Some(office) if config.keys.is_empty() => office.first_key().await?,
@@ -115,6 +129,8 @@ impl House {
             registry,
             store,
             shared,
+            web,
+            drain_max: config.server.drain,
             draining: AtomicBool::new(false),
         })
     }

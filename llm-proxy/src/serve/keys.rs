@@ -12,12 +12,15 @@ use llm_core::store::{KeyHash, Shown, StoreError};
 use llm_store::directory::KnownKeys;
 use llm_store::keys::{KeyPrint, Peppers};
 
+use super::token::Tokens;
+
 /// The keys there are.
 #[derive(Debug)]
 pub(crate) struct Keys {
     peppers: Peppers,
     fixed: HashMap<KeyHash, Arc<Grant>>,
     known: Option<Arc<KnownKeys>>,
+    tokens: Option<Tokens>,
 }
 
 impl Keys {
@@ -27,11 +30,30 @@ impl Keys {
         fixed: impl IntoIterator<Item = (KeyHash, Arc<Grant>)>,
         known: Option<Arc<KnownKeys>>,
     ) -> Self {
-        Self { peppers, fixed: fixed.into_iter().collect(), known }
+        Self { peppers, fixed: fixed.into_iter().collect(), known, tokens: None }
+    }
+
+    /// Tokens of an issuer beside them.
+    pub(crate) fn believing(mut self, tokens: Option<Tokens>) -> Self {
+        self.tokens = tokens;
+        self
+    }
+
+    /// Whether somebody shows a token that makes an operator.
+    pub(crate) async fn administers(&self, shown: &str) -> bool {
+        match &self.tokens {
+            Some(tokens) => tokens.administers(shown).await,
+            None => false,
+        }
     }
 
     /// What a key gives.
     pub(crate) async fn grant(&self, key: &str) -> Result<Arc<Grant>, Error> {
+        if let Some(tokens) = &self.tokens
+            && Tokens::is_token(key)
+        {
+            return Box::pin(tokens.grant(key)).await;
+        }
         for print in self.peppers.prints(key) {
             if let Some(grant) = self.fixed.get(&print.hash) {
                 return Ok(Arc::clone(grant));

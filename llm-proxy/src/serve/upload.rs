@@ -1,7 +1,7 @@
 //! A request's body, within bounds of size and time.
 //!
 //! What is too large is refused by what its head says, where it says so, before a byte is read.
-//! Deliberately absent: compressed requests; what they unpack to is nobody's bound.
+//! What comes packed is bounded here as it comes, and by [`super::web::unpack`] as it is.
 
 use std::time::Duration;
 
