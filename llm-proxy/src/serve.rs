@@ -69,13 +69,21 @@ pub(crate) async fn run(
         let bound = handover::bind(address, reuse_port);
         bound.map_err(|error| NotServed::Listen { address, error })
     };
+    let wanted = config.server.listen;
+    let bind_all = || {
+        let metrics = config.server.metrics_listen.map(bind).transpose()?;
+        Ok::<_, NotServed>((bind(wanted)?, metrics))
+    };
     // First of all: a second process at the same address must not take the journal of the first.
-    let listener = bind(config.server.listen)?;
-    let metrics = config.server.metrics_listen.map(bind).transpose()?;
-    let address = listener.local_addr();
-    let address =
-        address.map_err(|error| NotServed::Listen { address: config.server.listen, error })?;
+    // Where two may share it the last of all: whoever is sent here must be served.
+    let early = if reuse_port { None } else { Some(bind_all()?) };
     let house = Arc::new(House::open(config).await?);
+    let (listener, metrics) = match early {
+        Some(bound) => bound,
+        None => bind_all()?,
+    };
+    let address = listener.local_addr();
+    let address = address.map_err(|error| NotServed::Listen { address: wanted, error })?;
     let stop = signals().map_err(NotServed::Signals)?;
     let metrics = metrics.map(|at| tokio::spawn(listen::metrics::serve(at, Arc::clone(&house))));
     ready(address, &house.made);

@@ -161,6 +161,3 @@ fn builder(edge: &Edge) -> auto::Builder<TokioExecutor> {
         .keep_alive_timeout(PING_MAX);
     builder
 }
-
-#[cfg(test)]
-mod tests;

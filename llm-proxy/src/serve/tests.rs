@@ -77,9 +77,16 @@ impl Surroundings for Environment {
 
 impl Running {
     async fn start(config: Config) -> Self {
+        Self::start_by(config, Arc::new(llm_providers::seam::SystemClock)).await
+    }
+
+    /// By a clock of the test's own, as far as connections are concerned.
+    async fn start_by(config: Config, clock: Arc<dyn llm_core::seam::Clock>) -> Self {
         let listener = TcpListener::bind(config.server.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let house = Arc::new(House::open(&config).await.unwrap());
+        let mut house = House::open(&config).await.unwrap();
+        house.clock = clock;
+        let house = Arc::new(house);
         let (stop, stopped) = oneshot::channel();
         let serve = listen::serve(listener, Arc::clone(&house), async {
             let _ = stopped.await;
@@ -240,4 +247,9 @@ async fn a_budget_holds_over_a_restart() {
     proxy.stop().await;
 }
 
+mod addresses;
 mod admin;
+mod browsers;
+mod connections;
+mod encrypted;
+mod tokens;

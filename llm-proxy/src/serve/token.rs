@@ -199,6 +199,3 @@ impl fmt::Debug for Tokens {
         f.debug_struct("Tokens").field("issuer", &self.said.issuer).finish_non_exhaustive()
     }
 }
-
-#[cfg(test)]
-mod tests;

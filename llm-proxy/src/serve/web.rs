@@ -165,6 +165,3 @@ fn refused(kind: Kind, text: &'static str) -> Response<Body> {
         None => empty(StatusCode::FORBIDDEN),
     }
 }
-
-#[cfg(test)]
-mod tests;

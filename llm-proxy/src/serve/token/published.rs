@@ -173,3 +173,6 @@ impl Asker {
 fn too_long() -> String {
     "longer than any list of keys".to_owned()
 }
+
+#[cfg(test)]
+mod tests;
