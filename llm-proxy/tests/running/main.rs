@@ -25,5 +25,7 @@ mod redis_server;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
+mod rolling;
+#[cfg(test)]
 #[path = "../../../llm-store/tests/vault/server.rs"]
 mod server;

@@ -86,14 +86,15 @@ impl Issuer {
     }
 
     fn publish(&self, keys: &[(&str, &KeyPair)]) {
-        let keys: Vec<_> = keys.iter().map(|(id, pair)| {
+        let written = |(id, pair): &(&str, &KeyPair)| {
             let raw = pair.public_key_raw();
             let [x, y] = [&raw[1..33], &raw[33..65]].map(|part| URL_SAFE_NO_PAD.encode(part));
             format!(r#"{{"kty":"EC","crv":"P-256","use":"sig","kid":"{id}","x":"{x}","y":"{y}"}}"#)
-        });
+        };
+        let keys: Vec<_> = keys.iter().map(written).collect();
         // With what nobody here can use, which must not stand in the way.
         let odd = r#"{"kty":"oct","k":"c2VjcmV0","kid":"a"},{"kty":"new"}"#;
-        *self.says.lock() = format!(r#"{{"keys":[{odd},{}]}}"#, keys.collect::<Vec<_>>().join(","));
+        *self.says.lock() = format!(r#"{{"keys":[{odd},{}]}}"#, keys.join(","));
     }
 }
 
