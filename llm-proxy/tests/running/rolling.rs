@@ -76,7 +76,8 @@ fn place(simulator: &Simulator, store: &str, port: u16) -> Place {
 async fn nobody_notices_that_the_process_changes() {
     let simulator = simulator().await;
     // Streams take about a second and a half.
-    let slow = r#"{"match":{"model":"gpt-4o"},"times":"always","do":{"chunk_ms":60,"output_tokens":25}}"#;
+    let slow =
+        r#"{"match":{"model":"gpt-4o"},"times":"always","do":{"chunk_ms":60,"output_tokens":25}}"#;
     simulator.upstream(Vendor::OpenAi).unwrap().script(Script::parse(slow.as_bytes()).unwrap());
     let shared = tempfile::tempdir().unwrap();
     let store = sqlite(shared.path());

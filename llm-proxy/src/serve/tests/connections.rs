@@ -73,9 +73,9 @@ async fn a_silent_connection_is_kept_for_a_while_and_then_closed() {
     for pause in [0, 300, 900] {
         tokio::time::sleep(Duration::from_millis(pause)).await;
         stream.write_all(ONE).await.unwrap();
-        let mut head = [0; 12];
-        stream.read_exact(&mut head).await.unwrap();
-        assert_eq!(&head, b"HTTP/1.1 200", "after {pause} ms");
+        let mut answer = [0; 1_024];
+        let n = stream.read(&mut answer).await.unwrap();
+        assert!(answer[..n].starts_with(b"HTTP/1.1 200"), "after {pause} ms");
     }
     assert!(closed(&mut stream, SOON).await.0);
     proxy.stop().await;
@@ -102,7 +102,7 @@ async fn who_does_not_read_is_cut_off_and_who_reads_slowly_is_not() {
             }
         }
     });
-    let asked = tokio::time::timeout(SOON * 2, asking).await;
+    let asked = tokio::time::timeout(SOON * 12, asking).await;
     assert!(asked.is_ok(), "nobody is left to write to");
     let mut came = Vec::new();
     let _ = read.read_to_end(&mut came).await;

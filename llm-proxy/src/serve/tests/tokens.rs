@@ -114,7 +114,7 @@ async fn a_person_asks_on_their_own_account_whichever_way_the_token_is_signed() 
         info.to_string().contains("\"pro\"") || info.to_string().contains("100/minute"),
         "{info}"
     );
-    let list = json(&proxy.get("/key/list?return_full_object=true", ADMIN).await).to_string();
+    let list = json(&proxy.get("/key/list", ADMIN).await).to_string();
     assert_eq!(list.matches("jwt-").count(), 1, "one key, however many tokens: {list}");
     let verified = json(&proxy.get("/admin/ledger/verify", ADMIN).await);
     assert_eq!((&verified["ok"], &verified["holds_open"]), (&true.into(), &0.into()));
@@ -316,7 +316,7 @@ async fn no_trick_with_a_head_is_believed() {
     if let Ok(answer) = proxy.client.request(request).await {
         assert_eq!(answer.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
-    let everyone = json(&proxy.get("/key/list?return_full_object=true", ADMIN).await).to_string();
+    let everyone = json(&proxy.get("/key/list", ADMIN).await).to_string();
     assert!(!everyone.contains("root") && !everyone.contains("bob"), "{everyone}");
     proxy.stop().await;
 }
@@ -327,7 +327,7 @@ async fn a_person_who_was_shut_out_stays_out() {
     let proxy = Running::start(issuer.config(data.path(), "\"ES256\"", CREATE)).await;
     let token = issuer.es256(&claims());
     assert_eq!(ask(&proxy, &token).await.status(), StatusCode::OK);
-    let list = json(&proxy.get("/key/list?return_full_object=true", ADMIN).await).to_string();
+    let list = json(&proxy.get("/key/list", ADMIN).await).to_string();
     let id = &list[list.find("jwt-").unwrap()..][..28];
     let bearer = format!("Bearer {ADMIN}");
     let headers = [("authorization", &*bearer), ("content-type", "application/json")];
