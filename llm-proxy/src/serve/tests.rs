@@ -10,7 +10,6 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -82,7 +81,8 @@ impl Running {
 
     /// By a clock of the test's own, as far as connections are concerned.
     async fn start_by(config: Config, clock: Arc<dyn llm_core::seam::Clock>) -> Self {
-        let listener = TcpListener::bind(config.server.listen).await.unwrap();
+        let server = &config.server;
+        let listener = handover::bind(server.listen, server.edge.reuse_port).unwrap();
         let address = listener.local_addr().unwrap();
         let mut house = House::open(&config).await.unwrap();
         house.clock = clock;
@@ -252,4 +252,5 @@ mod admin;
 mod browsers;
 mod connections;
 mod encrypted;
+mod rolling;
 mod tokens;

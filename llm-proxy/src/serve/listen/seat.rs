@@ -48,7 +48,8 @@ pub(super) struct Arrived {
 /// What happens on a connection.
 #[derive(Debug, Default)]
 struct Seat {
-    asked: AtomicU64,
+    /// Requests that have begun, and answers that have ended.
+    moves: AtomicU64,
     open: AtomicU32,
     /// It speaks HTTP/2, which can say that it wants no more calls.
     can_say: AtomicBool,
@@ -60,7 +61,7 @@ struct Turn(Arc<Seat>);
 
 impl Turn {
     fn begin(seat: &Arc<Seat>, version: Version) -> Self {
-        seat.asked.fetch_add(1, Ordering::Relaxed);
+        seat.moves.fetch_add(1, Ordering::Relaxed);
         seat.open.fetch_add(1, Ordering::Relaxed);
         if version == Version::HTTP_2 {
             seat.can_say.store(true, Ordering::Relaxed);
@@ -71,6 +72,7 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
+        self.0.moves.fetch_add(1, Ordering::Relaxed);
         self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -133,18 +135,21 @@ async fn carry<S>(
             // How a connection ends is the client's affair.
             _ = connection.as_mut() => return,
             () = &mut wait => {
-                let asked = seat.asked.load(Ordering::Relaxed);
-                let silent = asked == before && seat.open.load(Ordering::Relaxed) == 0;
-                if asked == 0 && !leaving {
+                let moves = seat.moves.load(Ordering::Relaxed);
+                // Who has just had an answer may be about to ask again.
+                let silent = moves == before && seat.open.load(Ordering::Relaxed) == 0;
+                if moves == 0 && !leaving {
                     // It has not finished its first head, or not begun.
                     return;
                 }
                 if silent || leaving && seat.can_say.load(Ordering::Relaxed) {
                     connection.as_mut().graceful_shutdown();
                 }
-                before = asked;
+                before = moves;
             }
-            told = heard.changed(), if !leaving => leaving = told.is_err() || *heard.borrow() == Word::Leave,
+            told = heard.changed(), if !leaving => {
+                leaving = told.is_err() || *heard.borrow() == Word::Leave;
+            }
         }
         wait = clock.sleep(if leaving { SILENT } else { idle });
     }

@@ -153,7 +153,8 @@ async fn a_plan_holds_for_all_tokens_of_a_person_and_only_theirs() {
 #[tokio::test]
 async fn strangers_scopes_models_and_roles() {
     let (data, issuer) = (tempfile::tempdir().unwrap(), Issuer::new());
-    let more = "scope = \"llm\"\nadmin_role = \"gateway-admin\"\nclaims = { models = \"models\", roles = \"realm.roles\" }";
+    let more = "scope = \"llm\"\nadmin_role = \"gateway-admin\"\n\
+                claims = { models = \"models\", roles = \"realm.roles\" }";
     let proxy = Running::start(issuer.config(data.path(), "\"EdDSA\"", more)).await;
     let token = |change: &dyn Fn(&mut Value)| {
         let mut said = claims();
