@@ -486,7 +486,7 @@ fn an_edge_that_would_not_hold_is_said() {
             "cors = { origins = [\"https://a.example/\"] }",
             "server.cors.origins.0: \"https://a.example/\" is no origin: write https://app.example",
         ),
-        ("idle = \"0s\"", "server.idle: with no time at all nobody would ever be served"),
+        ("idle = \"0ms\"", "server.idle: with no time at all nobody would ever be served"),
     ] {
         assert_eq!(texts(&format!("[server]\n{server}\n")), [wanted]);
     }
