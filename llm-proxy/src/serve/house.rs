@@ -104,13 +104,7 @@ impl House {
             // It ends with the runtime: what it reads is of no use to anybody then.
             tokio::spawn(async move { known.watch().await });
         }
-        let tokens = match (&config.jwt, &office, &known) {
-            (Some(said), Some(office), Some(known)) => {
-                let (directory, known) = (office.directory.clone(), Arc::clone(known));
-                Some(Tokens::open(said, directory, peppers.clone(), known, Arc::clone(&clock))?)
-            }
-            _ => None,
-        };
+        let tokens = tokens(config, office.as_ref(), known.as_ref(), &clock)?;
         let keys = Keys::new(peppers, fixed, known).believing(tokens);
         // Last: a key that was made and not shown, since something else went wrong, is lost.
         let first = match &office {
@@ -150,6 +144,20 @@ impl House {
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         self.store.close().await
     }
+}
+
+/// Whoever shows a token of an issuer that is believed; who that is, the directory says.
+fn tokens(
+    config: &Config,
+    office: Option<&Office>,
+    known: Option<&Arc<KnownKeys>>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<Tokens>, NotOpened> {
+    let (Some(said), Some(office), Some(known)) = (&config.jwt, office, known) else {
+        return Ok(None);
+    };
+    let (directory, peppers) = (office.directory.clone(), office.peppers.clone());
+    Ok(Some(Tokens::open(said, directory, peppers, Arc::clone(known), Arc::clone(clock))?))
 }
 
 impl fmt::Debug for House {

@@ -297,10 +297,8 @@ async fn no_trick_with_a_head_is_believed() {
     tricks.push(hmac(r#"{"alg":"HS256","crit":["exp"]}"#, &body));
     tricks.push(hmac(r#"{"alg":"HS256","zip":"DEF"}"#, &body));
     tricks.push(hmac(r#"{"alg":"HS512"}"#, &body));
-    tricks.push(hmac(r#"{"alg":"HS256"}"#, "[]"));
-    tricks.push(hmac(r#"{"alg":"HS256"}"#, "7"));
-    tricks.push("eyJ..".to_owned());
-    tricks.push("eyJhbGciOiJub25lIn0..".to_owned());
+    tricks.extend(["[]", "7"].map(|body| hmac(r#"{"alg":"HS256"}"#, body)));
+    tricks.extend(["eyJ..", "eyJhbGciOiJub25lIn0.."].map(str::to_owned));
     tricks.push(format!("eyJ{}.{}.x", "a".repeat(30_000), "b".repeat(20_000)));
     for trick in tricks {
         let answer = ask(&proxy, &trick).await;

@@ -132,10 +132,12 @@ fn packed(bytes: &Bytes, coding: Coding) -> io::Result<Vec<u8>> {
             encoder.finish()
         }
         Coding::Brotli => {
-            let mut params = brotli::enc::BrotliEncoderParams::default();
-            params.quality = BROTLI_LEVEL;
-            params.lgwin = BROTLI_WINDOW;
-            params.size_hint = bytes.len();
+            let params = brotli::enc::BrotliEncoderParams {
+                quality: BROTLI_LEVEL,
+                lgwin: BROTLI_WINDOW,
+                size_hint: bytes.len(),
+                ..Default::default()
+            };
             let mut encoder =
                 brotli::CompressorWriter::with_params(&mut out, BROTLI_BUFFER, &params);
             encoder.write_all(bytes)?;
