@@ -9,6 +9,7 @@
 //! Deliberately absent: sockets, stores, and anything that changes while calls run.
 
 pub(crate) mod diff;
+pub(crate) mod edge;
 pub(crate) mod explain;
 mod file;
 pub(crate) mod lint;
@@ -64,6 +65,8 @@ pub(crate) struct Config {
     pub(crate) limits: OwnerRules,
     /// What may be said to any model.
     pub(crate) content: ContentRules,
+    /// Whose tokens are believed.
+    pub(crate) jwt: Option<edge::Jwt>,
 }
 
 /// Where and how the proxy listens.
@@ -91,6 +94,8 @@ pub(crate) struct Server {
     pub(crate) cache_max: u64,
     /// Whether calls may bring keys of providers along, where a plan does not say.
     pub(crate) own_keys: OwnKeysUse,
+    /// How it meets the network.
+    pub(crate) edge: edge::Edge,
 }
 
 impl Default for Server {
@@ -107,6 +112,7 @@ impl Default for Server {
             wait_max: Duration::from_secs(30),
             cache_max: 64 << 20,
             own_keys: OwnKeysUse::Off,
+            edge: edge::Edge::default(),
         }
     }
 }

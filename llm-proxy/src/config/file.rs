@@ -3,6 +3,7 @@
 //! Reading goes on past whatever is wrong, so that one reading finds everything. What is not said
 //! stays open here where the environment or the command line may say it ([`super::resolve`]).
 
+mod edge;
 mod keys;
 mod models;
 mod providers;
@@ -18,6 +19,7 @@ use llm_providers::settings::ModelSettings;
 use llm_providers::stage::admit::OwnerRules;
 use llm_providers::stage::inspect::ContentRules;
 
+use super::edge::Jwt;
 use super::reading::{At, Literals, Reading};
 use super::tree::Node;
 use super::{FixedKey, Priced, Provider};
@@ -42,6 +44,7 @@ pub(super) struct File {
     pub(super) keys: Vec<FixedKey>,
     pub(super) limits: OwnerRules,
     pub(super) content: ContentRules,
+    pub(super) jwt: Option<Jwt>,
 }
 
 /// Reads a tree.
@@ -82,6 +85,9 @@ pub(super) fn read(root: &Node, reading: &mut Reading<'_>) -> File {
     }
     if let Some(at) = fields.at("content") {
         file.content = rules::content(&at, reading);
+    }
+    if let Some(at) = fields.at("auth") {
+        file.jwt = edge::auth(&at, &file.plans, reading);
     }
     fields.done(reading);
     file

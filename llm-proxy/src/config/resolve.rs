@@ -134,10 +134,14 @@ fn whole(
     around: &dyn Surroundings,
     problems: &mut Vec<Problem>,
 ) -> Config {
-    let File { server, store, providers, models, prices, plans, keys, limits, content } = file;
+    let File { server, store, providers, models, prices, plans, keys, limits, content, jwt } = file;
     let server = whole_server(server, asked, around, problems);
     let store = whole_store(store, asked, around, problems);
-    Config { server, store, providers, models, prices, plans, keys, limits, content }
+    if let (Some(_), StorePlace::Memory) = (&jwt, &store.place) {
+        let text = "whom a token names is kept in a store: store.url is memory:";
+        problems.push(Problem::bad("auth.jwt", None, text));
+    }
+    Config { server, store, providers, models, prices, plans, keys, limits, content, jwt }
 }
 
 fn whole_server(
@@ -173,6 +177,7 @@ fn whole_server(
         wait_max: file.wait_max.unwrap_or(usual.wait_max),
         cache_max: file.cache_max.unwrap_or(usual.cache_max),
         own_keys: file.own_keys.unwrap_or(usual.own_keys),
+        edge: file.edge,
     }
 }
 

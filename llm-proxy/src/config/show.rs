@@ -3,6 +3,7 @@
 //!
 //! What is as it would be without being said is left out, except where it listens and keeps things.
 
+mod edge;
 mod parts;
 
 use std::num::NonZeroU32;
@@ -43,6 +44,9 @@ impl Config {
         root.tables("keys", &self.keys, FixedKey::show);
         root.table("limits", |w| parts::limits(&self.limits, w));
         root.table("content", |w| parts::content(&self.content, w));
+        if let Some(jwt) = &self.jwt {
+            root.table("auth", |w| w.table("jwt", |w| edge::jwt(jwt, w)));
+        }
         let tree = root.done();
         Shown { tree, secrets }
     }
@@ -114,6 +118,11 @@ impl<'s> Writer<'s> {
         if flag {
             self.put(name, Value::Flag(true));
         }
+    }
+
+    /// A no, where the usual is something.
+    pub(super) fn no(&mut self, name: &str) {
+        self.put(name, Value::Flag(false));
     }
 
     /// A length of time.
@@ -251,6 +260,7 @@ impl Server {
         if self.own_keys != usual.own_keys {
             w.text("byok", self.own_keys.name());
         }
+        edge::edge(&self.edge, w);
     }
 }
 

@@ -75,7 +75,7 @@ async fn served(
     if spoken.route.operation == Operation::ListModels {
         return models::list(house, &grant, &spoken);
     }
-    let bytes = upload::read(body, house.bytes_max, &*house.clock).await?;
+    let bytes = upload::read(&head.headers, body, house.bytes_max, &*house.clock).await?;
     let call = called(house, &head.headers, bytes, &spoken, id, grant, asked)?;
     let (stream, dialect) = (call.peek.stream, spoken.dialect);
     let cx = render_cx(&call, &spoken);

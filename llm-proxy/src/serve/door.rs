@@ -14,7 +14,7 @@ use llm_core::error::{Error, Kind};
 
 use super::body::Body;
 use super::house::House;
-use super::{call, health, routes, scrape, tongue};
+use super::{app, call, health, routes, scrape, tongue};
 
 /// Longer ones are nobody's.
 const PATH_BYTES_MAX: usize = 8 << 10;
@@ -50,7 +50,10 @@ pub(crate) async fn answer(
         (&Method::GET | &Method::HEAD, "/metrics") => scrape::scrape(&house),
         _ => match routes::find(method, path) {
             Some(found) => routes::answer(&house, found, head, body).await,
-            None => nothing(method, path),
+            None => match app::Told::to(&house, &head) {
+                Some(told) => told.nothing(),
+                None => nothing(method, path),
+            },
         },
     };
     Ok(response)

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use llm_core::seam::Clock;
 use llm_core::store::StoreError;
@@ -21,8 +21,10 @@ use super::office::Office;
 use super::reload::Board;
 use super::shared::{self, Shared};
 use super::store::{self, NotOpened, Store};
+use super::token::Tokens;
 use super::vendors::Vendors;
 use super::watch::Watch;
+use super::web::Web;
 
 /// A running proxy.
 pub(crate) struct House {
@@ -56,6 +58,10 @@ pub(crate) struct House {
     pub(crate) board: Board,
     /// Providers' keys beside those of the configuration.
     pub(crate) vendors: Vendors,
+    /// What holds for every request.
+    pub(crate) web: Web,
+    /// What calls under way may take when the process ends.
+    pub(crate) drain_max: Duration,
     draining: AtomicBool,
 }
 
@@ -63,6 +69,7 @@ impl House {
     /// Opens everything, or says what stands in the way.
     pub(crate) async fn open(config: &Config) -> Result<Self, NotOpened> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let web = Web::open(&config.server, &clock)?;
         let secrets = Secrets::open(config)?;
         let fixed: Vec<_> = keys::fixed(&secrets.peppers, config).collect();
         let board = Board::new(config, Arc::clone(&clock))?;
@@ -104,7 +111,8 @@ impl House {
             // It ends with the runtime: what it reads is of no use to anybody then.
             tokio::spawn(async move { known.watch().await });
         }
-        let keys = Keys::new(peppers, fixed, known);
+        let tokens = tokens(config, office.as_ref(), known.as_ref(), &clock)?;
+        let keys = Keys::new(peppers, fixed, known).believing(tokens);
         board.open(&registry)?;
         let vendors = Vendors::open(config, office.as_ref())?;
         // Last: a key that was made and not shown, since something else went wrong, is lost.
@@ -128,6 +136,8 @@ impl House {
             watch,
             board,
             vendors,
+            web,
+            drain_max: config.server.drain,
             draining: AtomicBool::new(false),
         };
         house.vendors.refresh(&house).await?;
@@ -149,6 +159,20 @@ impl House {
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         self.store.close().await
     }
+}
+
+/// Whoever shows a token of an issuer that is believed; who that is, the directory says.
+fn tokens(
+    config: &Config,
+    office: Option<&Office>,
+    known: Option<&Arc<KnownKeys>>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<Tokens>, NotOpened> {
+    let (Some(said), Some(office), Some(known)) = (&config.jwt, office, known) else {
+        return Ok(None);
+    };
+    let (directory, peppers) = (office.directory.clone(), office.peppers.clone());
+    Ok(Some(Tokens::open(said, directory, peppers, Arc::clone(known), Arc::clone(clock))?))
 }
 
 impl fmt::Debug for House {

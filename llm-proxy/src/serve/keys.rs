@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use llm_core::Str;
 use llm_core::error::{Error, Kind};
 use llm_core::principal::Grant;
 use llm_core::secret::Secret;
@@ -14,6 +15,7 @@ use llm_core::store::{KeyHash, Shown, StoreError};
 use llm_store::directory::KnownKeys;
 use llm_store::keys::{KeyPrint, Peppers};
 
+use super::token::Tokens;
 use crate::config::Config;
 
 /// The keys there are.
@@ -22,6 +24,7 @@ pub(crate) struct Keys {
     peppers: Peppers,
     fixed: ArcSwap<HashMap<KeyHash, Arc<Grant>>>,
     known: Option<Arc<KnownKeys>>,
+    tokens: Option<Tokens>,
 }
 
 impl Keys {
@@ -31,7 +34,19 @@ impl Keys {
         fixed: impl IntoIterator<Item = (KeyHash, Arc<Grant>)>,
         known: Option<Arc<KnownKeys>>,
     ) -> Self {
-        Self { peppers, fixed: ArcSwap::from_pointee(fixed.into_iter().collect()), known }
+        let fixed = ArcSwap::from_pointee(fixed.into_iter().collect());
+        Self { peppers, fixed, known, tokens: None }
+    }
+
+    /// Tokens of an issuer beside them.
+    pub(crate) fn believing(mut self, tokens: Option<Tokens>) -> Self {
+        self.tokens = tokens;
+        self
+    }
+
+    /// Who shows a token that makes an operator.
+    pub(crate) async fn administers(&self, shown: &str) -> Option<Str> {
+        self.tokens.as_ref()?.administers(shown).await
     }
 
     /// Other keys stand in the configuration from now on.
@@ -56,6 +71,11 @@ impl Keys {
 
     /// What a key gives.
     pub(crate) async fn grant(&self, key: &str) -> Result<Arc<Grant>, Error> {
+        if let Some(tokens) = &self.tokens
+            && Tokens::is_token(key)
+        {
+            return Box::pin(tokens.grant(key)).await;
+        }
         for print in self.peppers.prints(key) {
             if let Some(grant) = self.fixed.load().get(&print.hash) {
                 return Ok(Arc::clone(grant));

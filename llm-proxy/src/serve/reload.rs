@@ -300,7 +300,9 @@ fn divided(served: &Config, wanted: Config) -> (Config, Vec<String>) {
         server.admin_key.clone_from(&served.server.admin_key);
     }
     let shown = wanted.show();
-    let config = Config { server, store: served.store.clone(), ..wanted };
+    // Who is believed is checked with keys that are fetched and people who are known by now.
+    let (store, jwt) = (served.store.clone(), served.jwt.clone());
+    let config = Config { server, store, jwt, ..wanted };
     let left = diff(&config.show(), &shown);
     (config, left.into_iter().map(|change| change.place).collect())
 }

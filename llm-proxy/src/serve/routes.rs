@@ -12,6 +12,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod openapi;
+pub(crate) mod plane;
 pub(crate) mod shape;
 mod spoken;
 mod trail;
@@ -30,7 +31,7 @@ use super::admin::refusal::{Answered, Refusal};
 use super::body::Body;
 use super::door::empty;
 use super::house::House;
-use super::{checks, pages, watch};
+use super::{app, checks, pages, watch};
 use ask::{AppCaller, Ask, Asker, Operator};
 use shape::{Field, Shape};
 
@@ -299,9 +300,13 @@ pub(crate) async fn answer(
 ) -> Response<Body> {
     match found {
         Found::Here(route, names) => {
+            let told = app::Told::to(house, &head);
             // Boxed: whoever asks here can wait for an allocation, and futures of calls stay small.
             let answered = Box::pin(answered(house, route, names, head, body)).await;
-            answered.unwrap_or_else(|refusal| refusal.response())
+            match told {
+                Some(told) => told.answer(answered).await,
+                None => answered.unwrap_or_else(|refusal| refusal.response()),
+            }
         }
         Found::Otherwise(methods) => {
             let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);

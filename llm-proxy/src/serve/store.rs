@@ -64,6 +64,12 @@ pub(crate) enum NotOpened {
     /// Who is who cannot be said.
     #[error("the directory: {0}")]
     Directory(#[from] llm_store::directory::NotDone),
+    /// There is no certificate to be shown.
+    #[error("server.tls: {0}")]
+    Tls(#[from] super::listen::tls::NotShown),
+    /// Tokens cannot be checked.
+    #[error(transparent)]
+    Tokens(#[from] super::token::NotKeys),
     /// The ledger was not opened.
     #[error("the ledger: {0}")]
     Ledger(StoreError),

@@ -1,7 +1,6 @@
 //! Credits that somebody is given.
 
 use http::StatusCode;
-use hyper::body::Incoming;
 use llm_core::Str;
 use llm_core::money::Credits;
 use llm_core::wallet::{Grant, Source};
@@ -10,6 +9,7 @@ use serde::Serialize;
 
 use super::super::house::House;
 use super::super::office::Office;
+use super::super::upload::Sent;
 use super::fields::Fields;
 use super::refusal::{Answered, Refusal};
 use super::told;
@@ -27,8 +27,8 @@ struct Balance {
 }
 
 /// `POST /admin/wallets/{user}/grant`: the same event again changes nothing.
-pub(super) async fn grant(house: &House, office: &Office, user: &str, body: Incoming) -> Answered {
-    let mut fields = Fields::read(house, body).await?;
+pub(super) async fn grant(house: &House, office: &Office, user: &str, sent: Sent) -> Answered {
+    let mut fields = Fields::read(house, sent).await?;
     let amount = fields.amount::<Credits>("credits")?.set();
     let amount = amount.ok_or_else(|| Refusal::wrong("credits", "credits is missing"))?;
     let event: Str = fields.need("event_id")?;

@@ -18,6 +18,7 @@ pub(crate) struct Refusal {
     code: &'static str,
     message: String,
     param: Option<String>,
+    kind: Option<Kind>,
 }
 
 #[derive(Serialize)]
@@ -36,7 +37,7 @@ struct Why<'a> {
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), param: None }
+        Self { status, code, message: message.into(), param: None, kind: None }
     }
 
     /// The call itself is wrong, in that field or parameter.
@@ -51,21 +52,39 @@ impl Refusal {
         Self::new(StatusCode::NOT_IMPLEMENTED, "no_store", text)
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What the gateway calls it, where it was the gateway who refused.
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        self.kind
+    }
+
+    /// The field or parameter that is wrong.
+    pub(crate) fn param(&self) -> Option<&str> {
+        self.param.as_deref()
+    }
+
     /// The word for why.
     pub(crate) fn code(&self) -> &'static str {
         self.code
     }
 
     pub(crate) fn response(&self) -> Response<Body> {
-        let Self { status, code, message, param } = self;
-        let r#type = kind(*status);
+        let Self { status, code, message, param, kind: _ } = self;
+        let r#type = r#type(*status);
         let error = Why { message, r#type, param: param.as_deref(), code };
         told(*status, &Refused { error })
     }
 }
 
 /// The type of error that a status stands for.
-fn kind(status: StatusCode) -> &'static str {
+fn r#type(status: StatusCode) -> &'static str {
     match status {
         StatusCode::UNAUTHORIZED => "authentication_error",
         StatusCode::FORBIDDEN => "permission_error",
@@ -146,6 +165,6 @@ impl From<Error> for Refusal {
             other => other.name(),
         };
         let refusal = Self::new(status, code, error.message());
-        Self { param: error.param().map(str::to_owned), ..refusal }
+        Self { param: error.param().map(str::to_owned), kind: Some(kind), ..refusal }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use super::super::app;
 use super::shape::{Field, object};
 use super::spoken::{PROBES, SPOKEN, body};
 use super::{Route, Run, Takes, all};
@@ -43,7 +44,7 @@ pub(crate) fn written() -> Value {
         "paths": paths,
         "components": {
             "securitySchemes": schemes(),
-            "schemas": {"Error": error()},
+            "schemas": {"Error": error(), "AppError": app_error()},
         },
     })
 }
@@ -85,8 +86,41 @@ fn error() -> Value {
     }}})
 }
 
-fn failures(codes: &[(&str, &str)]) -> Map<String, Value> {
-    let schema = json!({"$ref": "#/components/schemas/Error"});
+/// What a route answers with: an application's inside of what all of them say.
+pub(crate) fn answer(route: &Route) -> Value {
+    let data = route.gives.schema();
+    let is_json = route.gives.content_type() == "application/json";
+    if !is_json || !app::is_path(route.path) {
+        return data;
+    }
+    json!({"type": "object", "required": ["success", "data", "message", "timestamp"],
+        "additionalProperties": false,
+        "properties": {"success": {"type": "boolean"}, "data": data,
+            "message": {"type": "string"}, "timestamp": {"type": "string"}}})
+}
+
+/// The schema of a route's refusals, by its name.
+fn refusal(route: &Route) -> &'static str {
+    if app::is_path(route.path) { "AppError" } else { "Error" }
+}
+
+fn app_error() -> Value {
+    json!({"type": "object", "required": ["success", "error", "timestamp"], "properties": {
+        "success": {"type": "boolean"},
+        "error": {"type": "object", "required": ["code", "message", "details"], "properties": {
+            "code": {"type": "string"},
+            "message": {"type": "string", "description": "as accept-language has it: ko or en"},
+            "details": {"type": "object", "properties": {
+                "reason": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+            }},
+        }},
+        "timestamp": {"type": "string"},
+    }})
+}
+
+fn failures(codes: &[(&str, &str)], refusal: &str) -> Map<String, Value> {
+    let schema = json!({"$ref": format!("#/components/schemas/{refusal}")});
     let one = |(code, about): &(&str, &str)| {
         let content = json!({"application/json": {"schema": schema}});
         ((*code).to_owned(), json!({"description": about, "content": content}))
@@ -106,7 +140,7 @@ fn model_call(spoken: &super::spoken::Spoken) -> Value {
         ("503", "nobody can answer now"),
         ("504", "the provider took too long"),
     ];
-    let mut responses = failures(&codes);
+    let mut responses = failures(&codes, "Error");
     let kind = json!({"application/json": {"schema": {"type": "object"}},
         "text/event-stream": {"schema": {"type": "string"}}});
     let about = format!("the answer, in the words of {}", spoken.dialect);
@@ -156,8 +190,8 @@ fn operation(route: &Route) -> Value {
     if route.path.contains('{') || !route.query.is_empty() {
         codes.push(("404", "there is no such thing"));
     }
-    let mut responses = failures(&codes);
-    let content = json!({route.gives.content_type(): {"schema": route.gives.schema()}});
+    let mut responses = failures(&codes, refusal(route));
+    let content = json!({route.gives.content_type(): {"schema": answer(route)}});
     responses.insert("200".to_owned(), json!({"description": "done", "content": content}));
     let mut operation = json!({"tags": [tag(route.path)], "summary": route.about,
         "description": who, "security": security, "parameters": parameters,

@@ -10,7 +10,9 @@ async fn a_subject_is_its_owners_and_counted_up_to_its_limit() {
     let same = proxy.key(r#"{"user_id":"u"}"#).await;
     let other = proxy.key(r#"{"user_id":"v"}"#).await;
     let ask = async |key: &str, body: &str| {
-        proxy.by(key, Method::POST, "/api/v1/limits/check", body).await
+        let (status, mut answer) = proxy.by(key, Method::POST, "/api/v1/limits/check", body).await;
+        assert_eq!(answer["success"], status.is_success());
+        (status, answer["data"].take())
     };
     let login = r#"{"rule":"5/15minute","subject":"login:1.2.3.4"}"#;
     for used in 1..=5 {

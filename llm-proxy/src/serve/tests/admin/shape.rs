@@ -8,10 +8,13 @@ pub(super) fn holds(method: &Method, path: &str, status: StatusCode, answer: &Va
     let path = path.split('?').next().unwrap_or_default();
     let Some(Found::Here(route, _)) = routes::find(method, path) else { return };
     if status.is_success() {
-        fits(&route.gives.schema(), answer, path);
+        fits(&routes::openapi::answer(route), answer, path);
     } else {
         let error = &answer["error"];
-        for name in ["message", "type", "code"] {
+        let theirs = crate::serve::app::is_path(path);
+        let names = if theirs { ["message", "code", "code"] } else { ["message", "type", "code"] };
+        assert!(!theirs || answer["success"] == false, "{path}: {answer}");
+        for name in names {
             assert!(error[name].is_string(), "{path}: {answer}");
         }
     }
