@@ -99,18 +99,7 @@ impl House {
             .build()
             .map_err(NotOpened::Problems)?;
         let started = clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let known = office.as_ref().map(|office| {
-            let directory = &office.directory;
-            let known = KnownKeys::of(directory, Arc::clone(&clock), Bounds::default());
-            if let Some(shared) = &shared {
-                shared.tell(directory, &known);
-            }
-            known
-        });
-        if let Some(known) = known.clone() {
-            // It ends with the runtime: what it reads is of no use to anybody then.
-            tokio::spawn(async move { known.watch().await });
-        }
+        let known = office.as_ref().map(|office| known(office, shared.as_ref(), &clock));
         let tokens = tokens(config, office.as_ref(), known.as_ref(), &clock)?;
         let keys = Keys::new(peppers, fixed, known).believing(tokens);
         board.open(&registry)?;
@@ -159,6 +148,18 @@ impl House {
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         self.store.close().await
     }
+}
+
+/// Keys of the store, as they are remembered here and told to other replicas.
+fn known(office: &Office, shared: Option<&Shared>, clock: &Arc<dyn Clock>) -> Arc<KnownKeys> {
+    let known = KnownKeys::of(&office.directory, Arc::clone(clock), Bounds::default());
+    if let Some(shared) = shared {
+        shared.tell(&office.directory, &known);
+    }
+    let watched = Arc::clone(&known);
+    // It ends with the runtime: what it reads is of no use to anybody then.
+    tokio::spawn(async move { watched.watch().await });
+    known
 }
 
 /// Whoever shows a token of an issuer that is believed; who that is, the directory says.

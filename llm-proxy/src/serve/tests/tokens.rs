@@ -114,7 +114,7 @@ async fn a_person_asks_on_their_own_account_whichever_way_the_token_is_signed() 
         info.to_string().contains("\"pro\"") || info.to_string().contains("100/minute"),
         "{info}"
     );
-    let list = json(&proxy.get("/key/list", ADMIN).await).to_string();
+    let list = json(&proxy.get("/key/list", ADMIN).await)["data"].to_string();
     assert_eq!(list.matches("jwt-").count(), 1, "one key, however many tokens: {list}");
     let verified = json(&proxy.get("/admin/ledger/verify", ADMIN).await);
     assert_eq!((&verified["ok"], &verified["holds_open"]), (&true.into(), &0.into()));
