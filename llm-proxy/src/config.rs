@@ -10,6 +10,7 @@
 
 pub(crate) mod credits;
 pub(crate) mod diff;
+pub(crate) mod edge;
 pub(crate) mod explain;
 mod file;
 mod inbound;
@@ -75,6 +76,8 @@ pub(crate) struct Config {
     pub(crate) webhooks: BTreeMap<Str, Hook>,
     /// Deposits, and APIs that calls are passed through to.
     pub(crate) inbound: Inbound,
+    /// Whose tokens are believed.
+    pub(crate) jwt: Option<edge::Jwt>,
 }
 
 /// Where and how the proxy listens.
@@ -102,6 +105,8 @@ pub(crate) struct Server {
     pub(crate) cache_max: u64,
     /// Whether calls may bring keys of providers along, where a plan does not say.
     pub(crate) own_keys: OwnKeysUse,
+    /// How it meets the network.
+    pub(crate) edge: edge::Edge,
 }
 
 impl Default for Server {
@@ -118,6 +123,7 @@ impl Default for Server {
             wait_max: Duration::from_secs(30),
             cache_max: 64 << 20,
             own_keys: OwnKeysUse::Off,
+            edge: edge::Edge::default(),
         }
     }
 }

@@ -39,21 +39,23 @@ mod scrape;
 mod seal;
 mod shared;
 pub(crate) mod store;
+mod token;
 mod tongue;
 mod upload;
 pub(crate) mod vendors;
 mod watch;
+mod web;
 mod webhooks;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use first::Made;
 use house::House;
+use listen::handover;
 use reload::source::Source;
 use store::NotOpened;
 
@@ -85,20 +87,39 @@ pub(crate) async fn run(
     source: Source,
     ready: impl FnOnce(SocketAddr, &Made),
 ) -> Result<(), NotServed> {
-    let address = config.server.listen;
-    let cannot = |error| NotServed::Listen { address, error };
+    let reuse_port = config.server.edge.reuse_port;
+    let bind = |address| {
+        let bound = handover::bind(address, reuse_port);
+        bound.map_err(|error| NotServed::Listen { address, error })
+    };
+    let wanted = config.server.listen;
+    let bind_all = || {
+        let metrics = config.server.metrics_listen.map(bind).transpose()?;
+        Ok::<_, NotServed>((bind(wanted)?, metrics))
+    };
     // First of all: a second process at the same address must not take the journal of the first.
-    let listener = TcpListener::bind(address).await.map_err(cannot)?;
-    let address = listener.local_addr().map_err(cannot)?;
+    // Where two may share it the last of all: whoever is sent here must be served.
+    let early = if reuse_port { None } else { Some(bind_all()?) };
     // Before anything takes long: unheard, this signal ends the process.
     let hangup = signal(SignalKind::hangup()).map_err(NotServed::Signals)?;
     let house = Arc::new(House::open(config).await?);
+    let (listener, metrics) = match early {
+        Some(bound) => bound,
+        None => bind_all()?,
+    };
+    let address = listener.local_addr();
+    let address = address.map_err(|error| NotServed::Listen { address: wanted, error })?;
     house.begin();
     let stop = signals().map_err(NotServed::Signals)?;
     attend(&house, source, hangup);
+    let metrics = metrics.map(|at| tokio::spawn(listen::metrics::serve(at, Arc::clone(&house))));
     ready(address, &house.made);
     if !listen::serve(listener, Arc::clone(&house), stop).await {
         tracing::warn!("calls were cut off that had not ended in time");
+    }
+    // To the last call, so that whoever counts sees them all.
+    if let Some(metrics) = metrics {
+        metrics.abort();
     }
     if let Err(error) = house.close().await {
         tracing::warn!(%error, "the store was left behind");

@@ -56,7 +56,7 @@ fn logged() {
 /// Where it listens, and what can be done there at once.
 fn announce(config: &Config, address: SocketAddr, made: &Made) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "listening on http://{address}")?;
+    writeln!(out, "listening on {}://{address}", scheme(config))?;
     if config.providers.values().any(crate::config::Provider::is_simulated) {
         writeln!(
             out,
@@ -77,6 +77,10 @@ fn announce(config: &Config, address: SocketAddr, made: &Made) -> io::Result<()>
     out.flush()
 }
 
+fn scheme(config: &Config) -> &'static str {
+    if config.server.edge.tls.is_some() { "https" } else { "http" }
+}
+
 /// A line that asks something at once.
 fn curl(config: &Config, address: SocketAddr, key: &str) -> String {
     let usual = |name: &&str| config.models.contains_key(*name);
@@ -89,8 +93,9 @@ fn curl(config: &Config, address: SocketAddr, key: &str) -> String {
     };
     let address = SocketAddr::new(host, address.port());
     format!(
-        "try: curl http://{address}/v1/chat/completions -H \"authorization: Bearer {key}\" \
+        "try: curl {}://{address}/v1/chat/completions -H \"authorization: Bearer {key}\" \
          -H \"content-type: application/json\" \
-         -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'"
+         -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'",
+        scheme(config),
     )
 }

@@ -4,6 +4,7 @@
 //! stays open here where the environment or the command line may say it ([`super::resolve`]).
 
 mod credits;
+mod edge;
 mod inbound;
 mod keys;
 mod models;
@@ -21,6 +22,7 @@ use llm_providers::stage::admit::OwnerRules;
 use llm_providers::stage::inspect::ContentRules;
 
 use super::credits::{CreditRules, Hook};
+use super::edge::Jwt;
 use super::reading::{At, Literals, Reading};
 use super::tree::Node;
 use super::{FixedKey, Inbound, Priced, Provider};
@@ -48,6 +50,7 @@ pub(super) struct File {
     pub(super) credits: CreditRules,
     pub(super) webhooks: BTreeMap<Str, Hook>,
     pub(super) inbound: Inbound,
+    pub(super) jwt: Option<Jwt>,
 }
 
 /// Reads a tree.
@@ -99,6 +102,9 @@ pub(super) fn read(root: &Node, reading: &mut Reading<'_>) -> File {
         file.webhooks = credits::webhooks(&at, reading);
     }
     file.inbound = inbound::inbound(&mut fields, reading);
+    if let Some(at) = fields.at("auth") {
+        file.jwt = edge::auth(&at, &file.plans, reading);
+    }
     fields.done(reading);
     file
 }

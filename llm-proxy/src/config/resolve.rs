@@ -135,9 +135,13 @@ fn whole(
     problems: &mut Vec<Problem>,
 ) -> Config {
     let File { server, store, providers, models, prices, plans, keys, limits, content, .. } = file;
-    let (credits, webhooks, inbound) = (file.credits, file.webhooks, file.inbound);
+    let (credits, webhooks, inbound, jwt) = (file.credits, file.webhooks, file.inbound, file.jwt);
     let server = whole_server(server, asked, around, problems);
     let store = whole_store(store, asked, around, problems);
+    if let (Some(_), StorePlace::Memory) = (&jwt, &store.place) {
+        let text = "whom a token names is kept in a store: store.url is memory:";
+        problems.push(Problem::bad("auth.jwt", None, text));
+    }
     Config {
         server,
         store,
@@ -151,6 +155,7 @@ fn whole(
         credits,
         webhooks,
         inbound,
+        jwt,
     }
 }
 
@@ -187,6 +192,7 @@ fn whole_server(
         wait_max: file.wait_max.unwrap_or(usual.wait_max),
         cache_max: file.cache_max.unwrap_or(usual.cache_max),
         own_keys: file.own_keys.unwrap_or(usual.own_keys),
+        edge: file.edge,
     }
 }
 

@@ -4,6 +4,7 @@
 //! What is as it would be without being said is left out, except where it listens and keeps things.
 
 mod credits;
+mod edge;
 mod inbound;
 mod parts;
 
@@ -51,6 +52,9 @@ impl Config {
         root.table("credits", |w| credits::rules(&self.credits, w));
         root.named("webhooks", &self.webhooks, |w, _, hook| credits::hook(hook, w));
         inbound::show(&self.inbound, &mut root);
+        if let Some(jwt) = &self.jwt {
+            root.table("auth", |w| w.table("jwt", |w| edge::jwt(jwt, w)));
+        }
         let tree = root.done();
         Shown { tree, secrets }
     }
@@ -122,6 +126,11 @@ impl<'s> Writer<'s> {
         if flag {
             self.put(name, Value::Flag(true));
         }
+    }
+
+    /// A no, where the usual is something.
+    pub(super) fn no(&mut self, name: &str) {
+        self.put(name, Value::Flag(false));
     }
 
     /// A length of time.
@@ -259,6 +268,7 @@ impl Server {
         if self.own_keys != usual.own_keys {
             w.text("byok", self.own_keys.name());
         }
+        edge::edge(&self.edge, w);
     }
 }
 

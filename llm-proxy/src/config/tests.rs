@@ -46,7 +46,8 @@ impl Said {
 
 /// The keys that files of these tests refer to.
 pub(crate) fn said() -> Said {
-    let mut said = Said::default();
+    let mut said = Said::default().file("cert.pem", "a certificate").file("key.pem", "its key");
+    said = said.file("secret", "a secret that both sides know, and no word of it here");
     for name in ["OPENAI", "GEMINI", "ANTHROPIC", "AZURE", "APP", "ADMIN"] {
         said = said.env(&format!("{name}_API_KEY"), &format!("sk-{name}-0123456789abcdef"));
     }

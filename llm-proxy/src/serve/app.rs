@@ -16,13 +16,19 @@ use serde_json::{Value, json};
 use super::admin::refusal::{Answered, Refusal};
 use super::admin::told;
 use super::body::Body;
+use super::web::thousandths;
 
 /// How the paths of these routes begin.
-pub(crate) const BASE: &str = "/api/v1/";
+const BASE: &str = "/api/v1/";
 /// Those at which others tell of what has happened, which are answered alike.
-pub(crate) const TOLD_OF: &str = "/webhooks/";
+const TOLD_OF: &str = "/webhooks/";
 /// Languages of a head that are looked at; beyond it nobody means what is said.
 const LANGUAGES_MAX: usize = 16;
+
+/// Whether a path is one of theirs.
+pub(crate) fn is_path(path: &str) -> bool {
+    [BASE, TOLD_OF].iter().any(|base| path.starts_with(base))
+}
 
 /// Why an application is refused, where calls of operators have no word for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +138,7 @@ impl Language {
                 Some(tag) if tag.eq_ignore_ascii_case("en") || tag == "*" => Self::English,
                 Some(_) | None => continue,
             };
-            let weight = weighed(weight);
+            let weight = thousandths(weight);
             if weight > most {
                 (best, most) = (language, weight);
             }
@@ -146,17 +152,6 @@ impl Language {
             Self::Korean => words.korean,
         }
     }
-}
-
-/// A weight in thousandths; one that is not said is the highest.
-fn weighed(text: &str) -> u32 {
-    let Some(digits) = text.trim().strip_prefix("q=") else { return 1_000 };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    if whole != "0" {
-        return 1_000;
-    }
-    let thousandths = fraction.bytes().chain(std::iter::repeat(b'0')).take(3);
-    thousandths.fold(0, |sum, digit| sum * 10 + u32::from(digit.saturating_sub(b'0').min(9)))
 }
 
 /// An answer in its envelope.

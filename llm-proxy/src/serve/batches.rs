@@ -180,6 +180,10 @@ impl Wanted {
 
 async fn create(ask: &mut Ask, by: &AppCaller) -> Answered {
     let Wanted { file, endpoint, window, labels } = Wanted::read(ask)?;
+    let print = by.print.ok_or_else(|| {
+        let text = "this token allows less than its user may ask, and a batch would outlast it";
+        Refusal::new(StatusCode::FORBIDDEN, "permission_denied", text)
+    })?;
     let (depot, owner) = (depot(&ask.house)?, owner(by));
     let entry = depot.deposits.get(&owner, Kind::File, &file).await?;
     let entry = entry.ok_or_else(|| Refusal::wrong("input_file_id", "there is no such file"))?;
@@ -193,7 +197,7 @@ async fn create(ask: &mut Ask, by: &AppCaller) -> Answered {
     }
     let order = Order {
         owner: owner.as_str().to_owned(),
-        print: by.print.0,
+        print: print.0,
         endpoint: endpoint.clone(),
         file: file.clone(),
         lines,

@@ -78,7 +78,7 @@ async fn served(
     if spoken.route.operation == Operation::ListModels && head.method == Method::GET {
         return models::list(house, &grant, &spoken);
     }
-    let bytes = upload::read(body, house.bytes_max, &*house.clock).await?;
+    let bytes = upload::read(&head.headers, body, house.bytes_max, &*house.clock).await?;
     if spoken.route.operation == Operation::ListModels {
         return models::show(house, &grant, spoken, &bytes);
     }

@@ -12,9 +12,10 @@ use hyper::body::Incoming;
 use llm_core::dialect::DialectId;
 use llm_core::error::{Error, Kind};
 
+use super::admin::refusal::Refusal;
 use super::body::Body;
 use super::house::House;
-use super::{call, health, passthrough, routes, scrape, tongue};
+use super::{app, call, health, passthrough, routes, scrape, tongue};
 
 /// Longer ones are nobody's.
 const PATH_BYTES_MAX: usize = 8 << 10;
@@ -51,6 +52,11 @@ pub(crate) async fn answer(
         _ if passthrough::knows(path) => passthrough::answer(&house, head, body).await,
         _ => match routes::find(method, path) {
             Some(found) => routes::answer(&house, found, head, body).await,
+            None if app::is_path(path) => {
+                let nothing = Refusal::new(StatusCode::NOT_FOUND, "not_found", "nothing is here");
+                let language = app::Language::of(&head.headers);
+                app::enveloped(Err(nothing), language, call::now(&house))
+            }
             None => nothing(method, path),
         },
     };

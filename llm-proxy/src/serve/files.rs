@@ -22,7 +22,7 @@ use super::inbound::{GONE, LISTED, PAGE, cursor, depot, gone, owner, page};
 use super::routes::ask::{AppCaller, Ask};
 use super::routes::shape::{Field, Of, Shape, list as several, text, whole, words};
 use super::routes::{Route, asked_by};
-use super::upload;
+use super::upload::{self, Sent};
 use crate::secrets;
 
 /// What a file may be for.
@@ -102,7 +102,7 @@ async fn forget(ask: &mut Ask, by: &AppCaller) -> Answered {
 }
 
 async fn upload(ask: &mut Ask, by: &AppCaller) -> Answered {
-    let body = ask.body()?;
+    let Sent { headers, body } = ask.body()?;
     let (house, owner) = (&ask.house, &owner(by));
     let depot = depot(house)?;
     let rules = &depot.rules.files;
@@ -110,7 +110,7 @@ async fn upload(ask: &mut Ask, by: &AppCaller) -> Answered {
         let text = "other files are being uploaded: try again in a moment";
         Error::new(Kind::Busy, text)
     })?;
-    let bytes = upload::read(body, rules.size_max + FORM_BYTES, &*house.clock).await?;
+    let bytes = upload::read(&headers, body, rules.size_max + FORM_BYTES, &*house.clock).await?;
     let content_type = ask.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let parts = multipart::parse(content_type.unwrap_or_default(), &bytes)?;
     let text = |name: &str| {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use llm_core::Str;
 use llm_core::seam::Clock;
@@ -30,8 +30,10 @@ use super::reload::Board;
 use super::seal;
 use super::shared::{self, Shared};
 use super::store::{self, NotOpened, Store};
+use super::token::Tokens;
 use super::vendors::Vendors;
 use super::watch::Watch;
+use super::web::Web;
 use super::webhooks::{self, Budgets};
 
 /// A running proxy.
@@ -78,6 +80,10 @@ pub(crate) struct House {
     pub(crate) webhooks: Option<Webhooks>,
     /// The names of who is told.
     pub(crate) hooks: Vec<Str>,
+    /// What holds for every request.
+    pub(crate) web: Web,
+    /// What calls under way may take when the process ends.
+    pub(crate) drain_max: Duration,
     draining: AtomicBool,
 }
 
@@ -85,6 +91,7 @@ impl House {
     /// Opens everything, or says what stands in the way.
     pub(crate) async fn open(config: &Config) -> Result<Self, NotOpened> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let web = Web::open(&config.server, &clock)?;
         let secrets = Secrets::open(config)?;
         let fixed: Vec<_> = keys::fixed(&secrets.peppers, config).collect();
         let board = Board::new(config, Arc::clone(&clock))?;
@@ -112,7 +119,8 @@ impl House {
             .map_err(NotOpened::Problems)?;
         let started = clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let known = known(office.as_ref(), shared.as_ref(), &clock);
-        let keys = Keys::new(peppers, fixed, known);
+        let tokens = tokens(config, office.as_ref(), known.as_ref(), &clock)?;
+        let keys = Keys::new(peppers, fixed, known).believing(tokens);
         board.open(&registry)?;
         let vendors = Vendors::open(config, office.as_ref())?;
         let told = webhooks::open(config, &store, outbox, budgets, gateway.entropy())?;
@@ -146,6 +154,8 @@ impl House {
             purse,
             webhooks: told,
             hooks: config.webhooks.keys().cloned().collect(),
+            web,
+            drain_max: config.server.drain,
             draining: AtomicBool::new(false),
         };
         house.vendors.refresh(&house).await?;
@@ -224,6 +234,20 @@ fn purse(
 ) -> Result<Option<Purse>, NotOpened> {
     let (Some(database), Some(office)) = (store.database(), office) else { return Ok(None) };
     Purse::open(config, database, &office.directory, outbox.clone()).map(Some)
+}
+
+/// Whoever shows a token of an issuer that is believed; who that is, the directory says.
+fn tokens(
+    config: &Config,
+    office: Option<&Office>,
+    known: Option<&Arc<KnownKeys>>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<Tokens>, NotOpened> {
+    let (Some(said), Some(office), Some(known)) = (&config.jwt, office, known) else {
+        return Ok(None);
+    };
+    let (directory, peppers) = (office.directory.clone(), office.peppers.clone());
+    Ok(Some(Tokens::open(said, directory, peppers, Arc::clone(known), Arc::clone(clock))?))
 }
 
 impl fmt::Debug for House {

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use llm_core::Str;
 use llm_core::error::{Error, Kind};
 use llm_core::principal::Grant;
 use llm_core::secret::Secret;
@@ -14,6 +15,7 @@ use llm_core::store::{KeyHash, Shown, StoreError};
 use llm_store::directory::KnownKeys;
 use llm_store::keys::{KeyPrint, Peppers};
 
+use super::token::Tokens;
 use crate::config::Config;
 
 /// The keys there are.
@@ -22,6 +24,7 @@ pub(crate) struct Keys {
     peppers: Peppers,
     fixed: ArcSwap<HashMap<KeyHash, Arc<Grant>>>,
     known: Option<Arc<KnownKeys>>,
+    tokens: Option<Tokens>,
 }
 
 impl Keys {
@@ -31,7 +34,19 @@ impl Keys {
         fixed: impl IntoIterator<Item = (KeyHash, Arc<Grant>)>,
         known: Option<Arc<KnownKeys>>,
     ) -> Self {
-        Self { peppers, fixed: ArcSwap::from_pointee(fixed.into_iter().collect()), known }
+        let fixed = ArcSwap::from_pointee(fixed.into_iter().collect());
+        Self { peppers, fixed, known, tokens: None }
+    }
+
+    /// Tokens of an issuer beside them.
+    pub(crate) fn believing(mut self, tokens: Option<Tokens>) -> Self {
+        self.tokens = tokens;
+        self
+    }
+
+    /// Who shows a token that makes an operator.
+    pub(crate) async fn administers(&self, shown: &str) -> Option<Str> {
+        self.tokens.as_ref()?.administers(shown).await
     }
 
     /// Other keys stand in the configuration from now on.
@@ -59,12 +74,17 @@ impl Keys {
         Ok(self.found(key).await?.1)
     }
 
-    /// The same, and the print under which the key is known here: for work that goes on when its
+    /// The same, and the print under which all of it is given again: for work that goes on when its
     /// request is over.
-    pub(crate) async fn found(&self, key: &str) -> Result<(KeyHash, Arc<Grant>), Error> {
+    pub(crate) async fn found(&self, key: &str) -> Result<(Option<KeyHash>, Arc<Grant>), Error> {
+        if let Some(tokens) = &self.tokens
+            && Tokens::is_token(key)
+        {
+            return Box::pin(tokens.found(key)).await;
+        }
         for print in self.peppers.prints(key) {
             if let Some(grant) = self.of(&print.hash).await? {
-                return Ok((print.hash, grant));
+                return Ok((Some(print.hash), grant));
             }
         }
         Err(stranger())

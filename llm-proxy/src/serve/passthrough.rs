@@ -33,6 +33,7 @@ use prometheus::{HistogramVec, IntCounterVec, Registry};
 use super::body::Body;
 use super::house::House;
 use super::store::NotOpened;
+use super::web::Elsewhere;
 use super::{bearer, call, door, upload};
 use crate::config::{Auth, Config, Passthrough};
 use passing::{Journal, Passing};
@@ -131,7 +132,10 @@ pub(crate) async fn answer(house: &Arc<House>, head: Parts, body: Incoming) -> R
     let id = call::new_id(house);
     let ours = HeaderValue::from_str(&id.to_string()).unwrap_or(HeaderValue::from_static("-"));
     let mut response = match Box::pin(passed(house, id, &head, body)).await {
-        Ok(response) => response,
+        Ok(mut response) => {
+            response.extensions_mut().insert(Elsewhere);
+            response
+        }
         Err(error) => match llm_dialects::caller(DialectId::OpenaiChat) {
             Some(dialect) => {
                 let mut response = call::refused(dialect, &error);
@@ -177,7 +181,7 @@ async fn passed(
     let to = passage.address(rest, head.uri.query(), &key)?;
     let headers = passage.signed(heads::onwards(&head.headers))?;
     drop(key);
-    let bytes = upload::read(body, rules.body_max, &*house.clock).await?;
+    let bytes = upload::read(&head.headers, body, rules.body_max, &*house.clock).await?;
     let deadline = house.clock.now() + rules.timeout;
     let slot = house.gateway.admit(&grant, &scope, deadline, bytes.len()).await?;
     let place = Arc::clone(&passage.places).try_acquire_owned().map_err(|_| {

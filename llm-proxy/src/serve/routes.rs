@@ -13,6 +13,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod openapi;
+pub(crate) mod plane;
 pub(crate) mod shape;
 mod spoken;
 mod trail;
@@ -228,7 +229,7 @@ impl Route {
 
     /// Whether its answers are in the envelope of applications.
     pub(crate) fn is_enveloped(&self) -> bool {
-        [app::BASE, app::TOLD_OF].iter().any(|base| self.path.starts_with(base))
+        app::is_path(self.path)
     }
 
     /// The names of a path, where that is this one's. Clients of OpenAI are told an address with its

@@ -76,6 +76,12 @@ pub(crate) enum NotOpened {
     /// Credits cannot be kept.
     #[error("credits: {0}")]
     Credits(String),
+    /// There is no certificate to be shown.
+    #[error("server.tls: {0}")]
+    Tls(#[from] super::listen::tls::NotShown),
+    /// Tokens cannot be checked.
+    #[error(transparent)]
+    Tokens(#[from] super::token::NotKeys),
     /// The ledger was not opened.
     #[error("the ledger: {0}")]
     Ledger(StoreError),

@@ -10,7 +10,6 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -78,9 +77,17 @@ impl Surroundings for Environment {
 
 impl Running {
     async fn start(config: Config) -> Self {
-        let listener = TcpListener::bind(config.server.listen).await.unwrap();
+        Self::start_by(config, Arc::new(llm_providers::seam::SystemClock)).await
+    }
+
+    /// By a clock of the test's own, as far as connections are concerned.
+    async fn start_by(config: Config, clock: Arc<dyn llm_core::seam::Clock>) -> Self {
+        let server = &config.server;
+        let listener = handover::bind(server.listen, server.edge.reuse_port).unwrap();
         let address = listener.local_addr().unwrap();
-        let house = Arc::new(House::open(&config).await.unwrap());
+        let mut house = House::open(&config).await.unwrap();
+        house.clock = clock;
+        let house = Arc::new(house);
         house.begin();
         let (stop, stopped) = oneshot::channel();
         let serve = listen::serve(listener, Arc::clone(&house), async {
@@ -242,9 +249,15 @@ async fn a_budget_holds_over_a_restart() {
     proxy.stop().await;
 }
 
+mod addresses;
 mod admin;
+mod browsers;
+mod connections;
 mod credits;
+mod encrypted;
 mod idempotency;
 mod inbound;
+mod rolling;
+mod tokens;
 mod vendors;
 mod webhooks;

@@ -1,16 +1,20 @@
 //! A request's body, within bounds of size and time.
 //!
 //! What is too large is refused by what its head says, where it says so, before a byte is read.
-//! Deliberately absent: compressed requests; what they unpack to is nobody's bound.
+//! What comes packed is bounded here as it comes, and by [`super::web::unpack`] as it is.
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use llm_core::error::{Error, Kind};
 use llm_core::seam::Clock;
+
+use super::web::unpack::unpacked;
 
 /// Nobody who sends a body pauses for longer.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
@@ -19,12 +23,30 @@ const TOTAL_MAX: Duration = Duration::from_secs(300);
 /// A head may claim any length; so much is believed before anything has come.
 const BELIEVED_MAX: u64 = 64 << 10;
 
-/// Reads a body whole.
+/// A body that is not read yet, and the head that says how it is packed.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Incoming,
+}
+
+/// Reads a body whole, and as it is when it is unpacked.
 pub(crate) async fn read(
-    mut body: Incoming,
+    headers: &HeaderMap,
+    body: Incoming,
     bytes_max: u64,
     clock: &dyn Clock,
 ) -> Result<Bytes, Error> {
+    let bytes = came(body, bytes_max, clock).await?;
+    if headers.contains_key(CONTENT_ENCODING) {
+        // Boxed: nearly nobody packs a question, and the futures of calls stay small.
+        return Box::pin(unpacked(headers, bytes, bytes_max)).await;
+    }
+    Ok(bytes)
+}
+
+/// A body as it comes.
+async fn came(mut body: Incoming, bytes_max: u64, clock: &dyn Clock) -> Result<Bytes, Error> {
     let hint = body.size_hint();
     if hint.lower() > bytes_max {
         return Err(too_large(bytes_max));

@@ -33,6 +33,8 @@ mod reload;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
+mod rolling;
+#[cfg(test)]
 #[path = "../../../llm-store/tests/vault/server.rs"]
 mod server;
 #[cfg(test)]

@@ -28,6 +28,8 @@ pub(crate) struct Place {
     pub(crate) store: String,
     pub(crate) upstream: String,
     pub(crate) keys: Vec<Key>,
+    /// Where it listens, and further lines of the configuration's `[server]`.
+    pub(crate) server: String,
     /// Further lines of the configuration's `[store]`, and tables behind it.
     pub(crate) redis: Option<String>,
     pub(crate) more: &'static str,
@@ -35,7 +37,8 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new(folder: tempfile::TempDir, store: String, upstream: String) -> Self {
-        Self { folder, store, upstream, keys: Vec::new(), redis: None, more: "" }
+        let server = "listen = \"127.0.0.1:0\"".to_owned();
+        Self { folder, store, upstream, keys: Vec::new(), server, redis: None, more: "" }
     }
 
     pub(crate) fn config(&self) -> PathBuf {
@@ -43,12 +46,13 @@ impl Place {
         let data = self.folder.path().join("data");
         write!(
             text,
-            "[server]\nlisten = \"127.0.0.1:0\"\nadmin_key = \"env:KILL_ADMIN\"\n\
+            "[server]\n{}\nadmin_key = \"env:KILL_ADMIN\"\n\
              [store]\nurl = \"{}\"\ndata = \"{}\"\n{}\
              [providers.openai]\nkind = \"openai\"\nbase_url = \"{}\"\nkeys = [\"env:KILL_OPENAI\"]\n\
              retries = 0\n\
              [models.plain]\ntiers = [[\"openai/gpt-4o-mini\"]]\n\
              [models.kept]\ntiers = [[\"openai/gpt-4o-mini\"]]\ncache = {{ ttl = \"30m\", scope = \"key\" }}\n",
+            self.server,
             self.store,
             data.display(),
             self.redis.as_ref().map(|url| format!("redis = \"{url}\"\nreplicas = 2\n")).unwrap_or_default(),

@@ -9,6 +9,7 @@ use llm_core::Str;
 use llm_core::quota::{OwnKeysUse, Zone};
 use llm_core::secret::Secret;
 
+use super::super::edge::Edge;
 use super::super::reading::{At, Reading, bytes, count, duration, flag, one_of};
 use super::super::reference::{Hidden, Reference};
 use super::super::{Durability, StorePlace};
@@ -27,6 +28,7 @@ pub(in super::super) struct ServerFile {
     pub(in super::super) wait_max: Option<Duration>,
     pub(in super::super) cache_max: Option<u64>,
     pub(in super::super) own_keys: Option<OwnKeysUse>,
+    pub(in super::super) edge: Edge,
 }
 
 /// What a file says of the store.
@@ -73,6 +75,7 @@ pub(super) fn server(at: &At<'_>, reading: &mut Reading<'_>) -> ServerFile {
         wait_max: fields.read(reading, "wait_max", duration),
         cache_max: fields.read(reading, "cache_max", bytes),
         own_keys: fields.read(reading, "byok", |n| one_of(n, &OwnKeysUse::WORDS)),
+        edge: super::edge::edge(&mut fields, reading),
     };
     // Obeyed before anything else was read.
     fields.read(reading, "allow_literal_secrets", flag);

@@ -460,3 +460,57 @@ fn wide_letters_keep_the_mark_in_its_place() {
 "#;
     assert_eq!(problems("c.yaml", text), shown);
 }
+
+/// What is said of a file, without its lines.
+fn texts(text: &str) -> Vec<String> {
+    let report = match said().file("c.toml", text).resolve("c.toml") {
+        Ok(resolved) => resolved.report,
+        Err(report) => report,
+    };
+    report.problems.into_iter().map(|p| format!("{}: {}", p.place, p.text)).collect()
+}
+
+#[test]
+fn an_edge_that_would_not_hold_is_said() {
+    for (server, wanted) in [
+        (
+            "allow = [\"10.0.0.0/33\"]",
+            "server.allow.0: \"10.0.0.0/33\" is no range of addresses: write 10.0.0.0/8",
+        ),
+        (
+            "wrong_keys = \"$5/day\"",
+            "server.wrong_keys: \"$5/day\" is no such limit: write 5/15minute",
+        ),
+        ("tls = { cert = \"cert.pem\" }", "server.tls: key is missing: key = \"key.pem\""),
+        ("tls = { cert = \"no.pem\", key = \"key.pem\" }", "server.tls.cert: no.pem: no such file"),
+        (
+            "cors = { origins = [\"https://a.example/\"] }",
+            "server.cors.origins.0: \"https://a.example/\" is no origin: write https://app.example",
+        ),
+        ("idle = \"0ms\"", "server.idle: with no time at all nobody would ever be served"),
+    ] {
+        assert_eq!(texts(&format!("[server]\n{server}\n")), [wanted]);
+    }
+    let any = texts("[server]\ncors = { origins = [\"*\"], credentials = true }\n");
+    assert!(any[0].contains("every origin must be named"), "{any:?}");
+}
+
+#[test]
+fn tokens_that_would_let_anybody_in_are_said() {
+    let good = "[auth.jwt]\nissuer = \"i\"\naudience = \"a\"\nalgorithms = [\"RS256\"]\njwks = \"file:j\"\n";
+    assert_eq!(texts(good), Vec::<String>::new());
+    for (from, to, wanted) in [
+        ("audience = \"a\"\n", "", "the audience is missing"),
+        ("issuer = \"i\"\n", "", "the issuer is missing"),
+        ("\"RS256\"", "\"none\"", "\"none\" is none of"),
+        ("\"RS256\"", "\"RS256\", \"HS256\"", "HS256 and a secret belong together"),
+        ("jwks = \"file:j\"\n", "", "there are no keys"),
+        ("jwks = \"file:j\"\n", "jwks = \"file:j\"\ncreate_users = true\n", "nothing limits users"),
+        ("jwks = \"file:j\"\n", "jwks = \"file:j\"\nleeway = \"1h\"\n", "5m are the most"),
+    ] {
+        let said = texts(&good.replace(from, to)).join("\n");
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+    let nowhere = texts(&format!("[store]\nurl = \"memory:\"\n{good}"));
+    assert!(nowhere[0].contains("store.url is memory:"), "{nowhere:?}");
+}

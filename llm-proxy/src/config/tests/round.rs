@@ -18,6 +18,43 @@ calls_max = 500
 waiting_max = 100
 wait_max = "1500ms"
 cache_max = 1000000
+idle = "2m"
+write_timeout = "20s"
+connections_per_address = 64
+reuse_port = true
+compress_over = "1KiB"
+trusted_proxies = ["10.0.0.0/8", "::1"]
+forwarded_by = "forwarded"
+allow = ["192.0.2.0/24"]
+deny = ["192.0.2.66"]
+wrong_keys = "5/15minute"
+
+[server.admin]
+allow = ["192.0.2.1"]
+wrong_keys = false
+
+[server.tls]
+cert = "cert.pem"
+key = "file:key.pem"
+
+[server.cors]
+origins = ["https://app.example"]
+credentials = true
+max_age = "10m"
+
+[auth.jwt]
+issuer = "https://login.example"
+audience = ["gateway"]
+algorithms = ["RS256", "HS256"]
+secret = "file:secret"
+keys = ["file:cert.pem"]
+jwks = "https://login.example/jwks.json"
+leeway = "10s"
+create_users = true
+plan = "pro"
+scope = "llm"
+admin_role = "admin"
+claims = { user = "email", team = "team", plan = "app.plan", models = "models", roles = "realm.roles" }
 
 [store]
 url = "postgres://user@host/db"

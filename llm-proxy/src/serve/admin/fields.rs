@@ -8,14 +8,13 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use http::{StatusCode, Uri};
-use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::super::house::House;
 use super::super::routes::shape::Field;
-use super::super::upload;
+use super::super::upload::{self, Sent};
 use super::refusal::Refusal;
 
 /// Bytes of a body: a key with all of its models and metadata takes a tenth of it.
@@ -70,8 +69,8 @@ impl<T> Said<T> {
 
 impl Fields {
     /// Reads a body. One that is empty has no fields.
-    pub(crate) async fn read(house: &House, body: Incoming) -> Result<Self, Refusal> {
-        let bytes = upload::read(body, BYTES_MAX, &*house.clock).await?;
+    pub(crate) async fn read(house: &House, sent: Sent) -> Result<Self, Refusal> {
+        let bytes = upload::read(&sent.headers, sent.body, BYTES_MAX, &*house.clock).await?;
         Self::parse(&bytes)
     }
 

@@ -18,7 +18,7 @@ use super::super::call::now;
 use super::super::routes::ask::{AppCaller, Ask};
 use super::super::routes::shape::{Field, Of, Shape, list, number, perhaps, secret, text, words};
 use super::super::routes::{Route, Run, asked_by, operator};
-use super::super::upload;
+use super::super::upload::{self, Sent};
 use crate::config::TENANT;
 
 /// A payment.
@@ -175,8 +175,8 @@ async fn grant(ask: &mut Ask) -> Answered {
 /// The same payment again changes nothing, and is told so, since a provider repeats what is not
 /// answered.
 async fn top_up(ask: &mut Ask) -> Answered {
-    let body = ask.body()?;
-    let (house, headers) = (&ask.house, &ask.headers);
+    let Sent { headers, body } = ask.body()?;
+    let house = &ask.house;
     let purse = purse(house)?;
     let terms = purse.terms();
     let closed = || {
@@ -185,7 +185,7 @@ async fn top_up(ask: &mut Ask) -> Answered {
     };
     let incoming = terms.incoming.as_ref().ok_or_else(closed)?;
     // The bytes themselves are signed, and not what is read from them.
-    let bytes = upload::read(body, BYTES_MAX, &*house.clock).await?;
+    let bytes = upload::read(&headers, body, BYTES_MAX, &*house.clock).await?;
     let said = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let shown = Shown {
         id: said("webhook-id"),

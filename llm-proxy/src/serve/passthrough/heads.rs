@@ -3,7 +3,7 @@
 //! Everything passes but what belongs to one connection, what shows who the caller is to us, and
 //! what only a browser would make of an answer that is not the API's own page.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, LOCATION};
+use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderName, LOCATION};
 use http::{HeaderMap, HeaderValue};
 use llm_core::Str;
 
@@ -19,6 +19,8 @@ const HOPS: [&str; 9] = [
     "transfer-encoding",
     "upgrade",
 ];
+/// What is said anew of the address, and of a body that was unpacked here.
+const ANEW: [HeaderName; 3] = [HOST, CONTENT_LENGTH, CONTENT_ENCODING];
 /// What shows who the caller is.
 const OURS: [&str; 8] = [
     "authorization",
@@ -53,7 +55,7 @@ pub(super) fn onwards(headers: &HeaderMap) -> HeaderMap {
     };
     let mut passed = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
-        if name != HOST && name != CONTENT_LENGTH && !stays(name) {
+        if !ANEW.contains(name) && !stays(name) {
             passed.append(name.clone(), value.clone());
         }
     }

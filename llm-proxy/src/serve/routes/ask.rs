@@ -15,7 +15,8 @@ use super::super::admin::refusal::Refusal;
 use super::super::bearer;
 use super::super::house::House;
 use super::super::office::{OPERATORS, Office};
-use super::{Route, Scope, Takes};
+use super::super::upload::Sent;
+use super::{Route, Scope, Takes, plane};
 
 /// Items of a page unless it is said.
 pub(crate) const PAGE_USUAL: usize = 100;
@@ -35,7 +36,7 @@ pub(crate) struct Ask {
     /// The fields of the body, where the route takes some.
     pub(crate) fields: Fields,
     /// The body, where the function reads it.
-    pub(crate) body: Option<Incoming>,
+    pub(crate) body: Option<Sent>,
     /// Whom or what it is about, as the trail is to have it.
     pub(crate) about: Option<Str>,
 }
@@ -60,13 +61,14 @@ impl Ask {
         let query = Params::read(&head.uri)?;
         query.among(route.query)?;
         let (mut fields, mut raw) = (Fields::default(), None);
+        let sent = |body| Sent { headers: head.headers.clone(), body };
         match route.takes {
             Takes::Nothing => {}
             Takes::Fields(groups) => {
-                fields = Fields::read(house, body).await?;
+                fields = Fields::read(house, sent(body)).await?;
                 fields.among(groups)?;
             }
-            Takes::Raw(_) | Takes::Form(_) => raw = Some(body),
+            Takes::Raw(_) | Takes::Form(_) => raw = Some(sent(body)),
         }
         Ok(Self {
             house: Arc::clone(house),
@@ -87,7 +89,7 @@ impl Ask {
     }
 
     /// Takes the body, which the function reads itself.
-    pub(crate) fn body(&mut self) -> Result<Incoming, Refusal> {
+    pub(crate) fn body(&mut self) -> Result<Sent, Refusal> {
         self.body.take().ok_or_else(|| Refusal::wrong("body", "it was read already"))
     }
 
@@ -126,8 +128,8 @@ impl Operator {
     pub(super) async fn of(house: &House, head: &Parts) -> Result<Self, Refusal> {
         let shown = bearer::in_head(&head.headers);
         let found = match &shown {
-            Some(key) => Self::find(house, key).await?,
-            None => None,
+            Some(key) if !plane::is_shut(head) => Self::find(house, key).await?,
+            Some(_) | None => None,
         };
         found.ok_or_else(|| {
             let text = "this wants the admin key, or that of an operator";
@@ -139,6 +141,12 @@ impl Operator {
     pub(crate) async fn find(house: &House, key: &str) -> Result<Option<Self>, Refusal> {
         if house.admin.opens(key) {
             return Ok(Some(Self { id: Str::from_static(FIRST), actions: None }));
+        }
+        if let Some(user) = house.keys.administers(key).await {
+            // Other operators are the first admin key's alone: a token ends, and what it made would not.
+            let given = Scope::GIVEN.iter().flat_map(|scope| scope.actions()).copied();
+            let id = Str::from(format!("jwt:{user}"));
+            return Ok(Some(Self { id, actions: Some(given.collect()) }));
         }
         let Some(office) = &house.office else { return Ok(None) };
         for print in office.peppers.prints(key) {
@@ -184,8 +192,9 @@ impl Scope {
 pub(crate) struct AppCaller {
     /// What the key gives.
     pub(crate) grant: Arc<Grant>,
-    /// The key itself, for work that goes on when its request is over.
-    pub(crate) print: KeyHash,
+    /// The key itself, for work that goes on when its request is over; `None` for a token that
+    /// allows less than the key behind it.
+    pub(crate) print: Option<KeyHash>,
 }
 
 impl AppCaller {
@@ -224,6 +233,7 @@ pub(crate) enum Asker {
 impl Asker {
     pub(super) async fn of(house: &House, head: &Parts) -> Result<Self, Refusal> {
         if let Some(key) = bearer::in_head(&head.headers)
+            && !plane::is_shut(head)
             && let Some(operator) = Operator::find(house, &key).await?
         {
             return Ok(Self::Operator(operator));

@@ -1,0 +1,177 @@
+//! One connection: what was asked on it, what is still being answered, and how it ends.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Version};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use super::super::body::Body;
+use super::super::house::House;
+use super::super::web::{self, Peer};
+use super::FIRST_HEAD_MAX;
+use super::paced::Paced;
+
+/// When the process ends: on a connection that is silent for so long nobody is about to ask.
+const SILENT: Duration = Duration::from_secs(1);
+
+/// What connections are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// Go on.
+    Serve,
+    /// The process ends.
+    Leave,
+}
+
+/// Who has just connected.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub(super) stream: TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) heard: watch::Receiver<Word>,
+}
+
+/// What happens on a connection.
+#[derive(Debug, Default)]
+struct Seat {
+    /// Requests that have begun, and answers that have ended.
+    moves: AtomicU64,
+    open: AtomicU32,
+    /// It speaks HTTP/2, which can say that it wants no more calls.
+    can_say: AtomicBool,
+}
+
+/// A request, until its answer has gone out.
+#[derive(Debug)]
+struct Turn(Arc<Seat>);
+
+impl Turn {
+    fn begin(seat: &Arc<Seat>, version: Version) -> Self {
+        seat.moves.fetch_add(1, Ordering::Relaxed);
+        seat.open.fetch_add(1, Ordering::Relaxed);
+        if version == Version::HTTP_2 {
+            seat.can_say.store(true, Ordering::Relaxed);
+        }
+        Self(Arc::clone(seat))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.moves.fetch_add(1, Ordering::Relaxed);
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// An answer's body, and that it is under way.
+#[derive(Debug)]
+struct Held {
+    body: Body,
+    _turn: Turn,
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve(
+    house: Arc<House>,
+    builder: auto::Builder<TokioExecutor>,
+    arrived: Arrived,
+) {
+    let Arrived { stream, peer: address, heard } = arrived;
+    let clock = Arc::clone(&house.clock);
+    // Under the encryption: it is the socket that stands still.
+    let stream = Paced::new(stream, house.web.edge.write_timeout, clock);
+    let Some(tls) = house.web.tls.clone() else {
+        return carry(house, builder, stream, Peer { address, secure: false }, heard).await;
+    };
+    let stream = tokio::select! {
+        stream = tls.accept(stream) => stream,
+        () = house.clock.sleep(FIRST_HEAD_MAX) => return,
+    };
+    // Who cannot agree on a way to speak is nobody's to help.
+    if let Ok(stream) = stream {
+        carry(house, builder, stream, Peer { address, secure: true }, heard).await;
+    }
+}
+
+async fn carry<S>(
+    house: Arc<House>,
+    builder: auto::Builder<TokioExecutor>,
+    stream: S,
+    from: Peer,
+    mut heard: watch::Receiver<Word>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let seat = Arc::new(Seat::default());
+    let (clock, idle) = (Arc::clone(&house.clock), house.web.edge.idle);
+    let own = Arc::clone(&seat);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (house, turn) = (Arc::clone(&house), Turn::begin(&own, request.version()));
+        async move {
+            let response = web::answer(house, from, request).await;
+            Ok::<_, Infallible>(response.map(|body| Held { body, _turn: turn }))
+        }
+    });
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut wait = clock.sleep(FIRST_HEAD_MAX);
+    let (mut before, mut leaving) = (0, false);
+    loop {
+        tokio::select! {
+            biased;
+            // How a connection ends is the client's affair.
+            _ = connection.as_mut() => return,
+            () = &mut wait => {
+                let moves = seat.moves.load(Ordering::Relaxed);
+                // Who has just had an answer may be about to ask again.
+                let silent = moves == before && seat.open.load(Ordering::Relaxed) == 0;
+                if moves == 0 && !leaving {
+                    // It has not finished its first head, or not begun.
+                    return;
+                }
+                if silent || leaving && seat.can_say.load(Ordering::Relaxed) {
+                    connection.as_mut().graceful_shutdown();
+                }
+                before = moves;
+            }
+            told = heard.changed(), if !leaving => {
+                leaving = told.is_err() || *heard.borrow() == Word::Leave;
+            }
+        }
+        wait = clock.sleep(if leaving { SILENT } else { idle });
+    }
+}
+
+impl http_body::Body for Held {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

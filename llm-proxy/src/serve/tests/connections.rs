@@ -1,0 +1,179 @@
+//! Clients that are slow, silent or many.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use llm_core::seam::{BoxFuture, Clock};
+use llm_providers::seam::SystemClock;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+
+use super::browsers::config_of;
+use super::*;
+
+/// A clock by which everybody waits for a twentieth.
+#[derive(Debug)]
+struct Hasty;
+
+impl Clock for Hasty {
+    fn now(&self) -> Instant {
+        SystemClock.now()
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemClock.wall()
+    }
+
+    fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()> {
+        SystemClock.sleep(wait / 20)
+    }
+}
+
+const ONE: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: proxy\r\n\r\n";
+/// More than anything here takes, and less than a minute.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Whether the other end has closed, and what came before.
+async fn closed(stream: &mut TcpStream, within: Duration) -> (bool, Vec<u8>) {
+    let mut came = Vec::new();
+    let end = tokio::time::timeout(within, stream.read_to_end(&mut came)).await;
+    (end.is_ok(), came)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_finish_a_first_head_is_not_waited_for() {
+    let data = tempfile::tempdir().unwrap();
+    let proxy = Running::start_by(config_of(data.path(), "", ""), Arc::new(Hasty)).await;
+    for begun in [&b""[..], b"P", b"PRI * HTTP/2", b"GET / HTTP/1.1\r\nhost: pr"] {
+        let mut stream = TcpStream::connect(proxy.address).await.unwrap();
+        stream.write_all(begun).await.unwrap();
+        assert!(closed(&mut stream, SOON).await.0, "{begun:?}");
+    }
+    // Byte by byte, for ever.
+    let stream = TcpStream::connect(proxy.address).await.unwrap();
+    let (mut read, mut write) = stream.into_split();
+    let drip = tokio::spawn(async move {
+        let _ = write.write_all(b"GET / HTTP/1.1\r\n").await;
+        while write.write_all(b"x-drip: 1\r\n").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let mut came = Vec::new();
+    let end = tokio::time::timeout(SOON, read.read_to_end(&mut came)).await;
+    assert!(end.is_ok(), "it was cut off");
+    drip.await.unwrap();
+    proxy.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_connection_is_kept_for_a_while_and_then_closed() {
+    let data = tempfile::tempdir().unwrap();
+    let server = "idle = \"40s\"";
+    let proxy = Running::start_by(config_of(data.path(), server, ""), Arc::new(Hasty)).await;
+    let mut stream = TcpStream::connect(proxy.address).await.unwrap();
+    for pause in [0, 300, 900] {
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        stream.write_all(ONE).await.unwrap();
+        let mut answer = [0; 1_024];
+        let n = stream.read(&mut answer).await.unwrap();
+        assert!(answer[..n].starts_with(b"HTTP/1.1 200"), "after {pause} ms");
+    }
+    assert!(closed(&mut stream, SOON).await.0);
+    proxy.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_read_is_cut_off_and_who_reads_slowly_is_not() {
+    let data = tempfile::tempdir().unwrap();
+    let server = "write_timeout = \"10s\"";
+    let proxy = Running::start_by(config_of(data.path(), server, ""), Arc::new(Hasty)).await;
+    // More answers than all buffers between the two take.
+    let times = 40_000;
+    let connect = async || {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4_096).unwrap();
+        socket.connect(proxy.address).await.unwrap()
+    };
+    let (mut read, mut write) = connect().await.into_split();
+    let asking = tokio::spawn(async move {
+        let many = ONE.repeat(100);
+        for _ in 0..times / 100 {
+            if write.write_all(&many).await.is_err() {
+                return;
+            }
+        }
+    });
+    let asked = tokio::time::timeout(SOON * 12, asking).await;
+    assert!(asked.is_ok(), "nobody is left to write to");
+    let mut came = Vec::new();
+    let _ = read.read_to_end(&mut came).await;
+    let answers = came.windows(12).filter(|w| w == b"HTTP/1.1 200").count();
+    assert!(answers < times, "{answers} of {times}");
+
+    let (mut read, mut write) = connect().await.into_split();
+    // Kept open: a client that says it is done is not waited for.
+    let asking = tokio::spawn(async move {
+        write.write_all(&ONE.repeat(2_000)).await.unwrap();
+        write
+    });
+    let mut came = Vec::new();
+    let mut piece = vec![0; 20_000];
+    while came.windows(12).filter(|w| w == b"HTTP/1.1 200").count() < 2_000 {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        let n = read.read(&mut piece).await.unwrap();
+        assert!(n > 0, "it was cut off");
+        came.extend_from_slice(&piece[..n]);
+    }
+    drop((read, asking.await.unwrap()));
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn an_address_has_so_many_connections_and_no_more() {
+    let data = tempfile::tempdir().unwrap();
+    let proxy = Running::start(config_of(data.path(), "connections_per_address = 2", "")).await;
+    let answered = async |stream: &mut TcpStream| {
+        if stream.write_all(ONE).await.is_err() {
+            return false;
+        }
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await.is_ok()
+    };
+    let mut first = TcpStream::connect(proxy.address).await.unwrap();
+    let mut second = TcpStream::connect(proxy.address).await.unwrap();
+    assert!(answered(&mut first).await && answered(&mut second).await);
+    let mut third = TcpStream::connect(proxy.address).await.unwrap();
+    assert!(!answered(&mut third).await);
+    drop(first);
+    let again = async {
+        loop {
+            let mut stream = TcpStream::connect(proxy.address).await.unwrap();
+            if answered(&mut stream).await {
+                return;
+            }
+        }
+    };
+    assert!(tokio::time::timeout(SOON, again).await.is_ok());
+    drop(second);
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn who_asks_while_the_process_ends_is_answered_for_the_last_time() {
+    let data = tempfile::tempdir().unwrap();
+    let proxy = Running::start(config_of(data.path(), "", "")).await;
+    let mut stream = TcpStream::connect(proxy.address).await.unwrap();
+    stream.write_all(ONE).await.unwrap();
+    let mut kept = [0; 1_024];
+    let n = stream.read(&mut kept).await.unwrap();
+    assert!(!String::from_utf8_lossy(&kept[..n]).contains("connection: close"));
+    proxy.stop.send(()).unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    stream.write_all(b"GET /health/readiness HTTP/1.1\r\nhost: proxy\r\n\r\n").await.unwrap();
+    let (closed, last) = closed(&mut stream, SOON).await;
+    let last = String::from_utf8_lossy(&last).into_owned();
+    assert!(closed && last.starts_with("HTTP/1.1 503"), "{last}");
+    assert!(last.contains("connection: close") && last.contains("draining"), "{last}");
+    assert!(TcpStream::connect(proxy.address).await.is_err(), "nobody listens any more");
+    assert!(proxy.served.await.unwrap());
+    proxy.house.close().await.unwrap();
+}

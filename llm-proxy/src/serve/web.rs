@@ -1,0 +1,190 @@
+//! What holds for every request and answer, whoever serves it: who may come in from where, what
+//! browsers are told, and how bodies are packed.
+//!
+//! The actors are [`address`] (from where a request comes), the [`guard`] (who may come in, and who
+//! has shown too many wrong keys), [`cors`], [`pack`] and [`unpack`]. A request that has nothing to
+//! do with any of them pays for two headers and a few comparisons.
+//!
+//! Deliberately absent: who is who, and every path but the few that are guarded.
+
+pub(crate) mod address;
+mod cors;
+mod failures;
+mod guard;
+mod pack;
+pub(crate) mod unpack;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+use llm_core::dialect::DialectId;
+use llm_core::error::{Error, Kind};
+use llm_core::seam::Clock;
+use tokio_rustls::TlsAcceptor;
+
+use super::bearer;
+use super::body::Body;
+use super::call;
+use super::door::{self, empty};
+use super::house::House;
+use super::listen::tls::{self, NotShown};
+use super::routes::Scope;
+use super::routes::ask::Operator;
+use crate::config::Server;
+use crate::config::edge::Edge;
+use cors::Cors;
+use guard::Guard;
+
+pub(super) use pack::thousandths;
+
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+/// A year, which is what browsers' lists of such hosts want.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+/// What a page of ours may do, unless it says itself what it needs.
+const PAGE: [(HeaderName, &str); 4] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'self'; script-src 'self'; object-src 'none'; frame-ancestors 'none'; \
+         base-uri 'none'; form-action 'self'",
+    ),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    ),
+];
+
+/// From where a request comes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    /// Who has connected.
+    pub(crate) address: SocketAddr,
+    /// Whether nobody else could read it on the way here.
+    pub(crate) secure: bool,
+}
+
+/// What holds for every request.
+pub(crate) struct Web {
+    /// What the configuration says.
+    pub(crate) edge: Edge,
+    /// Who encrypts.
+    pub(crate) tls: Option<TlsAcceptor>,
+    cors: Option<Cors>,
+    guard: Guard,
+}
+
+impl Web {
+    /// As it is configured.
+    pub(crate) fn open(server: &Server, clock: &Arc<dyn Clock>) -> Result<Self, NotShown> {
+        let edge = server.edge.clone();
+        let tls = edge.tls.as_ref().map(|files| tls::open(files, Arc::clone(clock))).transpose()?;
+        let cors = edge.cors.as_ref().map(Cors::new);
+        let guard = Guard::new(&edge, server.metrics_listen.is_some());
+        Ok(Self { edge, tls, cors, guard })
+    }
+}
+
+/// Said in an answer's extensions: somebody else gave it, and its status says nothing of the key
+/// that was shown here.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Elsewhere;
+
+/// What of a request is needed when its answer is there.
+struct Asked {
+    version: Version,
+    origin: Option<HeaderValue>,
+    packed: Option<pack::Coding>,
+}
+
+/// Answers a request.
+pub(crate) async fn answer(
+    house: Arc<House>,
+    from: Peer,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let web = &house.web;
+    let headers = request.headers();
+    let origin = web.cors.as_ref().and_then(|cors| cors.origin(request.uri().path(), headers));
+    let whole = *request.method() != Method::HEAD && web.edge.compress_over > 0;
+    let packed = if whole { pack::wanted(headers) } else { None };
+    let asked = Asked { version: request.version(), origin, packed };
+    let mut response = guarded(&house, from, request).await;
+    if let Some(coding) = asked.packed
+        && pack::fits(&response, web.edge.compress_over)
+    {
+        // Boxed: the futures of calls that are not packed stay small.
+        response = Box::pin(pack::pack(response, coding)).await;
+    }
+    describe(&house, from, &asked, response.headers_mut());
+    response
+}
+
+/// Lets the request in, or does not.
+async fn guarded(house: &Arc<House>, from: Peer, mut request: Request<Incoming>) -> Response<Body> {
+    let web = &house.web;
+    if let Some(cors) = &web.cors
+        && let Some(answered) = cors.preflight(&request)
+    {
+        return answered;
+    }
+    let pass = match web.guard.admit(house, from, &mut request) {
+        Ok(pass) => pass,
+        Err(response) => return *response,
+    };
+    let response = if pass.wants_operator() && !Box::pin(is_operator(house, &request)).await {
+        refused(Kind::Unauthenticated, "this wants the admin key, or an operator's")
+    } else {
+        let Ok(response) = door::answer(Arc::clone(house), request).await;
+        response
+    };
+    let theirs = response.extensions().get::<Elsewhere>().is_some();
+    if response.status() == StatusCode::UNAUTHORIZED && !theirs {
+        web.guard.failed(&pass, house.clock.now());
+    }
+    response
+}
+
+/// Whether whoever asks may look at everything.
+async fn is_operator(house: &House, request: &Request<Incoming>) -> bool {
+    let Some(key) = bearer::in_head(request.headers()) else { return false };
+    let found = Operator::find(house, &key).await;
+    found.is_ok_and(|found| found.is_some_and(|by| by.may(Scope::Read).is_ok()))
+}
+
+/// What every answer says.
+fn describe(house: &House, from: Peer, asked: &Asked, headers: &mut HeaderMap) {
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);
+    if from.secure {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+    }
+    if house.is_draining() && asked.version <= Version::HTTP_11 {
+        headers.insert(header::CONNECTION, CLOSE);
+    }
+    let html = headers.get(header::CONTENT_TYPE).is_some_and(|kind| {
+        let kind = kind.as_bytes();
+        kind.get(..9).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/html"))
+    });
+    if html {
+        for (name, value) in PAGE {
+            headers.entry(name).or_insert(HeaderValue::from_static(value));
+        }
+    }
+    if let Some(cors) = &house.web.cors {
+        cors.describe(asked.origin.as_ref(), headers);
+    }
+}
+
+/// Nobody comes in here, in the shape that everybody reads.
+fn refused(kind: Kind, text: &'static str) -> Response<Body> {
+    match llm_dialects::caller(DialectId::OpenaiChat) {
+        Some(dialect) => call::refused(dialect, &Error::new(kind, text)),
+        None => empty(StatusCode::FORBIDDEN),
+    }
+}
