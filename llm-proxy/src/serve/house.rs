@@ -128,10 +128,7 @@ impl House {
         let depot = Depot::of(&store, config, &clock, &gateway, Some(seal::chest(config)?));
         let passages = Passages::new(config, &registry)?;
         // Last: a key that was made and not shown, since something else went wrong, is lost.
-        let first = match &office {
-            Some(office) if config.keys.is_empty() => office.first_key().await?,
-            Some(_) | None => None,
-        };
+        let first = first(config, office.as_ref()).await?;
         let house = Self {
             gateway,
             keys,
@@ -206,6 +203,17 @@ fn lent(
     match shared {
         Some(shared) => shared.lend(gateway),
         None => gateway,
+    }
+}
+
+/// The key that a first start makes, where nobody has named one.
+async fn first(
+    config: &Config,
+    office: Option<&Office>,
+) -> Result<Option<llm_store::keys::VirtualKey>, NotOpened> {
+    match office {
+        Some(office) if config.keys.is_empty() => Ok(office.first_key().await?),
+        Some(_) | None => Ok(None),
     }
 }
 

@@ -26,7 +26,7 @@ struct Heard {
 
 /// Somebody who listens, and answers the first letter with an error.
 async fn listener() -> (SocketAddr, mpsc::UnboundedReceiver<Heard>) {
-    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     let (tell, heard) = mpsc::unbounded_channel();
     tokio::spawn(async move {

@@ -12,7 +12,7 @@ use super::*;
 type Seen = Arc<Mutex<Vec<(String, HeaderMap, Bytes)>>>;
 
 async fn api() -> (SocketAddr, Seen) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let seen = Seen::default();
     let kept = Arc::clone(&seen);
