@@ -3,6 +3,9 @@
 //! `main` reads the command line, starts what it asks for, and turns the result into an exit
 //! code: 0 done, 1 the thing asked about is bad, 2 usage or configuration.
 
+// The futures of a connection nest deeper than the compiler looks by itself: stages, edges, seats.
+#![recursion_limit = "256"]
+
 use std::process::ExitCode;
 
 use clap::Parser as _;
