@@ -17,6 +17,7 @@
 pub(crate) mod chain;
 pub(crate) mod database;
 pub(crate) mod fault;
+pub(crate) mod lines;
 mod plan;
 #[cfg(feature = "postgres")]
 pub mod postgres;

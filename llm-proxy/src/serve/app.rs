@@ -76,7 +76,7 @@ impl Refused {
 
 /// What people are told, by the code of a refusal: in Korean, and in English. Codes beyond these are
 /// told by their status.
-const TOLD: &[(&str, [&str; 2])] = &[
+const TOLD: &[(&str, Words)] = &[
     ("no_wallet", ["이 키에는 지갑이 없습니다.", "This key has no wallet."]),
     ("no_such_code", ["존재하지 않는 코드입니다.", "There is no such code."]),
     ("not_redeemed", ["사용할 수 없는 코드입니다.", "This code cannot be redeemed."]),
@@ -95,14 +95,10 @@ pub(crate) enum Language {
     Korean,
 }
 
-/// The same in every language.
-#[derive(Clone, Copy, Debug)]
-struct Words {
-    english: &'static str,
-    korean: &'static str,
-}
+/// The same in Korean and in English.
+type Words = [&'static str; 2];
 
-const DONE: Words = Words { english: "done", korean: "완료되었습니다." };
+const DONE: Words = ["완료되었습니다.", "done"];
 
 #[derive(Serialize)]
 struct Failure<'a> {
@@ -115,7 +111,7 @@ struct Failure<'a> {
 struct Why<'a> {
     code: String,
     message: &'a str,
-    details: Option<Details<'a>>,
+    details: Details<'a>,
 }
 
 #[derive(Serialize)]
@@ -146,10 +142,10 @@ impl Language {
         best
     }
 
-    fn says(self, words: Words) -> &'static str {
+    fn says(self, [korean, english]: Words) -> &'static str {
         match self {
-            Self::English => words.english,
-            Self::Korean => words.korean,
+            Self::English => english,
+            Self::Korean => korean,
         }
     }
 }
@@ -190,19 +186,15 @@ fn around(data: Option<Bytes>, message: &str, at: &str) -> Bytes {
 
 fn refused(refusal: &Refusal, language: Language, at: &str) -> Response<Body> {
     let reason = refusal.message();
-    let [korean, english] = words(refusal.code(), refusal.status());
-    let message = match language {
-        Language::English => english,
-        Language::Korean => korean,
-    };
-    let details = Some(Details { param: refusal.param(), reason });
+    let message = language.says(words(refusal.code(), refusal.status()));
+    let details = Details { param: refusal.param(), reason };
     let error = Why { code: refusal.code().to_ascii_uppercase(), message, details };
     let body = Failure { success: false, error, timestamp: at };
     refusal.hinted(told(refusal.status(), &body))
 }
 
 /// Why not, for people; programs read the code, and their authors the reason.
-fn words(code: &str, status: StatusCode) -> [&'static str; 2] {
+fn words(code: &str, status: StatusCode) -> Words {
     if let Some((_, words)) = TOLD.iter().find(|(known, _)| *known == code) {
         return *words;
     }
@@ -232,14 +224,14 @@ pub(crate) fn told_schema(data: &Value) -> Value {
 
 /// The schema of a refusal in its envelope.
 pub(crate) fn refused_schema() -> Value {
-    let details = json!({"type": ["object", "null"], "properties": {
+    let details = json!({"type": "object", "required": ["reason"], "properties": {
         "param": {"type": ["string", "null"]},
         "reason": {"type": "string", "description": "in English, whatever the message is in"},
     }});
     json!({"type": "object", "required": ["success", "error", "timestamp"],
     "additionalProperties": false, "properties": {
         "success": {"type": "boolean", "const": false},
-        "error": {"type": "object", "required": ["code", "message"], "properties": {
+        "error": {"type": "object", "required": ["code", "message", "details"], "properties": {
             "code": {"type": "string"},
             "message": {"type": "string"},
             "details": details,

@@ -47,6 +47,11 @@ pub(crate) async fn gathered(mut answer: impl Stream<Item = Passing> + Unpin) ->
     if whole.is_empty() { first } else { whole.freeze() }
 }
 
+/// A piece that is there, as one that might not be.
+fn unfailing(piece: Passing) -> Piece {
+    piece.map_err(|never| match never {})
+}
+
 /// Pieces of which none is missing.
 struct Unfailing<S>(S);
 
@@ -54,12 +59,7 @@ impl<S: Stream<Item = Passing> + Unpin> Stream for Unfailing<S> {
     type Item = Piece;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
-        Pin::new(&mut self.get_mut().0).poll_next(cx).map(|next| {
-            next.map(|piece| match piece {
-                Ok(bytes) => Ok(bytes),
-                Err(never) => match never {},
-            })
-        })
+        Pin::new(&mut self.get_mut().0).poll_next(cx).map(|next| next.map(unfailing))
     }
 }
 
@@ -94,10 +94,7 @@ impl http_body::Body for Body {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
             Self::Answer(answer) => {
                 let next = std::task::ready!(Pin::new(answer).poll_next(cx));
-                Poll::Ready(next.map(|bytes| match bytes {
-                    Ok(bytes) => Ok(Frame::data(bytes)),
-                    Err(never) => match never {},
-                }))
+                Poll::Ready(next.map(|piece| unfailing(piece).map(Frame::data)))
             }
             Self::Pieces(pieces) => {
                 let next = std::task::ready!(pieces.as_mut().poll_next(cx));
@@ -105,10 +102,7 @@ impl http_body::Body for Body {
             }
             Self::Kept(answer) => {
                 let next = std::task::ready!(Pin::new(answer).poll_next(cx));
-                Poll::Ready(next.map(|bytes| match bytes {
-                    Ok(bytes) => Ok(Frame::data(bytes)),
-                    Err(never) => match never {},
-                }))
+                Poll::Ready(next.map(|piece| unfailing(piece).map(Frame::data)))
             }
         }
     }
@@ -121,9 +115,8 @@ impl http_body::Body for Body {
         let bytes = match self {
             Self::Whole(bytes) => Some(bytes.as_ref().map_or(0, Bytes::len)),
             Self::Answer(answer) => answer.bytes(),
-            // Its end waits for a store, and may be held back.
-            Self::Kept(_) => None,
-            Self::Pieces(_) => None,
+            // The end of the one waits for a store, and that of the other for somebody else.
+            Self::Kept(_) | Self::Pieces(_) => None,
         };
         bytes.map_or_else(SizeHint::default, |bytes| SizeHint::with_exact(bytes as u64))
     }

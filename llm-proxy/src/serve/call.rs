@@ -103,15 +103,14 @@ pub(crate) struct Asker {
 pub(crate) async fn carried(
     house: &Arc<House>,
     headers: &HeaderMap,
-    bytes: Bytes,
+    mut bytes: Bytes,
     spoken: Spoken,
-    asker: Asker,
+    mut asker: Asker,
 ) -> Result<Response<Body>, Error> {
-    let Asker { id, grant, mut asked, once } = asker;
+    let once = asker.once.take();
     let mut peek = spoken.dialect.peek(&spoken.route, &bytes)?;
-    let mut bytes = bytes;
     if !peek.asides.is_empty()
-        && let Some(rest) = asides::take(&bytes, &peek, &mut asked)?
+        && let Some(rest) = asides::take(&bytes, &peek, &mut asker.asked)?
     {
         bytes = rest;
         peek = spoken.dialect.peek(&spoken.route, &bytes)?;
@@ -119,9 +118,8 @@ pub(crate) async fn carried(
     if peek.model.value.is_empty() && spoken.route.operation == Operation::Moderate {
         peek.model.value = models::moderator(house)?;
     }
-    let mock = asked.mock.take();
-    let turn = responses::begin(house, &spoken, &mut bytes, &mut peek, &grant).await?;
-    let asker = Asker { id, grant, asked, once: None };
+    let mock = asker.asked.mock.take();
+    let turn = responses::begin(house, &spoken, &mut bytes, &mut peek, &asker.grant).await?;
     let call = called(house, headers, (bytes, peek), &spoken, asker);
     let (stream, dialect) = (call.peek.stream, spoken.dialect);
     let cx = render_cx(&call, &spoken);

@@ -49,7 +49,7 @@ pub(crate) async fn answer(
         }
         (&Method::GET | &Method::HEAD, "/health/readiness") => health::readiness(&house),
         (&Method::GET | &Method::HEAD, "/metrics") => scrape::scrape(&house),
-        _ if passthrough::knows(path) => passthrough::answer(&house, head, body).await,
+        _ if passthrough::knows(path) => Box::pin(passthrough::answer(&house, head, body)).await,
         _ => match routes::find(method, path) {
             Some(found) => routes::answer(&house, found, head, body).await,
             None if app::is_path(path) => {

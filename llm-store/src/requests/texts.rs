@@ -1,34 +1,22 @@
-//! Statements over many lines of arguments, in three lengths, so that each is prepared once.
+//! Statements over many lines of arguments, for either kind of database.
 
 use crate::sql::database::{Arg, Record, Session};
 use crate::sql::fault::Failure;
+use crate::sql::lines::Lines;
 
-/// Lines in one statement: many, some, one.
-const LENGTHS: [usize; 3] = [64, 8, 1];
-
-/// A statement in each length, with arguments that have numbers and with such that have none.
+/// A statement, with arguments that have numbers and with such that have none.
 pub(super) struct Texts {
     width: usize,
-    numbered: [String; LENGTHS.len()],
-    bare: [String; LENGTHS.len()],
+    numbered: Lines,
+    bare: Lines,
 }
 
 impl Texts {
     /// `width` arguments in each line.
     pub(super) fn new(head: &str, width: usize, tail: &str) -> Self {
-        let line = |line: usize, numbered: bool| {
-            let marks = (1..=width).map(|at| match numbered {
-                true => format!("${}", line * width + at),
-                false => "?".to_owned(),
-            });
-            format!("({})", marks.collect::<Vec<_>>().join(", "))
-        };
-        let text = |length: usize, numbered: bool| {
-            let lines: Vec<String> = (0..length).map(|at| line(at, numbered)).collect();
-            format!("{head}{}{tail}", lines.join(", "))
-        };
-        let numbered = LENGTHS.map(|length| text(length, true));
-        Self { width, numbered, bare: LENGTHS.map(|length| text(length, false)) }
+        let (numbered, bare) =
+            (Lines::numbered(head, 0, width, tail), Lines::bare(head, width, tail));
+        Self { width, numbered, bare }
     }
 
     /// The statements that all lines take together.
@@ -36,16 +24,10 @@ impl Texts {
         &'static self,
         session: &Session<'_>,
         args: &'a [Arg<'v>],
-    ) -> Vec<(&'static str, &'a [Arg<'v>])> {
+    ) -> impl Iterator<Item = (&'static str, &'a [Arg<'v>])> + use<'a, 'v> {
         let texts = if session.numbered() { &self.numbered } else { &self.bare };
-        let (mut rest, mut cut) = (args, Vec::new());
-        for (length, text) in LENGTHS.iter().zip(texts) {
-            while let Some((some, left)) = rest.split_at_checked(length * self.width) {
-                cut.push((text.as_str(), some));
-                rest = left;
-            }
-        }
-        cut
+        let cut = texts.cut(args.len() / self.width).into_iter();
+        cut.map(|(text, lines)| (text, &args[lines.start * self.width..lines.end * self.width]))
     }
 
     /// Writes lines, and says how many rows are new or changed.

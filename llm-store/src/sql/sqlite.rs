@@ -9,7 +9,6 @@
 //! know, and the connection that saw it is closed and opened anew.
 
 pub(crate) mod copy;
-mod lines;
 mod place;
 mod reads;
 mod steps;

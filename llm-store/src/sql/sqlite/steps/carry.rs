@@ -9,10 +9,11 @@ use llm_core::money::Unit;
 use llm_core::store::vault::{Ended, Fold, Tenure};
 use sqlx::{SqliteConnection, query, query_as, query_scalar};
 
-use super::super::{lines::Lines, reads, writer::Work};
+use super::super::{reads, writer::Work};
 use super::{OPEN, load, open_with, owner, set_lease};
 use crate::grant::fenced;
 use crate::sql::fault::Failure;
+use crate::sql::lines::Lines;
 use crate::sql::plan::{Change, Rows, Written, moved, once};
 use crate::sql::row::{epoch_of, odd, source_word};
 
@@ -30,7 +31,7 @@ pub(in crate::sql::sqlite) struct Bury<U> {
 }
 
 static KNOWN: LazyLock<Lines> = LazyLock::new(|| {
-    Lines::new("SELECT id FROM hold WHERE unit = $1 AND (id) IN (VALUES ", 1, 1, ")")
+    Lines::numbered("SELECT id FROM hold WHERE unit = $1 AND (id) IN (VALUES ", 1, 1, ")")
 });
 
 impl<U: Unit> Work for Carry<U> {
@@ -105,11 +106,16 @@ impl<U: Unit> Work for Bury<U> {
 }
 
 static HOLD: LazyLock<Lines> = LazyLock::new(|| {
-    Lines::new("INSERT INTO hold (unit, id, tenant, operator, source, lines) VALUES ", 0, 6, "")
+    Lines::numbered(
+        "INSERT INTO hold (unit, id, tenant, operator, source, lines) VALUES ",
+        0,
+        6,
+        "",
+    )
 });
 static ENTRY: LazyLock<Lines> = LazyLock::new(|| {
     let columns = "account, seq, hold, kind, amount, replica, epoch, at, hash";
-    Lines::new(&format!("INSERT INTO entry ({columns}) VALUES "), 0, 9, "")
+    Lines::numbered(&format!("INSERT INTO entry ({columns}) VALUES "), 0, 9, "")
 });
 const ACCOUNT: &str =
     "UPDATE account SET paid = $2, leased = $3, seq = $4, head = $5 WHERE id = $1";

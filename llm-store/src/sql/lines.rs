@@ -1,6 +1,6 @@
 //! One statement over many lines, in three lengths, so that each text is prepared once. A statement
-//! costs two changes of threads, whatever is in it: a call's two or three lines alone would cost
-//! more than the call.
+//! costs two changes of threads or a round trip, whatever is in it: a call's two or three lines alone
+//! would cost more than the call.
 
 use std::ops::Range;
 
@@ -8,16 +8,23 @@ use std::ops::Range;
 const LENGTHS: [usize; 3] = [64, 8, 1];
 
 /// A statement in each length.
-pub(super) struct Lines([String; LENGTHS.len()]);
+pub(crate) struct Lines([String; LENGTHS.len()]);
 
 impl Lines {
-    /// `before` are arguments in front of the lines, `width` those in each of them.
-    pub(super) fn new(head: &str, before: usize, width: usize, tail: &str) -> Self {
-        let line = |at: usize| {
-            let from = before + at * width;
-            let marks: Vec<String> = (1..=width).map(|n| format!("${}", from + n)).collect();
-            format!("({})", marks.join(", "))
-        };
+    /// With numbered arguments: `before` of them in front of the lines, `width` in each line.
+    pub(crate) fn numbered(head: &str, before: usize, width: usize, tail: &str) -> Self {
+        Self::written(head, tail, |at| {
+            (1..=width).map(|n| format!("${}", before + at * width + n)).collect()
+        })
+    }
+
+    /// With arguments that have no numbers.
+    pub(crate) fn bare(head: &str, width: usize, tail: &str) -> Self {
+        Self::written(head, tail, |_| vec!["?".to_owned(); width])
+    }
+
+    fn written(head: &str, tail: &str, marks: impl Fn(usize) -> Vec<String>) -> Self {
+        let line = |at: usize| format!("({})", marks(at).join(", "));
         Self(LENGTHS.map(|length| {
             let lines: Vec<String> = (0..length).map(line).collect();
             format!("{head}{}{tail}", lines.join(", "))
@@ -25,7 +32,7 @@ impl Lines {
     }
 
     /// The statements that so many lines take together, and which of them each takes.
-    pub(super) fn cut(&'static self, lines: usize) -> Vec<(&'static str, Range<usize>)> {
+    pub(crate) fn cut(&'static self, lines: usize) -> Vec<(&'static str, Range<usize>)> {
         let (mut cut, mut at) = (Vec::new(), 0);
         for (length, text) in LENGTHS.iter().zip(&self.0) {
             while lines - at >= *length {
@@ -45,7 +52,7 @@ mod tests {
 
     #[test]
     fn every_line_is_in_one_statement() {
-        static LINES: LazyLock<Lines> = LazyLock::new(|| Lines::new("x ", 1, 2, ";"));
+        static LINES: LazyLock<Lines> = LazyLock::new(|| Lines::numbered("x ", 1, 2, ";"));
         for lines in [0, 1, 7, 8, 9, 63, 64, 65, 137, 512] {
             let cut = LINES.cut(lines);
             let all: Vec<usize> = cut.iter().flat_map(|(_, range)| range.clone()).collect();
@@ -55,5 +62,7 @@ mod tests {
             }
         }
         assert_eq!(LINES.cut(2)[0].0, "x ($2, $3);");
+        static BARE: LazyLock<Lines> = LazyLock::new(|| Lines::bare("x ", 2, ""));
+        assert_eq!(BARE.cut(1)[0].0, "x (?, ?)");
     }
 }
