@@ -12,6 +12,7 @@ pub(crate) mod credits;
 pub(crate) mod diff;
 pub(crate) mod edge;
 pub(crate) mod explain;
+pub(crate) mod features;
 mod file;
 mod inbound;
 pub(crate) mod lint;
@@ -76,6 +77,8 @@ pub(crate) struct Config {
     pub(crate) webhooks: BTreeMap<Str, Hook>,
     /// Deposits, and APIs that calls are passed through to.
     pub(crate) inbound: Inbound,
+    /// How the features of applications ask.
+    pub(crate) features: features::Features,
     /// Whose tokens are believed.
     pub(crate) jwt: Option<edge::Jwt>,
 }

@@ -8,6 +8,7 @@
 
 mod admin;
 mod app;
+mod apps;
 mod batches;
 mod bearer;
 mod body;
@@ -18,6 +19,7 @@ mod credits;
 mod depot;
 mod door;
 mod estimate;
+mod events;
 mod files;
 pub(crate) mod first;
 mod heads;

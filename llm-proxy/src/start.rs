@@ -14,17 +14,6 @@ use crate::serve::{self, first::Made};
 /// What is logged unless `LLM_PROXY_LOG` says otherwise.
 const LOG_USUAL: &str = "info";
 
-/// Models that the curl line names, the first one that there is; any other may be one that only
-/// embeds.
-const ASKED_FIRST: [&str; 6] = [
-    "simulated",
-    "gpt-4o-mini",
-    "gemini-2.5-flash",
-    "claude-haiku-4-5",
-    "command-r7b-12-2024",
-    "llama3.2",
-];
-
 /// Serves until somebody stops it. The message of a failure is meant for the person who typed.
 pub(crate) async fn serve(cli: &Cli) -> Result<(), String> {
     let source = Source::new(cli.asked());
@@ -83,9 +72,7 @@ fn scheme(config: &Config) -> &'static str {
 
 /// A line that asks something at once.
 fn curl(config: &Config, address: SocketAddr, key: &str) -> String {
-    let usual = |name: &&str| config.models.contains_key(*name);
-    let any = || config.models.keys().next().map_or("simulated/simulated", |name| &**name);
-    let model = ASKED_FIRST.iter().copied().find(usual).unwrap_or_else(any);
+    let model = config.usual_model();
     // An address that stands for all of them is none to call.
     let host = match address.ip() {
         ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),

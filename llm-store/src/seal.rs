@@ -51,6 +51,11 @@ impl Fresh {
         Self(Secret::new(random))
     }
 
+    /// The bytes, for whoever makes a key of them instead.
+    pub fn expose(&self) -> &[u8] {
+        self.0.expose()
+    }
+
     fn parts(&self) -> (Secret<[u8; KEY_BYTES]>, [u8; NONCE_BYTES], [u8; NONCE_BYTES]) {
         let mut rest = self.0.expose().as_slice();
         let (mut key, mut wrap, mut body) = ([0; KEY_BYTES], [0; NONCE_BYTES], [0; NONCE_BYTES]);

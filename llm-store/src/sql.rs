@@ -28,7 +28,8 @@ pub mod sqlite;
 
 use llm_core::store::StoreError;
 
-pub use database::Database;
+pub use database::{Arg, Database, Record, Session, Task, Text};
+pub use fault::Failure;
 
 /// Why a store was not opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -226,6 +226,17 @@ impl Grant {
         Self { principal: Arc::new(principal), plan, payers, credits, levels: path }
     }
 
+    /// The same with one more level, whose limits hold beside all others.
+    #[must_use]
+    pub fn with(&self, level: Level, zone: &Zone) -> Self {
+        let (mut grant, tenant) = (self.clone(), &self.principal.tenant);
+        grant.payers.extend(level.payers(tenant, zone));
+        grant.credits.extend(level.credits(tenant, zone));
+        grant.levels.push(level);
+        grant.levels.sort_by(|a, b| (a.owner, &a.name).cmp(&(b.owner, &b.name)));
+        grant
+    }
+
     /// Whoever embeds the gateway in a program of theirs and pays for it themselves: every model,
     /// no limit, one account that counts.
     pub fn embedded() -> Self {

@@ -5,6 +5,7 @@
 
 mod credits;
 mod edge;
+mod features;
 mod inbound;
 mod keys;
 mod models;
@@ -23,6 +24,7 @@ use llm_providers::stage::inspect::ContentRules;
 
 use super::credits::{CreditRules, Hook};
 use super::edge::Jwt;
+use super::features::Features;
 use super::reading::{At, Literals, Reading};
 use super::tree::Node;
 use super::{FixedKey, Inbound, Priced, Provider};
@@ -50,6 +52,7 @@ pub(super) struct File {
     pub(super) credits: CreditRules,
     pub(super) webhooks: BTreeMap<Str, Hook>,
     pub(super) inbound: Inbound,
+    pub(super) features: Features,
     pub(super) jwt: Option<Jwt>,
 }
 
@@ -102,6 +105,7 @@ pub(super) fn read(root: &Node, reading: &mut Reading<'_>) -> File {
         file.webhooks = credits::webhooks(&at, reading);
     }
     file.inbound = inbound::inbound(&mut fields, reading);
+    file.features = features::features(&mut fields, reading);
     if let Some(at) = fields.at("auth") {
         file.jwt = edge::auth(&at, &file.plans, reading);
     }

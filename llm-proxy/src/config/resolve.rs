@@ -136,6 +136,7 @@ fn whole(
 ) -> Config {
     let File { server, store, providers, models, prices, plans, keys, limits, content, .. } = file;
     let (credits, webhooks, inbound, jwt) = (file.credits, file.webhooks, file.inbound, file.jwt);
+    let features = file.features;
     let server = whole_server(server, asked, around, problems);
     let store = whole_store(store, asked, around, problems);
     if let (Some(_), StorePlace::Memory) = (&jwt, &store.place) {
@@ -155,6 +156,7 @@ fn whole(
         credits,
         webhooks,
         inbound,
+        features,
         jwt,
     }
 }

@@ -5,12 +5,14 @@
 
 mod credits;
 mod edge;
+mod features;
 mod inbound;
 mod parts;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use llm_core::principal::Priority;
 use llm_core::quota::Plan;
 
 use super::reference::Hidden;
@@ -52,6 +54,7 @@ impl Config {
         root.table("credits", |w| credits::rules(&self.credits, w));
         root.named("webhooks", &self.webhooks, |w, _, hook| credits::hook(hook, w));
         inbound::show(&self.inbound, &mut root);
+        features::show(&self.features, &mut root);
         if let Some(jwt) = &self.jwt {
             root.table("auth", |w| w.table("jwt", |w| edge::jwt(jwt, w)));
         }
@@ -296,11 +299,16 @@ impl Store {
     }
 }
 
+/// The word for a priority.
+fn priority(priority: Priority) -> String {
+    format!("{priority:?}").to_lowercase()
+}
+
 fn plan(plan: &Plan, w: &mut Writer<'_>) {
     w.texts("limits", plan.limits.iter().map(ToString::to_string));
     w.texts("models", plan.models.models.iter().map(|m| m.to_string()));
-    if plan.priority != llm_core::principal::Priority::Default {
-        w.text("priority", format!("{:?}", plan.priority).to_lowercase());
+    if plan.priority != Priority::Default {
+        w.text("priority", priority(plan.priority));
     }
     if let Some(own) = plan.own_keys {
         w.text("byok", own.name());

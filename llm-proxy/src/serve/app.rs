@@ -83,6 +83,10 @@ const TOLD: &[(&str, Words)] = &[
     ("not_a_payment", ["결제 내용을 읽을 수 없습니다.", "This is no payment that can be read."]),
     ("not_signed", ["서명이 올바르지 않습니다.", "The signature is not right."]),
     ("insufficient_credits", ["크레딧이 부족합니다.", "There are not enough credits."]),
+    (
+        "consent_required",
+        ["내용 저장에 대한 동의가 필요합니다.", "Nothing may be kept without your consent."],
+    ),
     ("no_store", ["이 서버는 데이터를 저장하지 않습니다.", "This server keeps nothing."]),
 ];
 

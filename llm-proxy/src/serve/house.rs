@@ -18,6 +18,7 @@ use prometheus::Registry;
 
 use crate::config::Config;
 
+use super::apps::Apps;
 use super::checks::Checks;
 use super::credits::Purse;
 use super::depot::Depot;
@@ -60,6 +61,8 @@ pub(crate) struct House {
     pub(crate) store: Store,
     /// What callers leave with us; `None` where nothing outlasts the process.
     pub(crate) depot: Option<Depot>,
+    /// The features of applications; `None` where nothing outlasts the process.
+    pub(crate) apps: Option<Apps>,
     /// APIs that calls are passed through to.
     pub(crate) passages: Passages,
     /// What it has in common with other replicas.
@@ -125,7 +128,9 @@ impl House {
         let vendors = Vendors::open(config, office.as_ref())?;
         let told = webhooks::open(config, &store, outbox, budgets, gateway.entropy())?;
         let once = idempotency::open(config, &store, Arc::clone(&clock))?;
-        let depot = Depot::of(&store, config, &clock, &gateway, Some(seal::chest(config)?));
+        let chest = seal::chest(config)?;
+        let apps = Apps::open(config, &store, &gateway, &clock, &chest);
+        let depot = Depot::of(&store, config, &clock, &gateway, Some(chest));
         let passages = Passages::new(config, &registry)?;
         // Last: a key that was made and not shown, since something else went wrong, is lost.
         let first = first(config, office.as_ref()).await?;
@@ -141,6 +146,7 @@ impl House {
             registry,
             store,
             depot,
+            apps,
             passages,
             shared,
             checks: Checks::new(config.server.time_zone.1.clone()),

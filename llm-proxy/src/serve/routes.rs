@@ -113,6 +113,8 @@ pub(crate) enum Verb {
     Post,
     /// Puts something in its place.
     Put,
+    /// Changes a part of something.
+    Patch,
     /// Takes something away.
     Delete,
 }
@@ -185,6 +187,10 @@ impl Route {
         Self::new(Verb::Put, path, about, run)
     }
 
+    pub(crate) const fn patch(path: &'static str, about: &'static str, run: Run) -> Self {
+        Self::new(Verb::Patch, path, about, run)
+    }
+
     pub(crate) const fn delete(path: &'static str, about: &'static str, run: Run) -> Self {
         Self::new(Verb::Delete, path, about, run)
     }
@@ -223,7 +229,7 @@ impl Route {
     fn is_noted(&self) -> bool {
         match self.verb {
             Verb::Get => false,
-            Verb::Post | Verb::Put | Verb::Delete => !self.looks,
+            Verb::Post | Verb::Put | Verb::Patch | Verb::Delete => !self.looks,
         }
     }
 
@@ -264,6 +270,7 @@ impl Verb {
             Self::Get => "GET",
             Self::Post => "POST",
             Self::Put => "PUT",
+            Self::Patch => "PATCH",
             Self::Delete => "DELETE",
         }
     }
@@ -271,7 +278,7 @@ impl Verb {
     fn is(self, method: &Method) -> bool {
         match self {
             Self::Get => matches!(*method, Method::GET | Method::HEAD),
-            Self::Post | Self::Put | Self::Delete => self.name() == method.as_str(),
+            Self::Post | Self::Put | Self::Patch | Self::Delete => self.name() == method.as_str(),
         }
     }
 }

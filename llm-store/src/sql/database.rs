@@ -26,7 +26,7 @@ use super::postgres::PostgresVault;
 #[cfg(feature = "sqlite")]
 use super::sqlite::SqliteVault;
 
-pub(crate) use session::{Arg, Record, Session};
+pub use session::{Arg, Record, Session, Text};
 
 /// What somebody may wait for.
 const READ_DEADLINE: Duration = Duration::from_secs(1);
@@ -34,7 +34,7 @@ const READ_DEADLINE: Duration = Duration::from_secs(1);
 const REPORT_DEADLINE: Duration = Duration::from_secs(30);
 
 /// What happens in one transaction.
-pub(crate) trait Task: Send + Sync {
+pub trait Task: Send + Sync {
     /// What it answers with.
     type Out: Send;
 
@@ -60,7 +60,7 @@ enum Kind {
 impl Database {
     /// Does a task that writes. It happens whole or not at all; an error that is
     /// [`StoreError::Unavailable`] says that nobody knows.
-    pub(crate) async fn write<T: Task + 'static>(&self, task: T) -> Result<T::Out, StoreError> {
+    pub async fn write<T: Task + 'static>(&self, task: T) -> Result<T::Out, StoreError> {
         match &self.0 {
             #[cfg(feature = "sqlite")]
             Kind::Sqlite(vault) => vault.write(task).await,
@@ -71,12 +71,12 @@ impl Database {
 
     /// Does a task that only reads, and sees one instant of everything. It never waits for whoever
     /// writes.
-    pub(crate) async fn read<T: Task>(&self, task: T) -> Result<T::Out, StoreError> {
+    pub async fn read<T: Task>(&self, task: T) -> Result<T::Out, StoreError> {
         self.read_within(task, READ_DEADLINE).await
     }
 
     /// The same for reports, that may take longer than what a call would wait for.
-    pub(crate) async fn report<T: Task>(&self, task: T) -> Result<T::Out, StoreError> {
+    pub async fn report<T: Task>(&self, task: T) -> Result<T::Out, StoreError> {
         self.read_within(task, REPORT_DEADLINE).await
     }
 

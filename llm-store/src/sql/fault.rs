@@ -12,7 +12,7 @@ use super::NotOpened;
 
 /// Why a step did not happen.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// This step may not happen; those beside it may.
     Denied(StoreError),
     /// The database did not do it, for this step or any other.

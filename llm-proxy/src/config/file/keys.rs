@@ -116,7 +116,7 @@ fn scope(said: Option<Vec<Str>>) -> Scope {
     said.map_or_else(Scope::all, |models| Scope { models })
 }
 
-fn priority(node: &Node) -> Result<Priority, String> {
+pub(super) fn priority(node: &Node) -> Result<Priority, String> {
     let words = ["critical", "default", "batch", "sheddable"];
     let pairs = words.map(|word| (word, Priority::parse(word).unwrap_or_default()));
     one_of(node, &pairs)

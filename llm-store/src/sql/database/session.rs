@@ -7,7 +7,7 @@ use crate::sql::fault::Failure;
 use crate::sql::row::odd;
 
 /// A transaction, of either kind.
-pub(crate) struct Session<'c> {
+pub struct Session<'c> {
     link: Link<'c>,
     now: i64,
 }
@@ -21,7 +21,7 @@ enum Link<'c> {
 
 /// A value that goes into a statement.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Arg<'a> {
+pub enum Arg<'a> {
     /// A number, or none.
     Int(Option<i64>),
     /// A text, or none.
@@ -67,7 +67,9 @@ impl<'a> From<Option<&'a [u8]>> for Arg<'a> {
 }
 
 /// A row that came.
-pub(crate) enum Record {
+pub struct Record(Row);
+
+enum Row {
     #[cfg(feature = "sqlite")]
     Sqlite(sqlx::sqlite::SqliteRow),
     #[cfg(feature = "postgres")]
@@ -92,11 +94,11 @@ macro_rules! bound {
 
 macro_rules! column {
     ($record:expr, $at:expr, $what:literal) => {
-        match $record {
+        match &$record.0 {
             #[cfg(feature = "sqlite")]
-            Record::Sqlite(row) => row.try_get($at).map_err(|_| odd($what).into()),
+            Row::Sqlite(row) => row.try_get($at).map_err(|_| odd($what).into()),
             #[cfg(feature = "postgres")]
-            Record::Postgres(row) => row.try_get($at).map_err(|_| odd($what).into()),
+            Row::Postgres(row) => row.try_get($at).map_err(|_| odd($what).into()),
         }
     };
 }
@@ -113,13 +115,13 @@ impl<'c> Session<'c> {
     }
 
     /// The instant of this transaction by the clock of the store: the same for all replicas.
-    pub(crate) fn now(&self) -> i64 {
+    pub fn now(&self) -> i64 {
         self.now
     }
 
     /// What a `SELECT` ends with when its rows are to be nobody else's until the end of this
     /// transaction. In a file there is one writer anyway.
-    pub(crate) fn locking(&self) -> &'static str {
+    pub fn locking(&self) -> &'static str {
         match self.link {
             #[cfg(feature = "sqlite")]
             Link::Sqlite(_) => "",
@@ -129,7 +131,7 @@ impl<'c> Session<'c> {
     }
 
     /// The same for queues: rows that somebody else has locked are passed over.
-    pub(crate) fn taking(&self) -> &'static str {
+    pub fn taking(&self) -> &'static str {
         match self.link {
             #[cfg(feature = "sqlite")]
             Link::Sqlite(_) => "",
@@ -140,7 +142,7 @@ impl<'c> Session<'c> {
 
     /// Whether arguments are written `$1` where there are hundreds of them. In a file each is then
     /// looked up by its name, past all before it: a bare `?` is not, and means the next one.
-    pub(crate) fn numbered(&self) -> bool {
+    pub fn numbered(&self) -> bool {
         match self.link {
             #[cfg(feature = "sqlite")]
             Link::Sqlite(_) => false,
@@ -150,11 +152,7 @@ impl<'c> Session<'c> {
     }
 
     /// Carries a statement out, and says how many rows it changed.
-    pub(crate) async fn run(
-        &mut self,
-        text: impl Into<Text>,
-        args: &[Arg<'_>],
-    ) -> Result<u64, Failure> {
+    pub async fn run(&mut self, text: impl Into<Text>, args: &[Arg<'_>]) -> Result<u64, Failure> {
         let text = text.into().0;
         Ok(match &mut self.link {
             #[cfg(feature = "sqlite")]
@@ -165,7 +163,7 @@ impl<'c> Session<'c> {
     }
 
     /// All rows of a question. Whoever asks bounds them.
-    pub(crate) async fn all(
+    pub async fn all(
         &mut self,
         text: impl Into<Text>,
         args: &[Arg<'_>],
@@ -175,18 +173,18 @@ impl<'c> Session<'c> {
             #[cfg(feature = "sqlite")]
             Link::Sqlite(link) => {
                 let rows = bound!(text, args).fetch_all(&mut **link).await?;
-                rows.into_iter().map(Record::Sqlite).collect()
+                rows.into_iter().map(Row::Sqlite).map(Record).collect()
             }
             #[cfg(feature = "postgres")]
             Link::Postgres(link) => {
                 let rows = bound!(text, args).fetch_all(&mut **link).await?;
-                rows.into_iter().map(Record::Postgres).collect()
+                rows.into_iter().map(Row::Postgres).map(Record).collect()
             }
         })
     }
 
     /// The one row of a question, if there is any.
-    pub(crate) async fn one(
+    pub async fn one(
         &mut self,
         text: impl Into<Text>,
         args: &[Arg<'_>],
@@ -195,11 +193,11 @@ impl<'c> Session<'c> {
         Ok(match &mut self.link {
             #[cfg(feature = "sqlite")]
             Link::Sqlite(link) => {
-                bound!(text, args).fetch_optional(&mut **link).await?.map(Record::Sqlite)
+                bound!(text, args).fetch_optional(&mut **link).await?.map(Row::Sqlite).map(Record)
             }
             #[cfg(feature = "postgres")]
             Link::Postgres(link) => {
-                bound!(text, args).fetch_optional(&mut **link).await?.map(Record::Postgres)
+                bound!(text, args).fetch_optional(&mut **link).await?.map(Row::Postgres).map(Record)
             }
         })
     }
@@ -207,7 +205,7 @@ impl<'c> Session<'c> {
 
 /// The text of a statement: written in this program, or put together from such texts. Values are
 /// arguments and never part of it.
-pub(crate) struct Text(SqlStr);
+pub struct Text(SqlStr);
 
 impl From<&'static str> for Text {
     fn from(text: &'static str) -> Self {
@@ -223,32 +221,32 @@ impl From<String> for Text {
 
 impl Record {
     /// A number.
-    pub(crate) fn int(&self, at: usize) -> Result<i64, Failure> {
+    pub fn int(&self, at: usize) -> Result<i64, Failure> {
         column!(self, at, "number")
     }
 
     /// A number, or none.
-    pub(crate) fn maybe_int(&self, at: usize) -> Result<Option<i64>, Failure> {
+    pub fn maybe_int(&self, at: usize) -> Result<Option<i64>, Failure> {
         column!(self, at, "number")
     }
 
     /// A text.
-    pub(crate) fn text(&self, at: usize) -> Result<String, Failure> {
+    pub fn text(&self, at: usize) -> Result<String, Failure> {
         column!(self, at, "text")
     }
 
     /// A text, or none.
-    pub(crate) fn maybe_text(&self, at: usize) -> Result<Option<String>, Failure> {
+    pub fn maybe_text(&self, at: usize) -> Result<Option<String>, Failure> {
         column!(self, at, "text")
     }
 
     /// Bytes.
-    pub(crate) fn bytes(&self, at: usize) -> Result<Vec<u8>, Failure> {
+    pub fn bytes(&self, at: usize) -> Result<Vec<u8>, Failure> {
         column!(self, at, "bytes")
     }
 
     /// Bytes, or none.
-    pub(crate) fn maybe_bytes(&self, at: usize) -> Result<Option<Vec<u8>>, Failure> {
+    pub fn maybe_bytes(&self, at: usize) -> Result<Option<Vec<u8>>, Failure> {
         column!(self, at, "bytes")
     }
 }

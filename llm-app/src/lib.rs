@@ -1,0 +1,19 @@
+//! What applications ask for beyond a model's answer, for programs that embed the gateway and for
+//! the proxy alike.
+//!
+//! Each feature is a caller of the gateway like any other: it makes calls on behalf of whoever
+//! asked, under its own name, with what its [`settings`](feature) say. The actors they share are
+//! the *ground* (the gateway, the database, the clock), the *person* (whose everything is, sealed
+//! under a key of their own, so that who leaves can be forgotten by forgetting the key) and the
+//! *terms* of a text, by which what is sealed is still found.
+//!
+//! Deliberately absent: HTTP, sign-up and passwords, and any way to a provider but the gateway.
+
+pub mod feature;
+mod ground;
+pub mod people;
+pub mod terms;
+#[cfg(test)]
+mod testing;
+
+pub use ground::{Ground, NotDone};

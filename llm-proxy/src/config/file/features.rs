@@ -1,0 +1,42 @@
+//! `[features.NAME]` and `[privacy]`.
+
+use llm_core::Str;
+
+use super::super::features::{FEATURES, Features, Said};
+use super::super::reading::{At, Fields, Reading, count, duration, name, one_of, text};
+use super::keys::{limit, priority};
+
+/// Whether nothing is kept of users who were not asked.
+const CONSENTS: [(&str, bool); 2] = [("assumed", false), ("required", true)];
+
+pub(super) fn features(fields: &mut Fields<'_>, reading: &mut Reading<'_>) -> Features {
+    let mut features = Features::default();
+    for (name, at) in fields.at("features").map(|at| at.named(reading)).unwrap_or_default() {
+        if !FEATURES.contains(&name) {
+            reading.bad(&at, format!("there are the features {}", FEATURES.join(", ")));
+        }
+        if let Some(said) = feature(&at, reading) {
+            features.named.insert(Str::from(name), said);
+        }
+    }
+    if let Some(mut of) = fields.at("privacy").and_then(|at| at.fields(reading)) {
+        let said = of.read(reading, "consent", |node| one_of(node, &CONSENTS));
+        features.consent_required = said.unwrap_or(false);
+        of.done(reading);
+    }
+    features
+}
+
+fn feature(at: &At<'_>, reading: &mut Reading<'_>) -> Option<Said> {
+    let mut fields = at.fields(reading)?;
+    let said = Said {
+        model: fields.read(reading, "model", name),
+        tokens_max: fields.read(reading, "max_tokens", count),
+        system: fields.read(reading, "system", text).map(Str::from),
+        limits: fields.list(reading, "limits", limit).unwrap_or_default(),
+        priority: fields.read(reading, "priority", priority),
+        within: fields.read(reading, "timeout", duration),
+    };
+    fields.done(reading);
+    Some(said)
+}

@@ -1,0 +1,64 @@
+//! The features of applications, as far as this process serves them: what they stand on, and their
+//! routes under `/api/v1`. What they do is in `llm-app`; what is here is how it is asked for.
+//!
+//! Whose things they are is what the key or the token says; another's are not there. Deliberately
+//! absent: any right of operators to read what people have said.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use llm_app::people::People;
+use llm_app::{Ground, NotDone};
+use llm_core::seam::Clock;
+use llm_providers::Gateway;
+use llm_store::seal::Chest;
+
+use super::admin::refusal::Refusal;
+use super::house::House;
+use super::seal;
+use super::store::Store;
+use crate::config::Config;
+
+/// What serves them; none where nothing outlasts the process.
+#[derive(Debug)]
+pub(crate) struct Apps {
+    /// What they all stand on.
+    pub(crate) ground: Ground,
+}
+
+impl Apps {
+    pub(super) fn open(
+        config: &Config,
+        store: &Store,
+        gateway: &Gateway,
+        clock: &Arc<dyn Clock>,
+        chest: &Chest,
+    ) -> Option<Self> {
+        let database = store.database()?.clone();
+        let fresh = seal::freshness();
+        let assumed = !config.features.consent_required;
+        let people = People::new(database.clone(), chest.clone(), move || fresh(), assumed);
+        let (gateway, entropy) = (gateway.clone(), Arc::clone(gateway.entropy()));
+        let ground = Ground { gateway, database, people, clock: Arc::clone(clock), entropy };
+        Some(Self { ground })
+    }
+}
+
+/// What serves them.
+pub(crate) fn apps(house: &House) -> Result<&Apps, Refusal> {
+    house.apps.as_ref().ok_or_else(Refusal::no_store)
+}
+
+impl From<NotDone> for Refusal {
+    fn from(why: NotDone) -> Self {
+        let text = why.to_string();
+        match why {
+            NotDone::Unknown(_) => Self::new(StatusCode::NOT_FOUND, "not_found", text),
+            NotDone::Wrong { field, why } => Self::wrong(&field, why.to_string()),
+            NotDone::Contradicts(_) => Self::new(StatusCode::CONFLICT, "conflict", text),
+            NotDone::NoConsent => Self::new(StatusCode::FORBIDDEN, "consent_required", text),
+            NotDone::Call(error) => error.into(),
+            NotDone::Store(error) => error.into(),
+        }
+    }
+}
