@@ -6,9 +6,11 @@
 // The futures of a connection nest deeper than the compiler looks by itself: stages, edges, seats.
 #![recursion_limit = "256"]
 
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use tokio::runtime::{Builder, Runtime};
 
 mod cli;
 mod commands;
@@ -31,7 +33,7 @@ const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("cannot start: {error}")),
     };
@@ -57,6 +59,17 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(message) => failed(&message),
     }
+}
+
+/// Where there is one core there is one thread, which takes what is ready in its order: all questions
+/// that have come are sent on together, so that whoever they are for is woken once for all of them.
+fn runtime() -> std::io::Result<Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let mut builder = match cores {
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder.enable_all().build()
 }
 
 fn failed(message: &str) -> ExitCode {

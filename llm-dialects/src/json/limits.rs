@@ -16,18 +16,25 @@ pub const DEPTH_MAX: usize = 64;
 
 /// Refuses a body that is too large or too deep.
 pub fn check(body: &[u8]) -> Result<(), BadRequest> {
+    size(body)?;
+    if is_deep(body) { Err(too_deep()) } else { Ok(()) }
+}
+
+/// Refuses a body that is too large.
+pub(crate) fn size(body: &[u8]) -> Result<(), BadRequest> {
     if body.len() > BODY_BYTES_MAX {
         let message = format!("the body is larger than {BODY_BYTES_MAX} bytes");
-        return Err(BadRequest::too_large(message));
-    }
-    if too_deep(body) {
-        let message = format!("the body nests deeper than {DEPTH_MAX} levels");
         return Err(BadRequest::too_large(message));
     }
     Ok(())
 }
 
-fn too_deep(body: &[u8]) -> bool {
+/// Why a body that is too deep is refused.
+pub(crate) fn too_deep() -> BadRequest {
+    BadRequest::too_large(format!("the body nests deeper than {DEPTH_MAX} levels"))
+}
+
+fn is_deep(body: &[u8]) -> bool {
     let (mut at, mut depth) = (0, 0usize);
     while let Some(byte) = body.get(at) {
         match byte {

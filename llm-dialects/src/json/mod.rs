@@ -6,6 +6,7 @@ pub mod object;
 pub mod peek;
 pub mod piece;
 pub mod place;
+pub(crate) mod scan;
 pub mod splice;
 pub mod write;
 

@@ -20,6 +20,7 @@ use llm_core::raw::RawNumber;
 use memchr::{memchr, memmem};
 
 use super::limits;
+use super::scan::Text;
 
 mod walk;
 
@@ -29,6 +30,8 @@ const MODEL_BYTES_MAX: usize = 256;
 const USER_BYTES_MAX: usize = 1024;
 /// A layout's members are marked in one word while we pass.
 const MEMBERS_MAX: usize = 64;
+/// Bytes of an escaped letter.
+const ESCAPE_BYTES: usize = 6;
 
 /// Members that speak to the gateway, in whichever dialect they stand: LiteLLM's and OpenRouter's.
 /// None of our dialects has a member of such a name, but for `metadata`, of which a part is ours.
@@ -127,7 +130,8 @@ const fn fit_a_word(members: Members) -> bool {
 
 /// Reads the facts. `null` is the same as absent.
 pub fn peek(body: &Bytes, layout: &Layout) -> Result<Peek, BadRequest> {
-    limits::check(body)?;
+    // How deep it is, the walk counts.
+    limits::size(body)?;
     // Checked as a whole, so that a body is refused here or nowhere: what is relayed and what is
     // decoded must not differ in what they take.
     let body = Str::try_from(body.clone()).map_err(|_| BadRequest::syntax("not UTF-8"))?;
@@ -201,12 +205,12 @@ impl<'a> Reader<'a> {
             Member::UsageOption => self.within(name, USAGE_FLAG, json)?,
             Member::UsageFlag => self.peek.wants_usage_frame = self.boolean(name, json)?,
             Member::Has(bits) => self.peek.has.add_if(says_something(json), bits),
+            // Those with quotes on were looked for on the way here.
             Member::Mentions(texts) => {
-                let json = plain_names(json);
-                for (text, bits) in texts {
+                for (text, bits) in texts.iter().filter(|(text, _)| whole(text).is_none()) {
                     // A bit that is set already need not be looked for.
                     let open = !self.peek.has.all(*bits);
-                    let has = open && memmem::find(&json, text.as_bytes()).is_some();
+                    let has = open && memmem::find(&plain_names(json), text.as_bytes()).is_some();
                     self.peek.has.add_if(has, *bits);
                 }
             }
@@ -214,6 +218,17 @@ impl<'a> Reader<'a> {
             Member::Once => {}
         }
         Ok(())
+    }
+
+    /// A string that stands somewhere in a member of which some strings mean something.
+    fn mention(&mut self, texts: &[(&str, u16)], text: Text<'_>) {
+        for (said, bits) in texts {
+            let Some(word) = whole(said) else { continue };
+            // Escaped letters are longer than letters, and nobody means a word by more of them.
+            let near = text.escaped && text.raw.len() <= ESCAPE_BYTES * word.len();
+            let has = text.raw == word || near && text.says(word);
+            self.peek.has.add_if(has, *bits);
+        }
     }
 
     /// A member that speaks to the gateway. What it says is read by whoever obeys it.
@@ -297,6 +312,11 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+/// A text with its quotes on, without them: it is a whole string or none.
+fn whole(text: &str) -> Option<&str> {
+    text.strip_prefix('"')?.strip_suffix('"')
 }
 
 /// The text with the escapes of letters, digits and `_` written out. No client escapes these, but

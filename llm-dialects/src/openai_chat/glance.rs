@@ -6,28 +6,67 @@ use llm_core::Str;
 use llm_core::completion::FinishReason;
 use llm_core::dialect::{Corrupt, Observed};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::reply::finish_reason;
 use super::{error, stream, tap, usage};
+use crate::json::scan::{Broken, Scan};
 use crate::json::{Field, Object};
 
-/// The facts, where each is of the type it should be: the way of nearly every answer.
-#[derive(Deserialize)]
-struct Usual<'a> {
-    #[serde(borrow)]
-    choices: Vec<Ended<'a>>,
-    #[serde(default)]
-    usage: Option<usage::Said>,
-    #[serde(default)]
-    error: Option<IgnoredAny>,
+/// The facts as they pass, where each is of the type it should be: the way of nearly every answer.
+/// What is somehow unusual breaks the scan, and is looked at closely.
+fn usual(text: &str) -> Result<Observed, Broken> {
+    let mut scan = Scan::new(text);
+    let (mut seen, mut members) = (Observed::default(), scan.object()?);
+    let (mut choices, mut usages) = (0, 0);
+    while let Some(name) = members.next(&mut scan)? {
+        match name.raw {
+            _ if name.escaped => return Err(Broken::Syntax),
+            "choices" => {
+                choices += 1;
+                let mut items = scan.list()?;
+                while items.next(&mut scan)? {
+                    ended(&mut scan, &mut seen)?;
+                }
+            }
+            "usage" => {
+                usages += 1;
+                match scan.next_byte() {
+                    Some(b'n') => scan.skip(None)?,
+                    _ => seen.usage = usage::Said::scan(&mut scan)?.usage(),
+                }
+            }
+            "error" if scan.value(None)? != "null" => return Err(Broken::Syntax),
+            "error" => {}
+            _ => scan.skip(None)?,
+        }
+    }
+    scan.end()?;
+    if choices == 1 && usages <= 1 { Ok(seen) } else { Err(Broken::Syntax) }
 }
 
-#[derive(Deserialize)]
-struct Ended<'a> {
-    #[serde(borrow, default)]
-    finish_reason: Option<&'a str>,
+/// How one choice has ended.
+fn ended(scan: &mut Scan<'_>, seen: &mut Observed) -> Result<(), Broken> {
+    let (mut members, mut reasons) = (scan.object()?, 0);
+    while let Some(name) = members.next(scan)? {
+        match name.raw {
+            _ if name.escaped => return Err(Broken::Syntax),
+            "finish_reason" if scan.next_byte() == Some(b'"') => {
+                let word = scan.text()?;
+                if word.escaped {
+                    return Err(Broken::Syntax);
+                }
+                if !word.raw.is_empty() {
+                    seen.finished(finish_reason(word.raw, false));
+                }
+                reasons += 1;
+            }
+            "finish_reason" if scan.value(None)? != "null" => return Err(Broken::Syntax),
+            "finish_reason" => reasons += 1,
+            _ => scan.skip(None)?,
+        }
+    }
+    if reasons <= 1 { Ok(()) } else { Err(Broken::Syntax) }
 }
 
 /// The facts, whatever they look like.
@@ -50,18 +89,9 @@ struct Reason<'a> {
 /// Looks at a completion.
 pub(super) fn completion(body: &Bytes) -> Result<Observed, Corrupt> {
     let root = Str::try_from(body.clone()).map_err(|_| Corrupt::new("the answer is no UTF-8"))?;
-    let usual = serde_json::from_str::<Usual<'_>>(&root).ok();
-    let mut seen = match usual.filter(|usual| usual.error.is_none()) {
-        Some(usual) => {
-            let mut seen = Observed {
-                usage: usual.usage.and_then(|said| said.usage()),
-                ..Observed::default()
-            };
-            let words = usual.choices.iter().filter_map(|choice| choice.finish_reason);
-            words.filter(|w| !w.is_empty()).for_each(|w| seen.finished(finish_reason(w, false)));
-            seen
-        }
-        None => closely(body, &root)?,
+    let mut seen = match usual(&root) {
+        Ok(seen) => seen,
+        Err(Broken::Syntax | Broken::Deep) => closely(body, &root)?,
     };
     if seen.failure.is_some() {
         return Ok(seen);

@@ -8,9 +8,9 @@ use llm_core::answer::UsageReport;
 use llm_core::extra::Extra;
 use llm_core::raw::Raw;
 use llm_core::usage::{Unknown, Usage};
-use serde::Deserialize;
 
 use super::notation::ME;
+use crate::json::scan::{Broken, Scan};
 use crate::json::{Field, Object, ObjectWriter};
 
 /// Reads a `usage` object; `None` when it counts nothing.
@@ -47,26 +47,19 @@ fn counts(o: &Object<'_>) -> Option<Usage> {
     said.usage()
 }
 
-/// The members that count, of an object that may say more. What is not of its type fails, and is
-/// then read member by member: this is the way of nearly every answer, and costs a tenth.
-#[derive(Default, Deserialize)]
-#[serde(default)]
+/// The members that count, of an object that may say more.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Said {
-    #[serde(alias = "input_tokens")]
     prompt_tokens: Option<u64>,
-    #[serde(alias = "output_tokens")]
     completion_tokens: Option<u64>,
     total_tokens: Option<u64>,
     prompt_cache_hit_tokens: Option<u64>,
     cached_tokens: Option<u64>,
-    #[serde(alias = "input_tokens_details", alias = "input_token_details")]
     prompt_tokens_details: Option<Details>,
-    #[serde(alias = "output_tokens_details")]
     completion_tokens_details: Option<Details>,
 }
 
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Details {
     cached_tokens: Option<u64>,
     cache_write_tokens: Option<u64>,
@@ -74,7 +67,73 @@ struct Details {
     reasoning_tokens: Option<u64>,
 }
 
+/// A count that comes next, where it is one and the first of its name.
+fn count(scan: &mut Scan<'_>, place: &mut Option<u64>) -> Result<(), Broken> {
+    let json = scan.value(None)?;
+    if json != "null" {
+        let count = json.parse().map_err(|_| Broken::Syntax)?;
+        if place.replace(count).is_some() {
+            return Err(Broken::Syntax);
+        }
+    }
+    Ok(())
+}
+
+impl Details {
+    fn scan(scan: &mut Scan<'_>, place: &mut Option<Self>) -> Result<(), Broken> {
+        if scan.next_byte() == Some(b'n') {
+            return scan.skip(None);
+        }
+        let (mut details, mut members) = (Self::default(), scan.object()?);
+        while let Some(name) = members.next(scan)? {
+            let place = match name.raw {
+                _ if name.escaped => return Err(Broken::Syntax),
+                "cached_tokens" => &mut details.cached_tokens,
+                "cache_write_tokens" => &mut details.cache_write_tokens,
+                "audio_tokens" => &mut details.audio_tokens,
+                "reasoning_tokens" => &mut details.reasoning_tokens,
+                _ => {
+                    scan.skip(None)?;
+                    continue;
+                }
+            };
+            count(scan, place)?;
+        }
+        if place.replace(details).is_some() { Err(Broken::Syntax) } else { Ok(()) }
+    }
+}
+
 impl Said {
+    /// Those of an object as it passes. What is not of its type, or stands twice, breaks the scan,
+    /// and is then read member by member: this is the way of nearly every answer, and costs a tenth.
+    pub(super) fn scan(scan: &mut Scan<'_>) -> Result<Self, Broken> {
+        let (mut said, mut members) = (Self::default(), scan.object()?);
+        while let Some(name) = members.next(scan)? {
+            let place = match name.raw {
+                _ if name.escaped => return Err(Broken::Syntax),
+                "prompt_tokens" | "input_tokens" => &mut said.prompt_tokens,
+                "completion_tokens" | "output_tokens" => &mut said.completion_tokens,
+                "total_tokens" => &mut said.total_tokens,
+                "prompt_cache_hit_tokens" => &mut said.prompt_cache_hit_tokens,
+                "cached_tokens" => &mut said.cached_tokens,
+                "prompt_tokens_details" | "input_tokens_details" | "input_token_details" => {
+                    Details::scan(scan, &mut said.prompt_tokens_details)?;
+                    continue;
+                }
+                "completion_tokens_details" | "output_tokens_details" => {
+                    Details::scan(scan, &mut said.completion_tokens_details)?;
+                    continue;
+                }
+                _ => {
+                    scan.skip(None)?;
+                    continue;
+                }
+            };
+            count(scan, place)?;
+        }
+        Ok(said)
+    }
+
     /// The one conversion of this dialect; `None` when nothing is counted.
     pub(super) fn usage(&self) -> Option<Usage> {
         let (prompt, completion) = (self.prompt_tokens, self.completion_tokens);

@@ -125,10 +125,7 @@ impl Transport for HyperTransport {
         &self,
         request: http::Request<Chunks>,
     ) -> BoxFuture<'static, Result<http::Response<WireBody>, TransportError>> {
-        // An address that is written as numbers is never looked up.
-        let written = request.uri().host().map(|host| host.trim_matches(['[', ']']));
-        let written = written.and_then(|host| host.parse().ok());
-        if self.public_only && written.is_some_and(|address| !is_public(address)) {
+        if self.public_only && !may_be_public(request.uri()) {
             let message = "not an address of the public Internet".to_owned();
             let error = TransportError { phase: TransportPhase::Connect, message };
             return Box::pin(std::future::ready(Err(error)));
@@ -139,6 +136,12 @@ impl Transport for HyperTransport {
             Ok(response.map(|body| Box::pin(Arriving(body)) as WireBody))
         })
     }
+}
+
+/// An address that is written as numbers is never looked up, and so is looked at here.
+fn may_be_public(uri: &http::Uri) -> bool {
+    let written = uri.host().map(|host| host.trim_matches(['[', ']']));
+    written.and_then(|host| host.parse().ok()).is_none_or(is_public)
 }
 
 /// What a failure says of how far the exchange had come. A connection that the pool had and that

@@ -119,7 +119,14 @@ pub(crate) async fn carried(
         peek.model.value = models::moderator(house)?;
     }
     let mock = asker.asked.mock.take();
-    let turn = responses::begin(house, &spoken, &mut bytes, &mut peek, &asker.grant).await?;
+    // Boxed, like what else few calls need: the futures of all others stay small.
+    let turn = match responses::concern(&spoken) {
+        true => {
+            let grant = &asker.grant;
+            Box::pin(responses::begin(house, &spoken, &mut bytes, &mut peek, grant)).await?
+        }
+        false => None,
+    };
     let call = called(house, headers, (bytes, peek), &spoken, asker);
     let (stream, dialect) = (call.peek.stream, spoken.dialect);
     let cx = render_cx(&call, &spoken);
@@ -127,12 +134,11 @@ pub(crate) async fn carried(
         return mock::answer(house, &call, dialect, &cx, text);
     }
     if call.operation == Operation::CountTokens
-        && let Some(counted) = estimate::answer(house, &call, &spoken, &cx).await?
+        && let Some(counted) = Box::pin(estimate::answer(house, &call, &spoken, &cx)).await?
     {
         return Ok(counted);
     }
     if let Some(claim) = once {
-        // Boxed: few send a key, and the futures of all others stay small.
         return Box::pin(idempotency::answer(house, claim, call, cx, dialect, turn)).await;
     }
     let Sent { mut headers, rendered, native, .. } = sent(house, call, cx, dialect).await?;

@@ -37,7 +37,7 @@ pub(crate) async fn answer(
         && Box::pin(routes::ask::is_operator(&house, &head)).await
         && let Some(found) = routes::find(&head.method, models)
     {
-        return Ok(routes::answer(&house, found, head, body).await);
+        return Ok(Box::pin(routes::answer(&house, found, head, body)).await);
     }
     if let Some(spoken) = tongue::spoken(&head.method, path, &head.headers) {
         return Ok(call::answer(&house, head, body, spoken).await);
@@ -51,7 +51,7 @@ pub(crate) async fn answer(
         (&Method::GET | &Method::HEAD, "/metrics") => scrape::scrape(&house),
         _ if passthrough::knows(path) => Box::pin(passthrough::answer(&house, head, body)).await,
         _ => match routes::find(method, path) {
-            Some(found) => routes::answer(&house, found, head, body).await,
+            Some(found) => Box::pin(routes::answer(&house, found, head, body)).await,
             None if app::is_path(path) => {
                 let nothing = Refusal::new(StatusCode::NOT_FOUND, "not_found", "nothing is here");
                 let language = app::Language::of(&head.headers);

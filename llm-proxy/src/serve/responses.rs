@@ -80,6 +80,12 @@ fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>,
     <&RawValue>::deserialize(value).map(Some)
 }
 
+/// Whether a call is one of those whose answers are kept.
+pub(crate) fn concern(spoken: &Spoken) -> bool {
+    let asked = (spoken.dialect.id(), spoken.route.operation);
+    asked == (DialectId::OpenaiResponses, Operation::Chat)
+}
+
 /// Looks at a question before it goes to a model; one that goes on from an answer of ours gets the
 /// conversation put before it. `None` where nothing is to be kept and nothing to be said.
 pub(crate) async fn begin(
@@ -89,10 +95,6 @@ pub(crate) async fn begin(
     peek: &mut Peek,
     grant: &Grant,
 ) -> Result<Option<Turn>, Error> {
-    let asked = (spoken.dialect.id(), spoken.route.operation);
-    if asked != (DialectId::OpenaiResponses, Operation::Chat) {
-        return Ok(None);
-    }
     let Some(depot) = &house.depot else { return Ok(None) };
     let body = bytes.clone();
     let question: Question<'_> = serde_json::from_slice(&body).map_err(|error| {

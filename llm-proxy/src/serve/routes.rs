@@ -341,8 +341,7 @@ pub(crate) async fn answer(
             let ours = HeaderValue::from_str(&call::new_id(house).to_string());
             let theirs = head.headers.get(heads::REQUEST_ID).cloned();
             let language = app::Language::of(&head.headers);
-            // Boxed: whoever asks here can wait for an allocation, and futures of calls stay small.
-            let answered = Box::pin(answered(house, route, names, head, body)).await;
+            let answered = answered(house, route, names, head, body).await;
             let mut response = match route.is_enveloped() {
                 true => app::enveloped(answered, language, call::now(house)),
                 false => answered.unwrap_or_else(|refusal| refusal.response()),

@@ -24,6 +24,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// What a schema's steps may take, and the replica before us that takes them.
 const OPEN_DEADLINE: Duration = Duration::from_secs(30);
+/// What one step of something long may take.
+const STEP_DEADLINE: Duration = Duration::from_secs(30);
 /// How often a step is tried that the server took back for the sake of another.
 const TRIES_MAX: u32 = 4;
 
@@ -137,7 +139,7 @@ impl Link {
         }
     }
 
-    /// Does something long, as long as it goes on: `steps` is to grow within each deadline.
+    /// Does something long that no call waits for, as long as it goes on: `steps` is to grow.
     pub(super) async fn walk<S: Step>(
         &self,
         step: S,
@@ -150,7 +152,7 @@ impl Link {
                 if seen.replace(now) == Some(now) {
                     break;
                 }
-                self.clock.sleep(DEADLINE).await;
+                self.clock.sleep(STEP_DEADLINE).await;
             }
         };
         tokio::select! {

@@ -16,8 +16,10 @@ pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ON
 
 /// An audit walks in the order of the keys. Where statistics are old, a planner would rather sort
 /// what is left of a table, once for each page.
+///
+/// No call waits for it: on a busy machine a page of entries may take longer than a call would wait.
 const IN_ORDER: &str = "SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off; \
-     SET LOCAL enable_bitmapscan = off";
+     SET LOCAL enable_bitmapscan = off; SET LOCAL statement_timeout = 30000";
 
 const SILENT: &str = "SELECT id, replica, epoch FROM owner \
      WHERE unit = $1 AND buried < epoch AND lives <= vault_now() AND heard <= vault_now() - $2";
