@@ -9,6 +9,7 @@
 //!
 //! Deliberately absent: HTTP, sign-up and passwords, and any way to a provider but the gateway.
 
+pub mod chat;
 pub mod feature;
 mod ground;
 pub mod people;
