@@ -84,6 +84,9 @@ pub struct Settings {
     pub titles: Feature,
     /// When the first word should be there: who is silent until then is left for somebody else.
     pub first_token: Duration,
+    /// Tokens that a model reads and writes of a conversation at the most, where it could more:
+    /// what is older goes into notes. `None` is its whole window.
+    pub window_max: Option<u32>,
     /// How long a conversation is kept unless it says; `None` is until somebody deletes it.
     pub keep: Option<Duration>,
 }
@@ -211,7 +214,8 @@ fn numbers(person: &Person, text: &str) -> Vec<i64> {
 
 /// A text of so many bytes at the most, and of at least one.
 fn checked(field: &'static str, text: &str, most: usize) -> Result<(), NotDone> {
-    if text.trim().is_empty() || text.len() > most {
+    let named = field == "model" && text.chars().any(char::is_control);
+    if text.trim().is_empty() || text.len() > most || named {
         return Err(NotDone::wrong(field, format!("1 to {most} bytes that are not all blank")));
     }
     Ok(())

@@ -14,6 +14,7 @@ pub mod feature;
 mod ground;
 pub mod people;
 pub mod terms;
+pub mod usage;
 #[cfg(test)]
 mod testing;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use jiff::Timestamp;
 use llm_core::Str;
 use llm_core::call::CacheUse;
 use llm_core::completion::FinishReason;
@@ -18,7 +19,7 @@ use llm_providers::edge::EventStream;
 
 use super::id::Id;
 use super::live::{Seat, TEXT_BYTES_MAX, Turn, Why};
-use super::store::{Beat, Beaten, Begin, Begun, Draft, End, TakeBack};
+use super::store::{Beat, Beaten, Begin, Begun, Draft, End, TakeBack, instant};
 use super::words::{Message, Role, State};
 use super::{Chat, MESSAGES_MAX, numbers, sealed};
 use crate::NotDone;
@@ -77,7 +78,6 @@ impl Chat {
     }
 
     async fn written(&self, turn: &Turn, job: &Job) -> Result<Message, NotDone> {
-        let created = self.0.ground.now();
         let mut ended = Ended::default();
         let asking = self.0.ground.asking(&self.0.settings.chat, &job.grant);
         let asking = asking.first_token(self.0.settings.first_token).cache(job.cache);
@@ -93,7 +93,7 @@ impl Chat {
         };
         // Both at once: keeping what was asked costs the first word no time.
         let (begun, stream) = tokio::join!(self.begun(job), stream);
-        let leaf = begun?;
+        let (leaf, created) = begun?;
         let stream = match stream {
             Some(Err(error)) => {
                 self.take_back(job, leaf).await;
@@ -110,7 +110,7 @@ impl Chat {
     }
 
     /// Keeps what was asked, and a place for the answer.
-    async fn begun(&self, job: &Job) -> Result<Option<Id>, NotDone> {
+    async fn begun(&self, job: &Job) -> Result<(Option<Id>, Timestamp), NotDone> {
         let begin = Begin {
             owner: job.person.owner().clone(),
             conversation: job.conversation,
@@ -122,7 +122,7 @@ impl Chat {
             most: i64::try_from(MESSAGES_MAX).unwrap_or(i64::MAX),
         };
         match self.0.ground.database.write(begin).await {
-            Ok(Begun::Here(leaf)) => Ok(leaf),
+            Ok(Begun::Here(leaf, at)) => Ok((leaf, instant(at)?)),
             Ok(Begun::Gone) => Err(NotDone::Unknown("conversation")),
             Ok(Begun::Busy) => {
                 Err(NotDone::Contradicts("a reply is in progress: stop it first".into()))
@@ -215,7 +215,7 @@ impl Chat {
         &self,
         turn: &Turn,
         job: &Job,
-        created: jiff::Timestamp,
+        created: Timestamp,
         ended: Ended,
     ) -> Message {
         let text = turn.text();
@@ -228,7 +228,7 @@ impl Chat {
         let fault = ended.failed.map(|error| Str::from_static(error.kind().name()));
         let Ended { finish, tokens, cost, .. } = ended;
         let first = job.draft.as_ref().map(|draft| draft.id);
-        let message = Message {
+        let mut message = Message {
             id: job.reply,
             conversation: job.conversation,
             parent: first.or(job.parent),
@@ -245,7 +245,10 @@ impl Chat {
         };
         for _ in 0..END_TRIES {
             match self.keep_end(job, &message).await {
-                Ok(()) => return message,
+                Ok(at) => {
+                    message.ended = at.or(message.ended);
+                    return message;
+                }
                 Err(error) => tracing::warn!(%error, "the end of a reply was not kept"),
             }
             self.0.ground.clock.sleep(END_AGAIN).await;
@@ -253,7 +256,12 @@ impl Chat {
         message
     }
 
-    async fn keep_end(&self, job: &Job, message: &Message) -> Result<(), StoreError> {
+    /// When it was kept; `None` where there is no place for it any more.
+    async fn keep_end(
+        &self,
+        job: &Job,
+        message: &Message,
+    ) -> Result<Option<Timestamp>, StoreError> {
         let end = End {
             owner: job.person.owner().clone(),
             conversation: job.conversation,
@@ -266,7 +274,7 @@ impl Chat {
             cost: message.cost,
             terms: numbers(&job.person, &message.text),
         };
-        self.0.ground.database.write(end).await.map(drop)
+        self.0.ground.database.write(end).await?.map(instant).transpose()
     }
 }
 

@@ -364,7 +364,8 @@ impl Chat {
         };
         let all = model.tiers.iter().flatten().map(|choice| &choice.target.capability);
         let known = all.map(|takes| takes.context_tokens_max).filter(|most| *most > 0);
-        known.min().map_or(WINDOW_UNKNOWN, u64::from)
+        let window = known.min().map_or(WINDOW_UNKNOWN, u64::from);
+        self.0.settings.window_max.map_or(window, |most| window.min(u64::from(most)))
     }
 }
 

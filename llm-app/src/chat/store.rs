@@ -118,8 +118,8 @@ fn maybe_id(row: &Record, at: usize) -> Result<Option<Id>, Failure> {
     Ok(row.maybe_bytes(at)?.map(|bytes| Id::read(&bytes)).transpose()?)
 }
 
-fn instant(micros: i64) -> Result<Timestamp, Failure> {
-    Ok(Timestamp::from_microsecond(micros).map_err(|_| odd("instant"))?)
+pub(super) fn instant(micros: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_microsecond(micros).map_err(|_| odd("instant"))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use llm_core::Str;
+use llm_core::quota::Zone;
 use llm_core::seam::Clock;
 use llm_core::store::StoreError;
 use llm_providers::Gateway;
@@ -171,6 +172,11 @@ impl House {
         self.draining.store(true, Ordering::Relaxed);
     }
 
+    /// The operator's time zone.
+    pub(crate) fn zone(&self) -> Zone {
+        self.office.as_ref().map_or(Zone::UTC, |office| office.zone.clone())
+    }
+
     /// Whether it is on its way out.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
@@ -181,10 +187,16 @@ impl House {
         if let Some(depot) = &self.depot {
             depot.begin(self);
         }
+        if let Some(apps) = &self.apps {
+            apps.begin();
+        }
     }
 
     /// Carries everything to the store that has ended. Nothing asks it any more.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        if let Some(apps) = &self.apps {
+            apps.close().await;
+        }
         if let Some(depot) = &self.depot {
             depot.close().await;
         }

@@ -33,6 +33,7 @@ use super::body::Body;
 use super::credits::people;
 use super::door::empty;
 use super::house::House;
+use super::apps::chat;
 use super::{app, batches, call, checks, files, heads, models, pages, responses, watch};
 use ask::{AppCaller, Ask, Asker, Operator};
 use shape::{Field, Shape};
@@ -64,6 +65,7 @@ pub(crate) const TABLES: &[&[Route]] = &[
     admin::wallets::codes::ROUTES,
     admin::wallets::hooks::ROUTES,
     people::ROUTES,
+    chat::ROUTES,
     admin::operators::ROUTES,
     admin::trail::ROUTES,
     watch::ROUTES,
@@ -144,6 +146,8 @@ pub(crate) struct Route {
     pub(crate) query: &'static [&'static [Field]],
     pub(crate) takes: Takes,
     pub(crate) gives: Shape,
+    /// What else it is given as, by its content type.
+    pub(crate) also: Option<&'static str>,
     /// Whether it only looks, though its method says otherwise.
     looks: bool,
 }
@@ -172,7 +176,7 @@ pub(crate) use {asked_by, operator};
 impl Route {
     const fn new(verb: Verb, path: &'static str, about: &'static str, run: Run) -> Self {
         let (query, takes) = (&[] as _, Takes::Nothing);
-        Self { verb, path, about, run, query, takes, gives: Shape::Anything, looks: false }
+        Self { verb, path, about, run, query, takes, gives: Shape::Anything, also: None, looks: false }
     }
 
     pub(crate) const fn get(path: &'static str, about: &'static str, run: Run) -> Self {
@@ -218,6 +222,16 @@ impl Route {
     /// With an answer of that shape.
     pub(crate) const fn gives(self, gives: Shape) -> Self {
         Self { gives, ..self }
+    }
+
+    /// Or as something else, where it is asked for, by its content type.
+    pub(crate) const fn also(self, kind: &'static str) -> Self {
+        Self { also: Some(kind), ..self }
+    }
+
+    /// Or as server-sent events, where they are asked for.
+    pub(crate) const fn streams(self) -> Self {
+        self.also("text/event-stream")
     }
 
     /// It changes nothing.
@@ -344,7 +358,7 @@ pub(crate) async fn answer(
             // Boxed: whoever asks here can wait for an allocation, and futures of calls stay small.
             let answered = Box::pin(answered(house, route, names, head, body)).await;
             let mut response = match route.is_enveloped() {
-                true => app::enveloped(answered, language, call::now(house)),
+                true => app::enveloped(answered, language, &house.zone(), call::now(house)),
                 false => answered.unwrap_or_else(|refusal| refusal.response()),
             };
             if let Ok(ours) = ours {

@@ -41,8 +41,8 @@ pub(in crate::chat) struct Begin {
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::chat) enum Begun {
-    /// It has begun. Which end the branch had before.
-    Here(Option<Id>),
+    /// It has begun at this instant, in microseconds. Which end the branch had before.
+    Here(Option<Id>, i64),
     /// There is no such conversation.
     Gone,
     /// Another reply is in progress.
@@ -119,7 +119,7 @@ impl Task for Begin {
         ];
         session.run(ADD, &args).await?;
         session.run(TOUCH, &[here[0], here[1], now.into(), (&reply[..]).into()]).await?;
-        Ok(Begun::Here(before))
+        Ok(Begun::Here(before, now))
     }
 }
 

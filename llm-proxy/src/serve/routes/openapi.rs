@@ -161,7 +161,10 @@ fn operation(route: &Route) -> Value {
     }
     let kind = if route.is_enveloped() { "AppError" } else { "Error" };
     let mut responses = failures(&codes, kind);
-    let content = json!({route.gives.content_type(): {"schema": given(route)}});
+    let mut content = json!({route.gives.content_type(): {"schema": given(route)}});
+    if let Some(kind) = route.also {
+        content[kind] = json!({"schema": {"type": "string"}});
+    }
     responses.insert("200".to_owned(), json!({"description": "done", "content": content}));
     let mut operation = json!({"tags": [tag(route.path)], "summary": route.about,
         "description": who, "security": security, "parameters": parameters,
