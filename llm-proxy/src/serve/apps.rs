@@ -5,6 +5,7 @@
 //! absent: any right of operators to read what people have said.
 
 pub(crate) mod chat;
+pub(crate) mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,12 +94,13 @@ fn chatting(config: &Config) -> talk::Settings {
         limits: CHAT_LIMIT.parse().into_iter().collect(),
         ..Feature::new("chat", model.clone())
     };
+    let said = config.said_of(&usual.name);
     talk::Settings {
         chat: config.feature(usual),
         titles: config.feature(Feature::new("titles", model)),
-        first_token: CHAT_FIRST,
+        first_token: said.first_token.unwrap_or(CHAT_FIRST),
         window_max: Some(CHAT_WINDOW),
-        keep: None,
+        keep: said.keep,
     }
 }
 

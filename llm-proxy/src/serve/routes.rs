@@ -33,7 +33,7 @@ use super::body::Body;
 use super::credits::people;
 use super::door::empty;
 use super::house::House;
-use super::apps::chat;
+use super::apps::{chat, usage};
 use super::{app, batches, call, checks, files, heads, models, pages, responses, watch};
 use ask::{AppCaller, Ask, Asker, Operator};
 use shape::{Field, Shape};
@@ -66,6 +66,7 @@ pub(crate) const TABLES: &[&[Route]] = &[
     admin::wallets::hooks::ROUTES,
     people::ROUTES,
     chat::ROUTES,
+    usage::ROUTES,
     admin::operators::ROUTES,
     admin::trail::ROUTES,
     watch::ROUTES,

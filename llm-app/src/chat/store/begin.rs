@@ -146,6 +146,9 @@ pub(super) async fn found(
     Ok(())
 }
 
+#[cfg(test)]
+pub(super) const ASKED: [&str; 6] = [PENDING, COUNT, TOUCH, REMOVE, UNFIND, BACK];
+
 /// A reply that never began: nothing is left of it, and of what was said for it.
 pub(in crate::chat) struct TakeBack {
     pub(in crate::chat) owner: Owner,

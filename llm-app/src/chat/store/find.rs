@@ -44,8 +44,8 @@ impl Search {
         format!(
             "SELECT t.message, t.conversation FROM (SELECT message, conversation FROM chat_term \
              WHERE owner = $1 AND term = $2 AND message < $3 ORDER BY message DESC LIMIT $4) t \
-             JOIN conversation c ON c.owner = $1 AND c.id = t.conversation \
-             WHERE (c.expires IS NULL OR c.expires > $5){others} ORDER BY t.message DESC LIMIT $6"
+             JOIN conversation k ON k.owner = $1 AND k.id = t.conversation \
+             WHERE (k.expires IS NULL OR k.expires > $5){others} ORDER BY t.message DESC LIMIT $6"
         )
     }
 }

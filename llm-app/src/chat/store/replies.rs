@@ -102,6 +102,9 @@ impl Task for End {
     }
 }
 
+#[cfg(test)]
+pub(super) const ASKED: [&str; 4] = [BEAT, STOPPED, END, STOP];
+
 /// Somebody wants it to end: whoever writes it sees that with its next beat.
 pub(in crate::chat) struct Stop {
     pub(in crate::chat) owner: Owner,

@@ -43,7 +43,10 @@ impl Task for Sweep {
     }
 }
 
-/// Everything that somebody has said here. One transaction a table: it is done once in a life.
+#[cfg(test)]
+pub(super) const ASKED: [&str; 5] = [OLD, SOME, TERMS, MESSAGES, CONVERSATION];
+
+/// Everything that somebody has said here, at once: it is done once in a life.
 pub(in crate::chat) struct Forget(pub(in crate::chat) Owner);
 
 const FORGET: [&str; 3] = [
