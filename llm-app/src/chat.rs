@@ -42,9 +42,7 @@ pub use live::Heard;
 pub use mark::{Mark, NotMark};
 pub use read::{Export, Found};
 pub use say::Replied;
-pub use words::{
-    Change, Conversation, Manner, Message, Opening, Page, Post, Role, Shown, State,
-};
+pub use words::{Change, Conversation, Manner, Message, Opening, Page, Post, Role, Shown, State};
 
 use crate::feature::Feature;
 use crate::people::Person;

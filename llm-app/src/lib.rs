@@ -14,8 +14,8 @@ pub mod feature;
 mod ground;
 pub mod people;
 pub mod terms;
-pub mod usage;
 #[cfg(test)]
 mod testing;
+pub mod usage;
 
 pub use ground::{Ground, NotDone};

@@ -65,9 +65,14 @@ mod tests {
 
     #[test]
     fn thresholds_are_reached_one_after_the_other() {
-        for (used, wanted) in
-            [(0, None), (49, None), (50, Some(50)), (89, Some(80)), (99, Some(90)), (300, Some(100))]
-        {
+        for (used, wanted) in [
+            (0, None),
+            (49, None),
+            (50, Some(50)),
+            (89, Some(80)),
+            (99, Some(90)),
+            (300, Some(100)),
+        ] {
             assert_eq!(reached(used, 100), wanted, "{used}");
         }
         assert_eq!(reached(1, 0), Some(100));

@@ -6,11 +6,11 @@ use std::time::Duration;
 use llm_core::principal::Grant;
 use tokio::sync::watch;
 
+use super::Chat;
 use super::id::Id;
 use super::live::{self, Heard, Said};
 use super::mark::Mark;
 use super::words::{Message, Role, State};
-use super::Chat;
 use crate::NotDone;
 use crate::people::Person;
 

@@ -200,10 +200,7 @@ pub enum Heard {
 }
 
 /// Tells what is new since a place; waits for it.
-pub(super) async fn next(
-    said: &mut watch::Receiver<Said>,
-    mark: &mut Mark,
-) -> Option<Heard> {
+pub(super) async fn next(said: &mut watch::Receiver<Said>, mark: &mut Mark) -> Option<Heard> {
     loop {
         {
             let said = said.borrow_and_update();

@@ -10,9 +10,7 @@ use llm_core::principal::Grant;
 use super::id::Id;
 use super::store::{self, Hit, Nodes, Spoken};
 use super::tree::Tree;
-use super::words::{
-    Change, Conversation, Manner, Message, Opening, Page, Role, Shown, State,
-};
+use super::words::{Change, Conversation, Manner, Message, Opening, Page, Role, Shown, State};
 use super::{
     CONVERSATIONS_MAX, Chat, DAY_MICROS, DAYS_MAX, MESSAGES_MAX, MODEL_BYTES_MAX, PAGE_MAX,
     SYSTEM_BYTES_MAX, TITLE_BYTES_MAX, checked, conversation, message, sealed,
@@ -254,7 +252,8 @@ impl Chat {
             return Ok(BTreeMap::new());
         }
         let (owner, ids) = (person.owner().clone(), ids.to_vec());
-        let lines = self.0.ground.database.read(store::Look { owner, conversation: id, ids }).await?;
+        let lines =
+            self.0.ground.database.read(store::Look { owner, conversation: id, ids }).await?;
         let mut known = BTreeMap::new();
         for line in lines {
             let mut message = message(person, id, line)?;
@@ -280,9 +279,7 @@ impl Export {
         let title = self.conversation.title.as_deref().unwrap_or("Conversation");
         let mut text = format!("# {}\n", title.replace('\n', " "));
         let nodes = self.messages.iter();
-        let tree = Tree::new(
-            nodes.map(|one| super::tree::Node { id: one.id, parent: one.parent }),
-        );
+        let tree = Tree::new(nodes.map(|one| super::tree::Node { id: one.id, parent: one.parent }));
         let path = self.conversation.leaf.map(|leaf| tree.path(leaf)).unwrap_or_default();
         let path: BTreeSet<Id> = path.into_iter().collect();
         for one in self.messages.iter().filter(|one| path.contains(&one.id)) {

@@ -67,8 +67,10 @@ struct Ended {
 
 impl Chat {
     /// Writes a reply to its end.
-    pub(super) async fn write(self, seat: Seat, job: Job) {
-        let ended = self.written(seat.turn(), &job).await;
+    pub(super) async fn write(self, seat: Seat, mut job: Job) {
+        // Not held on to: it is most of what a reply in progress would take.
+        let request = std::mem::take(&mut job.request);
+        let ended = self.written(seat.turn(), &job, request).await;
         let done = ended.as_ref().is_ok_and(|message| message.state == State::Done);
         let reply = ended.as_ref().map(|message| message.text.clone()).unwrap_or_default();
         seat.leave(ended.map(Box::new));
@@ -77,14 +79,14 @@ impl Chat {
         }
     }
 
-    async fn written(&self, turn: &Turn, job: &Job) -> Result<Message, NotDone> {
+    async fn written(&self, turn: &Turn, job: &Job, request: Request) -> Result<Message, NotDone> {
         let mut ended = Ended::default();
         let asking = self.0.ground.asking(&self.0.settings.chat, &job.grant);
         let asking = asking.first_token(self.0.settings.first_token).cache(job.cache);
         let asking = asking.session(job.conversation.to_string());
         let stream = async {
             tokio::select! {
-                stream = asking.stream(job.request.clone()) => Some(stream),
+                stream = asking.stream(request) => Some(stream),
                 why = turn.stopped() => {
                     ended.stopped = Some(why);
                     None
@@ -211,13 +213,7 @@ impl Chat {
     }
 
     /// Keeps the end.
-    async fn ended(
-        &self,
-        turn: &Turn,
-        job: &Job,
-        created: Timestamp,
-        ended: Ended,
-    ) -> Message {
+    async fn ended(&self, turn: &Turn, job: &Job, created: Timestamp, ended: Ended) -> Message {
         let text = turn.text();
         let state = match (&ended.failed, ended.stopped) {
             (Some(_), _) => State::Failed,

@@ -62,12 +62,7 @@ struct Ask {
 
 impl Chat {
     /// Says something at the end of the branch that is gone on with.
-    pub async fn post(
-        &self,
-        grant: &Arc<Grant>,
-        id: Id,
-        post: Post,
-    ) -> Result<Replied, NotDone> {
+    pub async fn post(&self, grant: &Arc<Grant>, id: Id, post: Post) -> Result<Replied, NotDone> {
         let ask = match self.asked(grant, id, post, "post").await? {
             Asked::Again(replied) => return Ok(*replied),
             Asked::New(ask) => *ask,

@@ -3,11 +3,11 @@ use std::time::Duration;
 
 use llm_core::principal::{Grant, KeyId, Principal, Scope, TenantId, UserId};
 use llm_core::quota::{Plan, Zone};
-use llm_core::secret::Secret;
 use llm_core::seam::Clock;
+use llm_core::secret::Secret;
+use llm_providers::Gateway;
 use llm_providers::provider::ProviderSettings;
 use llm_providers::seam::SystemClock;
-use llm_providers::Gateway;
 use llm_sim::script::Script;
 use llm_sim::upstream::Vendor;
 use llm_sim::{Options, SimTransport};
@@ -104,8 +104,7 @@ fn says(content: &str) -> Post {
 }
 
 /// Answers slowly, so that there is time to leave.
-const SLOW: &str =
-    r#"{"times":"always","do":{"chunk_ms":40,"text":"하나 둘 셋 넷 다섯 여섯 일곱 여덟 아홉 열 끝"}}"#;
+const SLOW: &str = r#"{"times":"always","do":{"chunk_ms":40,"text":"하나 둘 셋 넷 다섯 여섯 일곱 여덟 아홉 열 끝"}}"#;
 
 #[tokio::test]
 async fn a_conversation_is_kept_and_nobody_can_read_it_in_the_file() {
@@ -132,7 +131,9 @@ async fn a_conversation_is_kept_and_nobody_can_read_it_in_the_file() {
     }
     assert_eq!(world.chat.get(&alice, id).await.unwrap().title.as_deref(), Some("Rare titleword"));
     // Found by what was said and by what was answered.
-    for (words, hits) in [("서울", 1), ("uncommonquestion", 1), ("그래요 unlikelyanswer", 1), ("서울 그래요", 0)] {
+    for (words, hits) in
+        [("서울", 1), ("uncommonquestion", 1), ("그래요 unlikelyanswer", 1), ("서울 그래요", 0)]
+    {
         let page = world.chat.search(&alice, words, None, 10).await.unwrap();
         assert_eq!(page.items.len(), hits, "{words}");
         assert_eq!(world.chat.search(&bob, words, None, 10).await.unwrap().items, []);

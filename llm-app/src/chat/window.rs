@@ -50,11 +50,8 @@ mod tests {
 
     /// The same, by trying: the longest rest of whole turns that fits.
     fn naive(said: &[Said], room: u64) -> usize {
-        let begins: Vec<usize> =
-            (0..said.len()).filter(|at| *at == 0 || said[*at].asks).collect();
-        let fits = |from: &&usize| {
-            said[**from..].iter().map(|one| one.tokens).sum::<u64>() <= room
-        };
+        let begins: Vec<usize> = (0..said.len()).filter(|at| *at == 0 || said[*at].asks).collect();
+        let fits = |from: &&usize| said[**from..].iter().map(|one| one.tokens).sum::<u64>() <= room;
         begins.iter().find(fits).or(begins.last()).copied().unwrap_or(0)
     }
 

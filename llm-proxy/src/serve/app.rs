@@ -106,8 +106,7 @@ pub(crate) enum Language {
 pub(crate) type Words = [&'static str; 2];
 
 /// Of an answer that comes bit by bit.
-pub(crate) const BROKE_OFF: Words =
-    ["응답이 중간에 끊어졌습니다.", "The answer broke off."];
+pub(crate) const BROKE_OFF: Words = ["응답이 중간에 끊어졌습니다.", "The answer broke off."];
 const DONE: Words = ["완료되었습니다.", "done"];
 
 #[derive(Serialize)]

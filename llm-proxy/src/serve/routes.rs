@@ -29,11 +29,11 @@ use hyper::body::Incoming;
 use super::admin;
 use super::admin::fields::decoded;
 use super::admin::refusal::{Answered, Refusal};
+use super::apps::{chat, usage};
 use super::body::Body;
 use super::credits::people;
 use super::door::empty;
 use super::house::House;
-use super::apps::{chat, usage};
 use super::{app, batches, call, checks, files, heads, models, pages, responses, watch};
 use ask::{AppCaller, Ask, Asker, Operator};
 use shape::{Field, Shape};
@@ -177,7 +177,17 @@ pub(crate) use {asked_by, operator};
 impl Route {
     const fn new(verb: Verb, path: &'static str, about: &'static str, run: Run) -> Self {
         let (query, takes) = (&[] as _, Takes::Nothing);
-        Self { verb, path, about, run, query, takes, gives: Shape::Anything, also: None, looks: false }
+        Self {
+            verb,
+            path,
+            about,
+            run,
+            query,
+            takes,
+            gives: Shape::Anything,
+            also: None,
+            looks: false,
+        }
     }
 
     pub(crate) const fn get(path: &'static str, about: &'static str, run: Run) -> Self {

@@ -57,8 +57,7 @@ const COUNT: &str = "SELECT count(*) FROM (SELECT 1 FROM chat_message WHERE owne
      AND conversation = $2 LIMIT $3) c";
 const ADD: &str = "INSERT INTO chat_message (owner, conversation, id, parent, role, state, created, \
      until, model, again, print, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-const TOUCH: &str =
-    "UPDATE conversation SET touched = $3, leaf = $4 WHERE owner = $1 AND id = $2";
+const TOUCH: &str = "UPDATE conversation SET touched = $3, leaf = $4 WHERE owner = $1 AND id = $2";
 
 impl Task for Begin {
     type Out = Begun;
@@ -160,9 +159,9 @@ pub(in crate::chat) struct TakeBack {
 }
 
 const REMOVE: &str = "DELETE FROM chat_message WHERE owner = $1 AND conversation = $2 AND id = $3";
-const UNFIND: &str = "DELETE FROM chat_term WHERE owner = $1 AND conversation = $2 AND message = $3";
-const BACK: &str =
-    "UPDATE conversation SET leaf = $3 WHERE owner = $1 AND id = $2 AND leaf = $4";
+const UNFIND: &str =
+    "DELETE FROM chat_term WHERE owner = $1 AND conversation = $2 AND message = $3";
+const BACK: &str = "UPDATE conversation SET leaf = $3 WHERE owner = $1 AND id = $2 AND leaf = $4";
 
 impl Task for TakeBack {
     type Out = ();

@@ -172,8 +172,7 @@ pub(in crate::chat) struct Titled {
     pub(in crate::chat) title: Bytes,
 }
 
-const TITLED: &str =
-    "UPDATE conversation SET title = $3 WHERE owner = $1 AND id = $2 AND title IS NULL \
+const TITLED: &str = "UPDATE conversation SET title = $3 WHERE owner = $1 AND id = $2 AND title IS NULL \
      AND (expires IS NULL OR expires > $4)";
 
 impl Task for Titled {

@@ -9,8 +9,7 @@ const BATCH_MAX: i64 = 16;
 /// One batch of what is gone: whether there was any.
 pub(in crate::chat) struct Sweep;
 
-const OLD: &str =
-    "SELECT owner, id FROM conversation WHERE expires <= $1 ORDER BY expires LIMIT 1";
+const OLD: &str = "SELECT owner, id FROM conversation WHERE expires <= $1 ORDER BY expires LIMIT 1";
 const SOME: &str =
     "SELECT id FROM chat_message WHERE owner = $1 AND conversation = $2 ORDER BY id LIMIT $3";
 const TERMS: &str =

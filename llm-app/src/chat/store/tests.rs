@@ -179,9 +179,29 @@ async fn a_file_keeps_what_is_said() {
 async fn a_server_keeps_what_is_said() {
     let Some(server) = server::Server::shared() else { return };
     let settings = postgres::Settings::new(server.database().await);
-    let vault: PostgresVault =
-        PostgresVault::open(&settings, Arc::new(SystemClock)).await.unwrap();
+    let vault: PostgresVault = PostgresVault::open(&settings, Arc::new(SystemClock)).await.unwrap();
     suite(&vault.into()).await;
+}
+
+/// What a process that has died left is shown for what it is, and stands in nobody's way.
+#[tokio::test]
+async fn a_reply_whose_writer_is_gone_was_interrupted() {
+    let (database, folder) = crate::testing::database().await;
+    let alice = owner("t/user/alice");
+    assert!(database.write(create(&alice, 1)).await.unwrap());
+    database.write(begin(&alice, 1, 10, None)).await.unwrap();
+    let (conversation, reply) = (Id(1), Id(11));
+    let body = Some(Bytes::from_static(b"so far"));
+    let beat = Beat { owner: alice.clone(), conversation, reply, body };
+    assert_eq!(database.write(beat).await.unwrap(), Beaten::GoOn);
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path().join("app.db"));
+    let mut link = SqliteConnection::connect_with(&options).await.unwrap();
+    let later = "UPDATE chat_message SET until = until - 13000000 WHERE until IS NOT NULL";
+    sqlx::query(later).execute(&mut link).await.unwrap();
+    let left = look(&database, &alice, 1, 11).await.unwrap();
+    assert_eq!((left.state, &*left.body), (State::Interrupted, &b"so far"[..]));
+    let next = database.write(begin(&alice, 1, 20, None)).await.unwrap();
+    assert!(matches!(next, Begun::Here(Some(Id(11)), _)), "{next:?}");
 }
 
 /// However much there is of others, nothing is looked through from its first row to its last.

@@ -74,9 +74,10 @@ impl Patience {
             (false, Some(usual)) => (left / 2).max(usual * 3),
             (false, None) => left / 4 * 3,
         };
-        let begin = call.controls.begin_by.map(|by| {
-            (by.saturating_duration_since(now) / 2).max(BEGIN_WAIT_MIN)
-        });
+        let begin = call
+            .controls
+            .begin_by
+            .map(|by| (by.saturating_duration_since(now) / 2).max(BEGIN_WAIT_MIN));
         let share = begin.map_or(share, |begin| share.min(begin));
         Self { now, deadline, share: attempt.others.then_some(share) }
     }

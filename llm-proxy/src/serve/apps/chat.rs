@@ -173,8 +173,7 @@ async fn list(ask: &mut Ask, by: &AppCaller) -> Answered {
     let Part { cursor, limit } = ask.part()?;
     let page = chat(&ask.house)?.list(&by.grant, cursor.as_deref(), limit).await?;
     let zone = ask.house.zone();
-    let data: Vec<_> =
-        page.items.into_iter().map(|one| view::conversation(one, &zone)).collect();
+    let data: Vec<_> = page.items.into_iter().map(|one| view::conversation(one, &zone)).collect();
     answer(&Listed { data, next: page.next })
 }
 
@@ -271,7 +270,8 @@ async fn regenerate(ask: &mut Ask, by: &AppCaller) -> Answered {
 async fn replying(ask: &Ask, by: &AppCaller, id: Id, replied: Replied, stream: bool) -> Answered {
     let house = &ask.house;
     let (zone, language) = (house.zone(), Language::of(&ask.headers));
-    let begun = told::Begun { conversation_id: id, message_id: replied.asked, reply_id: replied.reply };
+    let begun =
+        told::Begun { conversation_id: id, message_id: replied.asked, reply_id: replied.reply };
     if stream {
         let telling = told::Telling { begun, zone, language };
         return Ok(events::streamed(told::events(replied.following, telling), &house.clock));

@@ -257,8 +257,8 @@ async fn a_reply_goes_on_when_its_reader_leaves() {
     assert_eq!((busy.0, &busy.1["error"]["code"]), (StatusCode::CONFLICT, &value!("CONFLICT")));
     let path = format!("{messages}/{reply}/events");
     let last = events.last().unwrap().id.clone();
-    let rest = world.events(Method::GET, &format!("{path}?after={last}"), &Value::Null, 1_000);
-    events.extend(rest.await);
+    let after = format!("{path}?after={last}");
+    events.extend(world.events(Method::GET, &after, &Value::Null, 1_000).await);
     assert_eq!(events.last().unwrap().name, "end");
     let whole = events.last().unwrap().data["message"]["content"].clone();
     assert_eq!(whole, text(&events));

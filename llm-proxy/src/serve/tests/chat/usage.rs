@@ -16,7 +16,7 @@ async fn used(world: &World) -> Value {
 
 #[tokio::test]
 async fn people_see_what_they_have_used_and_what_is_left() {
-    let world = World::new("\"30/hour\", \"$0.001/month\"").await;
+    let world = World::new("\"30/hour\", \"$0.005/month\"").await;
     let messages = format!("{}/messages", world.opened().await);
     for n in 0..16 {
         world.post(&messages, &value!({"content": format!("{n}")})).await;
@@ -36,8 +36,8 @@ async fn people_see_what_they_have_used_and_what_is_left() {
     assert!(hour["resets_at"].as_str().unwrap().ends_with("+09:00"));
     let month = limit("$/month");
     let spent = month["used"].as_i64().unwrap();
-    assert!(spent > 0 && month["remaining"].as_i64() == Some(1_000_000 - spent), "{month}");
-    assert!(month["exhausted_on"].is_string() || spent < 30_000, "{month}");
+    assert!(spent > 0 && month["remaining"].as_i64() == Some(5_000_000 - spent), "{month}");
+    assert!(month["exhausted_on"].is_string() || spent < 100_000, "{month}");
     let alerts = me["alerts"].as_array().unwrap();
     let alert = alerts.iter().find(|alert| alert["rule"] == "requests/hour").unwrap();
     assert_eq!(alert["threshold"], 50);
