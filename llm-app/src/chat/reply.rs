@@ -133,8 +133,8 @@ impl Chat {
                 let text = format!("{MESSAGES_MAX} messages at the most: begin another one");
                 Err(NotDone::Contradicts(text.into()))
             }
-            // Another replica was first with the same post.
-            Err(StoreError::Conflict(_)) => {
+            // Another replica was first.
+            Ok(Begun::Known) => {
                 Err(NotDone::Contradicts("the same was posted at the same time".into()))
             }
             Err(error) => Err(error.into()),

@@ -133,14 +133,13 @@ impl House {
         let apps = Apps::open(config, &store, &gateway, &clock, &chest);
         let depot = Depot::of(&store, config, &clock, &gateway, Some(chest));
         let passages = Passages::new(config, &registry)?;
-        // Last: a key that was made and not shown, since something else went wrong, is lost.
-        let first = first(config, office.as_ref()).await?;
         let house = Self {
             gateway,
             keys,
             admin,
+            // Last: a key that was made and not shown, since something else went wrong, is lost.
+            made: Made { admin: made, first: first(config, office.as_ref()).await? },
             office,
-            made: Made { admin: made, first },
             clock,
             bytes_max: config.server.body_max,
             started: started.as_secs(),

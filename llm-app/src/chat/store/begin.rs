@@ -8,6 +8,7 @@ use llm_store::sql::{Arg, Failure, Session, Task};
 use super::super::id::Id;
 use super::super::words::{Role, State};
 use super::conversations::LIVES;
+use super::messages::AGAIN;
 use super::{LIVES_MICROS, maybe_id};
 
 /// Terms that are written in one statement.
@@ -45,12 +46,16 @@ pub(in crate::chat) enum Begun {
     Here(Option<Id>, i64),
     /// There is no such conversation.
     Gone,
+    /// Something was posted under this key before.
+    Known,
     /// Another reply is in progress.
     Busy,
     /// It has as many messages as there may be.
     Full,
 }
 
+const MADE: &str = "SELECT created FROM chat_message WHERE owner = $1 AND conversation = $2 \
+     AND id = $3";
 const PENDING: &str = "SELECT 1 FROM chat_message WHERE owner = $1 AND conversation = $2 \
      AND state = 'pending' AND until > $3 LIMIT 1";
 const COUNT: &str = "SELECT count(*) FROM (SELECT 1 FROM chat_message WHERE owner = $1 \
@@ -73,6 +78,15 @@ impl Task for Begin {
         let Some(row) = session.one(find, &place).await? else { return Ok(Begun::Gone) };
         let before = maybe_id(&row, 0)?;
         let here: [Arg<'_>; 2] = [owner.into(), (&conversation[..]).into()];
+        // Done again when nobody knew whether it was done.
+        if let Some(row) = session.one(MADE, &[here[0], here[1], (&reply[..]).into()]).await? {
+            return Ok(Begun::Here(self.parent, row.int(0)?));
+        }
+        if let Some((again, _)) = self.draft.as_ref().and_then(|draft| draft.again)
+            && session.one(AGAIN, &[here[0], here[1], again.into()]).await?.is_some()
+        {
+            return Ok(Begun::Known);
+        }
         if session.one(PENDING, &[here[0], here[1], now.into()]).await?.is_some() {
             return Ok(Begun::Busy);
         }
@@ -146,7 +160,7 @@ pub(super) async fn found(
 }
 
 #[cfg(test)]
-pub(super) const ASKED: [&str; 6] = [PENDING, COUNT, TOUCH, REMOVE, UNFIND, BACK];
+pub(super) const ASKED: [&str; 7] = [MADE, PENDING, COUNT, TOUCH, REMOVE, UNFIND, BACK];
 
 /// A reply that never began: nothing is left of it, and of what was said for it.
 pub(in crate::chat) struct TakeBack {

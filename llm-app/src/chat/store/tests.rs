@@ -85,8 +85,10 @@ async fn suite(database: &Database) {
     assert_eq!(done.body, "whole");
     let again = Again { owner: alice.clone(), conversation: Id(1), again: 70 };
     assert_eq!(database.read(again).await.unwrap(), Some((Id(10), 71)));
-    let twice = database.write(begin(&alice, 1, 20, Some((70, 71)))).await;
-    assert!(matches!(twice, Err(StoreError::Conflict(_))), "{twice:?}");
+    let twice = database.write(begin(&alice, 1, 20, Some((70, 99)))).await.unwrap();
+    assert_eq!(twice, Begun::Known);
+    let same = database.write(begin(&alice, 1, 10, Some((70, 71)))).await.unwrap();
+    assert!(matches!(same, Begun::Here(..)), "done again: {same:?}");
     // What never began leaves the branch where it was.
     let other = database.write(begin(&alice, 1, 30, None)).await.unwrap();
     let Begun::Here(leaf, _) = other else { panic!("{other:?}") };
