@@ -53,7 +53,7 @@ impl Feature {
     }
 
     /// What somebody is given, with this feature's limits beside it: each person's own.
-    pub(crate) fn granted(&self, grant: &Arc<Grant>) -> Arc<Grant> {
+    pub fn granted(&self, grant: &Arc<Grant>) -> Arc<Grant> {
         if self.limits.is_empty() {
             return Arc::clone(grant);
         }

@@ -9,11 +9,13 @@
 //!
 //! Deliberately absent: HTTP, sign-up and passwords, and any way to a provider but the gateway.
 
+pub mod chat;
 pub mod feature;
 mod ground;
 pub mod people;
 pub mod terms;
 #[cfg(test)]
 mod testing;
+pub mod usage;
 
 pub use ground::{Ground, NotDone};

@@ -63,6 +63,9 @@ pub struct Controls {
     pub session: Option<Str>,
     /// Go on elsewhere when a stream breaks; `None` leaves it to the model's settings.
     pub resume: Option<bool>,
+    /// When an answer should have begun. While somebody else could be asked, an attempt is given a
+    /// half of what is left until then; the last one may take its time.
+    pub begin_by: Option<Instant>,
     /// Keys of providers that came with the call.
     pub own_keys: Option<Arc<OwnKeys>>,
 }

@@ -33,6 +33,7 @@ pub struct Asking<'g> {
     feature: FeatureId,
     priority: Priority,
     within: Duration,
+    first_token: Option<Duration>,
     controls: Controls,
 }
 
@@ -58,6 +59,7 @@ impl<'g> Asking<'g> {
             feature: FeatureId::from("library"),
             priority: Priority::default(),
             within: WITHIN,
+            first_token: None,
             controls: Controls::default(),
         }
     }
@@ -92,6 +94,14 @@ impl<'g> Asking<'g> {
     #[must_use]
     pub fn within(mut self, within: Duration) -> Self {
         self.within = within;
+        self
+    }
+
+    /// With a first word within this time, counted from the question: who is silent is left for
+    /// somebody else early enough, as long as there is anybody else.
+    #[must_use]
+    pub fn first_token(mut self, within: Duration) -> Self {
+        self.first_token = Some(within);
         self
     }
 
@@ -277,6 +287,8 @@ impl<'g> Asking<'g> {
         let entropy = self.gateway.entropy();
         let bits = u128::from(entropy.next_u64()) << 64 | u128::from(entropy.next_u64());
         let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let now = clock.now();
+        let begin_by = self.first_token.map(|within| now + within.min(Timeouts::MAX));
         Call {
             id: CallId::new(millis, bits),
             operation,
@@ -286,8 +298,8 @@ impl<'g> Asking<'g> {
             grant: Arc::clone(&self.grant),
             feature: self.feature.clone(),
             priority: self.priority,
-            deadline: Deadline(clock.now() + self.within.min(Timeouts::MAX)),
-            controls: self.controls.clone(),
+            deadline: Deadline(now + self.within.min(Timeouts::MAX)),
+            controls: Controls { begin_by, ..self.controls.clone() },
             headers: http::HeaderMap::new(),
         }
     }

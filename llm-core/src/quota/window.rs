@@ -33,6 +33,11 @@ impl Zone {
     pub fn show(&self, instant: Timestamp) -> String {
         instant.display_with_offset(self.0.to_offset(instant)).to_string()
     }
+
+    /// The same for whoever reads a sentence: `2026-12-01 00:00:00 KST`.
+    pub fn tell(&self, instant: Timestamp) -> String {
+        instant.to_zoned(self.0.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+    }
 }
 
 /// Which stretches of a length count.

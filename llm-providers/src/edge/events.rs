@@ -68,6 +68,12 @@ impl EventStream {
         self.receipt.get().copied()
     }
 
+    /// Reads no more of it: what was made so far is paid for, and this is how much.
+    pub fn leave(mut self) -> Option<Receipt> {
+        self.body = None;
+        self.receipt()
+    }
+
     fn take(&mut self, bytes: Bytes) {
         match &mut self.reading {
             Reading::Frames(driver) => {

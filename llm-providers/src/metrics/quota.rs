@@ -23,7 +23,7 @@ use llm_core::money::{Money, Unit};
 use llm_core::principal::{Grant, Level, Payer, TenantId, account_name};
 use llm_core::quota::{Limit, Plan, Quantity, Verdict};
 use llm_core::seam::Clock;
-use llm_core::store::Ledger;
+use llm_core::store::{Ledger, StoreError};
 use parking_lot::Mutex;
 
 use crate::model::Snapshot;
@@ -215,6 +215,27 @@ impl QuotaWatch {
         all
     }
 
+    /// Every limit that holds for calls of a grant, as it stands. What it pays is asked of the
+    /// ledger now; where replicas share counts, those of calls are this one's part.
+    pub async fn of(&self, grant: &Grant) -> Result<Vec<Quota>, StoreError> {
+        let now = Now::of(&*self.clock);
+        let (snapshot, tenant) = (self.current.load_full(), &grant.principal.tenant);
+        let mut all = Vec::new();
+        for level in grant.levels() {
+            let id = OwnerId::level(tenant, level);
+            let label = Str::from(format!("{}:{}", id.kind.name(), level.name));
+            let own = snapshot.rules.of(level.owner);
+            self.counts(&label, &id, &level.limits, own, now, &mut all);
+        }
+        for payer in &grant.payers {
+            let account = payer.account(now.wall);
+            let known = self.ledger.balance(&account).await?.unwrap_or_default();
+            let label = Str::from(format!("{}:{}", payer.owner.name(), payer.name));
+            all.push(Quota::paid(label, payer, &account, Some(&known)));
+        }
+        Ok(all)
+    }
+
     /// Whether balances could not be read when they were last asked for.
     pub(crate) fn is_unread(&self) -> bool {
         self.unread.load(Ordering::Relaxed)
@@ -272,17 +293,7 @@ impl QuotaWatch {
         for payer in &scope.payers {
             let account = payer.account(now.wall);
             let known = balances.get(&account);
-            let taken =
-                known.map(|a| Taken { used: a.settled.pieces(), reserved: a.held.pieces() });
-            let rule = match &*payer.rule {
-                "" => Str::from_static("balance"),
-                _ => payer.rule.clone(),
-            };
-            let window = payer.rule.split_once('/').map_or("", |(_, period)| period).into();
-            let limit = payer.limit.map(|limit| limit.pieces());
-            let resets_at = account.window.map(|window| window.end);
-            let scope = scope.label.clone();
-            all.push(Quota { scope, rule, window, limit, taken, resets_at });
+            all.push(Quota::paid(scope.label.clone(), payer, &account, known));
         }
     }
 
@@ -326,6 +337,24 @@ async fn refresh(watch: Weak<QuotaWatch>) {
 }
 
 impl Quota {
+    /// What somebody pays, and how much of it is gone.
+    fn paid(
+        scope: Str,
+        payer: &Payer,
+        account: &AccountId,
+        known: Option<&Account<Money>>,
+    ) -> Self {
+        let taken = known.map(|a| Taken { used: a.settled.pieces(), reserved: a.held.pieces() });
+        let rule = match &*payer.rule {
+            "" => Str::from_static("balance"),
+            _ => payer.rule.clone(),
+        };
+        let window = payer.rule.split_once('/').map_or("", |(_, period)| period).into();
+        let limit = payer.limit.map(|limit| limit.pieces());
+        let resets_at = account.window.map(|window| window.end);
+        Self { scope, rule, window, limit, taken, resets_at }
+    }
+
     /// A limit of which nothing is counted here.
     fn of(scope: &Str, limit: &Limit) -> Self {
         let most = match limit.quantity {

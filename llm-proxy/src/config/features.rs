@@ -32,6 +32,10 @@ pub(crate) struct Said {
     pub(crate) limits: Vec<Limit>,
     pub(crate) priority: Option<Priority>,
     pub(crate) within: Option<Duration>,
+    /// When the first word of an answer should be there.
+    pub(crate) first_token: Option<Duration>,
+    /// How long what people say is kept.
+    pub(crate) keep: Option<Duration>,
 }
 
 /// All of them, as far as anything is said.
@@ -64,6 +68,11 @@ impl Config {
         let any = || self.models.keys().next().cloned();
         let none = || Str::from_static("simulated/simulated");
         known.map(|name| Str::from_static(name)).or_else(any).unwrap_or_else(none)
+    }
+
+    /// What a file says of a feature beside what all of them have.
+    pub(crate) fn said_of(&self, name: &str) -> Said {
+        self.features.named.get(name).cloned().unwrap_or_default()
     }
 
     /// A feature: as it was said, else as its own usual values, which are given here.

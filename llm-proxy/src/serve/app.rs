@@ -6,10 +6,13 @@
 //! Korean or in English, as the request's head says. Deliberately absent: answers that are no JSON,
 //! such as streams of events, which go out as they are.
 
+use std::borrow::Cow;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE};
 use http::{HeaderMap, Response, StatusCode};
 use jiff::Timestamp;
+use llm_core::quota::Zone;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -100,8 +103,10 @@ pub(crate) enum Language {
 }
 
 /// The same in Korean and in English.
-type Words = [&'static str; 2];
+pub(crate) type Words = [&'static str; 2];
 
+/// Of an answer that comes bit by bit.
+pub(crate) const BROKE_OFF: Words = ["응답이 중간에 끊어졌습니다.", "The answer broke off."];
 const DONE: Words = ["완료되었습니다.", "done"];
 
 #[derive(Serialize)]
@@ -124,6 +129,20 @@ struct Details<'a> {
     param: Option<&'a str>,
     /// In English, whatever the message is in: for whoever writes the application.
     reason: &'a str,
+    #[serde(flatten)]
+    limit: Option<Limited<'a>>,
+}
+
+/// The limit that said no.
+#[derive(Serialize)]
+struct Limited<'a> {
+    rule: &'a str,
+    limit: u64,
+    used: u64,
+    /// In the operator's time zone.
+    resets_at: Option<String>,
+    /// In so many seconds.
+    retry_after: Option<u64>,
 }
 
 impl Language {
@@ -146,7 +165,8 @@ impl Language {
         best
     }
 
-    fn says(self, [korean, english]: Words) -> &'static str {
+    /// The words of this language.
+    pub(crate) fn says(self, [korean, english]: Words) -> &'static str {
         match self {
             Self::English => english,
             Self::Korean => korean,
@@ -155,11 +175,16 @@ impl Language {
 }
 
 /// An answer in its envelope.
-pub(crate) fn enveloped(answered: Answered, language: Language, now: Timestamp) -> Response<Body> {
+pub(crate) fn enveloped(
+    answered: Answered,
+    language: Language,
+    zone: &Zone,
+    now: Timestamp,
+) -> Response<Body> {
     let at = format!("{now:.3}");
     match answered {
         Ok(response) => wrapped(response, language, &at),
-        Err(refusal) => refused(&refusal, language, &at),
+        Err(refusal) => refused(&refusal, language, zone, &at),
     }
 }
 
@@ -188,13 +213,41 @@ fn around(data: Option<Bytes>, message: &str, at: &str) -> Bytes {
     whole.freeze()
 }
 
-fn refused(refusal: &Refusal, language: Language, at: &str) -> Response<Body> {
+fn refused(refusal: &Refusal, language: Language, zone: &Zone, at: &str) -> Response<Body> {
     let reason = refusal.message();
-    let message = language.says(words(refusal.code(), refusal.status()));
-    let details = Details { param: refusal.param(), reason };
-    let error = Why { code: refusal.code().to_ascii_uppercase(), message, details };
+    let message = sentence(refusal, language, zone);
+    let limit = refusal.limit().map(|limit| Limited {
+        rule: &limit.rule,
+        limit: limit.limit,
+        used: limit.used.saturating_add(limit.reserved),
+        resets_at: limit.resets_at.map(|at| zone.show(at)),
+        // Beyond it: whoever comes a moment early would come in vain.
+        retry_after: limit.retry_after.map(|wait| wait.as_secs() + 1),
+    });
+    let details = Details { param: refusal.param(), reason, limit };
+    let code = refusal.code().to_ascii_uppercase();
+    let error = Why { code, message: &message, details };
     let body = Failure { success: false, error, timestamp: at };
     refusal.hinted(told(refusal.status(), &body))
+}
+
+/// Why not, for people. Where a limit says no, when it allows more is what they want to know: by
+/// the clock on their wall.
+pub(crate) fn sentence(refusal: &Refusal, language: Language, zone: &Zone) -> Cow<'static, str> {
+    let Some(limit) = refusal.limit() else {
+        return Cow::Borrowed(language.says(words(refusal.code(), refusal.status())));
+    };
+    let rule = &limit.rule;
+    Cow::Owned(match (language, limit.resets_at.map(|at| zone.tell(at))) {
+        (Language::Korean, Some(at)) => {
+            format!("한도({rule})를 초과했습니다. {at} 이후에 다시 시도해 주세요.")
+        }
+        (Language::Korean, None) => format!("한도({rule})를 초과했습니다."),
+        (Language::English, Some(at)) => {
+            format!("The limit of {rule} is reached. Please try again after {at}.")
+        }
+        (Language::English, None) => format!("The limit of {rule} is reached."),
+    })
 }
 
 /// Why not, for people; programs read the code, and their authors the reason.
@@ -231,6 +284,11 @@ pub(crate) fn refused_schema() -> Value {
     let details = json!({"type": "object", "required": ["reason"], "properties": {
         "param": {"type": ["string", "null"]},
         "reason": {"type": "string", "description": "in English, whatever the message is in"},
+        "rule": {"type": "string", "description": "the limit that said no"},
+        "limit": {"type": "integer"},
+        "used": {"type": "integer"},
+        "resets_at": {"type": ["string", "null"], "description": "in the operator's time zone"},
+        "retry_after": {"type": ["integer", "null"], "description": "in seconds"},
     }});
     json!({"type": "object", "required": ["success", "error", "timestamp"],
     "additionalProperties": false, "properties": {

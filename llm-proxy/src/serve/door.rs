@@ -55,7 +55,7 @@ pub(crate) async fn answer(
             None if app::is_path(path) => {
                 let nothing = Refusal::new(StatusCode::NOT_FOUND, "not_found", "nothing is here");
                 let language = app::Language::of(&head.headers);
-                app::enveloped(Err(nothing), language, call::now(&house))
+                app::enveloped(Err(nothing), language, &house.zone(), call::now(&house))
             }
             None => nothing(method, path),
         },

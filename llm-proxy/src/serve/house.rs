@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use llm_core::Str;
+use llm_core::quota::Zone;
 use llm_core::seam::Clock;
 use llm_core::store::StoreError;
 use llm_providers::Gateway;
@@ -132,14 +133,13 @@ impl House {
         let apps = Apps::open(config, &store, &gateway, &clock, &chest);
         let depot = Depot::of(&store, config, &clock, &gateway, Some(chest));
         let passages = Passages::new(config, &registry)?;
-        // Last: a key that was made and not shown, since something else went wrong, is lost.
-        let first = first(config, office.as_ref()).await?;
         let house = Self {
             gateway,
             keys,
             admin,
+            // Last: a key that was made and not shown, since something else went wrong, is lost.
+            made: Made { admin: made, first: first(config, office.as_ref()).await? },
             office,
-            made: Made { admin: made, first },
             clock,
             bytes_max: config.server.body_max,
             started: started.as_secs(),
@@ -171,6 +171,11 @@ impl House {
         self.draining.store(true, Ordering::Relaxed);
     }
 
+    /// The operator's time zone.
+    pub(crate) fn zone(&self) -> Zone {
+        self.office.as_ref().map_or(Zone::UTC, |office| office.zone.clone())
+    }
+
     /// Whether it is on its way out.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
@@ -181,10 +186,16 @@ impl House {
         if let Some(depot) = &self.depot {
             depot.begin(self);
         }
+        if let Some(apps) = &self.apps {
+            apps.begin();
+        }
     }
 
     /// Carries everything to the store that has ended. Nothing asks it any more.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        if let Some(apps) = &self.apps {
+            apps.close().await;
+        }
         if let Some(depot) = &self.depot {
             depot.close().await;
         }

@@ -29,6 +29,7 @@ use hyper::body::Incoming;
 use super::admin;
 use super::admin::fields::decoded;
 use super::admin::refusal::{Answered, Refusal};
+use super::apps::{chat, usage};
 use super::body::Body;
 use super::credits::people;
 use super::door::empty;
@@ -64,6 +65,8 @@ pub(crate) const TABLES: &[&[Route]] = &[
     admin::wallets::codes::ROUTES,
     admin::wallets::hooks::ROUTES,
     people::ROUTES,
+    chat::ROUTES,
+    usage::ROUTES,
     admin::operators::ROUTES,
     admin::trail::ROUTES,
     watch::ROUTES,
@@ -144,6 +147,8 @@ pub(crate) struct Route {
     pub(crate) query: &'static [&'static [Field]],
     pub(crate) takes: Takes,
     pub(crate) gives: Shape,
+    /// What else it is given as, by its content type.
+    pub(crate) also: Option<&'static str>,
     /// Whether it only looks, though its method says otherwise.
     looks: bool,
 }
@@ -172,7 +177,17 @@ pub(crate) use {asked_by, operator};
 impl Route {
     const fn new(verb: Verb, path: &'static str, about: &'static str, run: Run) -> Self {
         let (query, takes) = (&[] as _, Takes::Nothing);
-        Self { verb, path, about, run, query, takes, gives: Shape::Anything, looks: false }
+        Self {
+            verb,
+            path,
+            about,
+            run,
+            query,
+            takes,
+            gives: Shape::Anything,
+            also: None,
+            looks: false,
+        }
     }
 
     pub(crate) const fn get(path: &'static str, about: &'static str, run: Run) -> Self {
@@ -218,6 +233,16 @@ impl Route {
     /// With an answer of that shape.
     pub(crate) const fn gives(self, gives: Shape) -> Self {
         Self { gives, ..self }
+    }
+
+    /// Or as something else, where it is asked for, by its content type.
+    pub(crate) const fn also(self, kind: &'static str) -> Self {
+        Self { also: Some(kind), ..self }
+    }
+
+    /// Or as server-sent events, where they are asked for.
+    pub(crate) const fn streams(self) -> Self {
+        self.also("text/event-stream")
     }
 
     /// It changes nothing.
@@ -343,7 +368,7 @@ pub(crate) async fn answer(
             let language = app::Language::of(&head.headers);
             let answered = answered(house, route, names, head, body).await;
             let mut response = match route.is_enveloped() {
-                true => app::enveloped(answered, language, call::now(house)),
+                true => app::enveloped(answered, language, &house.zone(), call::now(house)),
                 false => answered.unwrap_or_else(|refusal| refusal.response()),
             };
             if let Ok(ours) = ours {

@@ -252,6 +252,7 @@ async fn a_budget_holds_over_a_restart() {
 mod addresses;
 mod admin;
 mod browsers;
+mod chat;
 mod connections;
 mod credits;
 mod encrypted;

@@ -28,6 +28,9 @@ const ERROR_BYTES_MAX: usize = 64 << 10;
 /// An error that is not there by then has nothing to say.
 const ERROR_WAIT: Duration = Duration::from_secs(2);
 
+/// However late it is, nobody answers sooner than this.
+const BEGIN_WAIT_MIN: Duration = Duration::from_millis(250);
+
 /// When a wait ends, and what it then means.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limit {
@@ -71,6 +74,11 @@ impl Patience {
             (false, Some(usual)) => (left / 2).max(usual * 3),
             (false, None) => left / 4 * 3,
         };
+        let begin = call
+            .controls
+            .begin_by
+            .map(|by| (by.saturating_duration_since(now) / 2).max(BEGIN_WAIT_MIN));
+        let share = begin.map_or(share, |begin| share.min(begin));
         Self { now, deadline, share: attempt.others.then_some(share) }
     }
 

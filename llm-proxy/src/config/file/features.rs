@@ -36,6 +36,8 @@ fn feature(at: &At<'_>, reading: &mut Reading<'_>) -> Option<Said> {
         limits: fields.list(reading, "limits", limit).unwrap_or_default(),
         priority: fields.read(reading, "priority", priority),
         within: fields.read(reading, "timeout", duration),
+        first_token: fields.read(reading, "first_token", duration),
+        keep: fields.read(reading, "retention", duration),
     };
     fields.done(reading);
     Some(said)

@@ -14,7 +14,8 @@ pub(super) fn show(features: &Features, root: &mut Writer<'_>) {
 }
 
 fn feature(said: &Said, w: &mut Writer<'_>) {
-    let Said { model, tokens_max, system, limits, priority: class, within } = said;
+    let Said { model, tokens_max, system, limits, priority: class, within, first_token, keep } =
+        said;
     if let Some(model) = model {
         w.text("model", &**model);
     }
@@ -30,5 +31,11 @@ fn feature(said: &Said, w: &mut Writer<'_>) {
     }
     if let Some(within) = within {
         w.time("timeout", *within);
+    }
+    if let Some(first) = first_token {
+        w.time("first_token", *first);
+    }
+    if let Some(keep) = keep {
+        w.time("retention", *keep);
     }
 }

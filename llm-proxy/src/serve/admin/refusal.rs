@@ -3,7 +3,7 @@
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Response, StatusCode};
 use llm_core::dialect::{BadRequest, DialectId};
-use llm_core::error::{Error, Kind};
+use llm_core::error::{Error, Kind, Refusal as Limit};
 use llm_core::store::StoreError;
 use llm_store::{directory, wallets};
 use serde::Serialize;
@@ -27,6 +27,8 @@ pub(crate) struct Refusal {
     param: Option<String>,
     /// Whether it is worth asking again, and when: what official clients read.
     hints: Option<Box<HeaderMap>>,
+    /// The limit that said no.
+    limit: Option<Box<Limit>>,
 }
 
 #[derive(Serialize)]
@@ -45,7 +47,7 @@ struct Why<'a> {
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), param: None, hints: None }
+        Self { status, code, message: message.into(), param: None, hints: None, limit: None }
     }
 
     /// The call itself is wrong, in that field or parameter.
@@ -86,8 +88,13 @@ impl Refusal {
         self.param.as_deref()
     }
 
+    /// The limit that said no.
+    pub(crate) fn limit(&self) -> Option<&Limit> {
+        self.limit.as_deref()
+    }
+
     pub(crate) fn response(&self) -> Response<Body> {
-        let Self { status, code, message, param, hints: _ } = self;
+        let Self { status, code, message, param, hints: _, limit: _ } = self;
         let r#type = kind(*status);
         let error = Why { message, r#type, param: param.as_deref(), code };
         self.hinted(told(*status, &Refused { error }))
@@ -192,7 +199,8 @@ impl From<Error> for Refusal {
             Box::new(said)
         });
         let refusal = Self::new(status, code, error.message());
-        Self { param: error.param().map(str::to_owned), hints, ..refusal }
+        let limit = error.refusal().cloned().map(Box::new);
+        Self { param: error.param().map(str::to_owned), hints, limit, ..refusal }
     }
 }
 

@@ -137,6 +137,16 @@ fn parameter(field: &Field) -> Value {
         "description": field.about, "schema": field.of.schema()})
 }
 
+/// What applications may be told beside it.
+const APPLICATIONS: [(&str, &str); 6] = [
+    ("409", "it contradicts what is there"),
+    ("413", "the body is too large"),
+    ("429", "a limit: `details` and retry-after say when there is more"),
+    ("501", "nothing outlasts this process"),
+    ("502", "the provider failed"),
+    ("503", "nobody can answer now"),
+];
+
 fn operation(route: &Route) -> Value {
     let mut parameters = names(route.path);
     parameters.extend(route.query.iter().copied().flatten().map(parameter));
@@ -159,9 +169,15 @@ fn operation(route: &Route) -> Value {
     if route.path.contains('{') || !route.query.is_empty() {
         codes.push(("404", "there is no such thing"));
     }
+    if route.is_enveloped() {
+        codes.extend(APPLICATIONS);
+    }
     let kind = if route.is_enveloped() { "AppError" } else { "Error" };
     let mut responses = failures(&codes, kind);
-    let content = json!({route.gives.content_type(): {"schema": given(route)}});
+    let mut content = json!({route.gives.content_type(): {"schema": given(route)}});
+    if let Some(kind) = route.also {
+        content[kind] = json!({"schema": {"type": "string"}});
+    }
     responses.insert("200".to_owned(), json!({"description": "done", "content": content}));
     let mut operation = json!({"tags": [tag(route.path)], "summary": route.about,
         "description": who, "security": security, "parameters": parameters,
