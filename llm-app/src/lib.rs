@@ -12,6 +12,7 @@
 pub mod feature;
 mod ground;
 pub mod people;
+pub mod prompts;
 pub mod terms;
 #[cfg(test)]
 mod testing;
