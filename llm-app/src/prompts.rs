@@ -19,10 +19,13 @@ pub mod language;
 mod lexicon;
 mod piece;
 pub mod predict;
+pub mod render;
 pub mod score;
 mod store;
 mod structured;
 mod telling;
+#[cfg(test)]
+mod testing;
 
 use llm_core::error::{Error, Kind};
 use llm_core::prompt::Request;
@@ -84,3 +87,6 @@ fn bounded(request: &mut Request, feature: &Feature) {
 fn unkept(why: StoreError) -> Error {
     Error::new(Kind::Busy, "the store does not answer").because(why)
 }
+
+#[cfg(test)]
+mod tests;

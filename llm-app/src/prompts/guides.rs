@@ -3,7 +3,7 @@
 use super::intent::{Class, Domain};
 
 /// What a prompt of a domain had better say.
-pub fn domain(domain: Domain) -> &'static str {
+pub(super) fn domain(domain: Domain) -> &'static str {
     match domain {
         Domain::Programming => {
             "Programming: language, version and libraries; what goes in and what comes out; how \
@@ -53,7 +53,7 @@ pub fn domain(domain: Domain) -> &'static str {
 }
 
 /// What a prompt of a class had better say.
-pub fn class(class: Class) -> &'static str {
+pub(super) fn class(class: Class) -> &'static str {
     match class {
         Class::Translation => {
             "Translation: both languages, tone, names and terms to keep, and that nothing is added."

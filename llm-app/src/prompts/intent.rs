@@ -148,7 +148,8 @@ fn class_words(class: Class) -> &'static [&'static str] {
         ],
         Class::Analysis => &[
             "analy*", "compare", "evaluate", "assess", "review", "pros and cons", "trend*", "분석", "비교",
-            "평가", "검토", "장단점", "추세", "원인",
+            "평가", "검토", "장단점", "추세", "원인을",
+            "원인은", "원인이", "원인 분석", "원인 가설",
         ],
         Class::Plan => &[
             "plan", "roadmap", "schedule", "itinerary", "curriculum", "strategy", "계획", "일정", "로드맵",
@@ -160,7 +161,7 @@ fn class_words(class: Class) -> &'static [&'static str] {
         ],
         Class::Writing => &[
             "write", "draft", "compose", "create", "generate", "story", "poem", "essay", "post", "letter",
-            "article", "써", "작성", "만들어", "글", "소설", "시를", "에세이", "편지", "보고서", "자기소개서", "카피",
+            "article", "써", "작성", "만들어", "글", "소설", " 시를", "에세이", "편지", "보고서", "자기소개서", "카피",
         ],
         Class::Question => &[
             "what", "why", "how", "when", "who", "which", "where", "explain", "is it", "can i", "tell me",
@@ -187,7 +188,7 @@ fn domain_words(domain: Domain) -> &'static [&'static str] {
         ],
         Domain::Medical => &[
             "symptom*", "patient*", "diagnos*", "medicine", "dose", "health", "doctor", "diabetes", "therapy",
-            "증상", "환자", "진단", "약물", "복용", "건강", "병원", "당뇨", "치료", "두통", "간호",
+            "증상", "환자", "진단", "약물", "복용", "건강 ", "건강검", "병원", "당뇨", "치료", "두통", "간호",
         ],
         Domain::Finance => &[
             "invest*", "stock", "stocks", "portfolio", "tax", "loan", "mortgage", "interest rate", "fund",
@@ -207,7 +208,7 @@ fn domain_words(domain: Domain) -> &'static [&'static str] {
             "관광", "맛집", "제주", "코스",
         ],
         Domain::Creative => &[
-            "story", "poem", "novel", "lyrics", "screenplay", "character", "fiction", "haiku", "소설", "시를",
+            "story", "poem", "novel", "lyrics", "screenplay", "character", "fiction", "haiku", "소설", " 시를",
             "동화", "가사", "시나리오", "등장인물", "이야기", "웹툰",
         ],
         Domain::Business => &[

@@ -17,7 +17,7 @@ use llm_providers::asking::Asking;
 use serde_json::Value;
 
 /// How often is asked: once, and once more with the reason.
-pub const TRIES_MAX: u32 = 2;
+const TRIES_MAX: u32 = 2;
 /// Letters of an answer that does not fit which a model is shown again.
 const SHOWN_MAX: usize = 4_000;
 /// Letters of an answer that are read; what goes on and on is not what was asked for.
