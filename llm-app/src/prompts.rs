@@ -11,6 +11,7 @@
 pub mod advice;
 pub mod analyze;
 pub mod boost;
+pub mod compare;
 mod fence;
 mod guides;
 pub mod intent;
@@ -21,6 +22,7 @@ mod piece;
 pub mod predict;
 pub mod render;
 pub mod score;
+pub mod sequential;
 mod store;
 mod structured;
 mod telling;

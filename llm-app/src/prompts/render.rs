@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value as Filled};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -159,7 +160,7 @@ fn fill(variables: &[Variable], values: &BTreeMap<String, Value>) -> Result<Fill
     if values.keys().any(|name| !variables.iter().any(|variable| variable.name == *name)) {
         return Err("there is one that is not declared".to_owned());
     }
-    let (mut filled, mut bytes) = (BTreeMap::new(), 0);
+    let (mut filled, mut bytes) = (Vec::new(), 0);
     for Variable { name, kind, required, default, .. } in variables {
         let kind = Kind::named(kind).ok_or_else(|| format!("{name} has no kind"))?;
         let value = match (values.get(name).filter(|value| !value.is_null()), default) {
@@ -177,9 +178,23 @@ fn fill(variables: &[Variable], values: &BTreeMap<String, Value>) -> Result<Fill
         if bytes > VALUES_MAX {
             return Err(format!("they have more than {VALUES_MAX} bytes together"));
         }
-        filled.insert(name.clone(), Filled::from_serialize(&value));
+        filled.push((name.as_str(), in_words_of_the_engine(&value)));
     }
-    Ok(Filled::from_serialize(&filled))
+    Ok(Filled::from_pairs(filled))
+}
+
+fn in_words_of_the_engine(value: &Value) -> Filled {
+    match value {
+        Value::Bool(flag) => Filled::from(*flag),
+        Value::String(text) => Filled::from(text),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => Filled::from(whole),
+            (None, Some(number)) => Filled::from(number),
+            (None, None) => Filled::from(0),
+        },
+        Value::Array(all) => all.iter().map(in_words_of_the_engine).collect(),
+        Value::Null | Value::Object(_) => Filled::from(()),
+    }
 }
 
 fn size(value: &Value) -> usize {
@@ -213,9 +228,9 @@ fn let_in(text: &str) -> Result<(), String> {
 
 /// Reads the code up to its end, and says what is behind it.
 fn code<'t>(text: &'t str, end: &str) -> Result<&'t str, String> {
-    let (mut depth, mut at, mut quote) = (0_i32, 0, None);
-    let mut letters = text.char_indices().peekable();
-    let inside = loop {
+    let (mut depth, mut quote) = (0_i32, None);
+    let mut letters = text.char_indices();
+    let (inside, behind) = loop {
         let Some((here, letter)) = letters.next() else { return Err("a block has no end".into()) };
         if let Some(open) = quote {
             match letter {
@@ -226,8 +241,7 @@ fn code<'t>(text: &'t str, end: &str) -> Result<&'t str, String> {
             continue;
         }
         if text[here..].starts_with(end) {
-            at = here + end.len();
-            break &text[..here];
+            break (&text[..here], &text[here + end.len()..]);
         }
         match letter {
             '\'' | '"' => quote = Some(letter),
@@ -255,16 +269,20 @@ fn code<'t>(text: &'t str, end: &str) -> Result<&'t str, String> {
             return Err("a loop cannot call itself".to_owned());
         }
     }
-    Ok(&text[at..])
+    Ok(behind)
 }
 
 /// Filters, all of them, and nothing else.
 fn engine() -> Environment<'static> {
     let mut engine = Environment::empty();
+    let mut syntax = SyntaxConfig::builder();
+    syntax.keep_trailing_newline(true);
+    if let Ok(syntax) = syntax.build() {
+        engine.set_syntax(syntax);
+    }
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
     engine.set_fuel(Some(FUEL));
     engine.set_recursion_limit(64);
-    engine.set_keep_trailing_newline(true);
     engine.add_filter("upper", |text: &str| text.to_uppercase());
     engine.add_filter("lower", |text: &str| text.to_lowercase());
     engine.add_filter("trim", |text: &str| text.trim().to_owned());

@@ -4,10 +4,13 @@
 //! Whose things they are is what the key or the token says; another's are not there. Deliberately
 //! absent: any right of operators to read what people have said.
 
+pub(crate) mod prompts;
+
 use std::sync::Arc;
 
 use http::StatusCode;
 use llm_app::people::People;
+use llm_app::prompts::Prompts;
 use llm_app::{Ground, NotDone};
 use llm_core::seam::Clock;
 use llm_providers::Gateway;
@@ -24,6 +27,8 @@ use crate::config::Config;
 pub(crate) struct Apps {
     /// What they all stand on.
     pub(crate) ground: Ground,
+    /// Prompts, templates, experiments.
+    pub(crate) prompts: Prompts,
 }
 
 impl Apps {
@@ -40,7 +45,8 @@ impl Apps {
         let people = People::new(database.clone(), chest.clone(), move || fresh(), assumed);
         let (gateway, entropy) = (gateway.clone(), Arc::clone(gateway.entropy()));
         let ground = Ground { gateway, database, people, clock: Arc::clone(clock), entropy };
-        Some(Self { ground })
+        let prompts = prompts::open(config, &ground);
+        Some(Self { ground, prompts })
     }
 }
 

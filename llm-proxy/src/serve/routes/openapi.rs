@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::shape::{Field, object};
+use super::shape::{Field, Shape, object};
 use super::spoken::{PASSED, PROBES, SPOKEN, body};
 use super::{Route, Run, Takes, all, app};
 
@@ -161,7 +161,10 @@ fn operation(route: &Route) -> Value {
     }
     let kind = if route.is_enveloped() { "AppError" } else { "Error" };
     let mut responses = failures(&codes, kind);
-    let content = json!({route.gives.content_type(): {"schema": given(route)}});
+    let mut content = json!({route.gives.content_type(): {"schema": given(route)}});
+    if let Shape::Streamed(_) = route.gives {
+        content["text/event-stream"] = json!({"schema": {"type": "string"}});
+    }
     responses.insert("200".to_owned(), json!({"description": "done", "content": content}));
     let mut operation = json!({"tags": [tag(route.path)], "summary": route.about,
         "description": who, "security": security, "parameters": parameters,

@@ -59,6 +59,8 @@ pub(crate) enum Shape {
     Named(&'static str, &'static [&'static [Field]]),
     /// Something else, by its content type.
     Typed(&'static str),
+    /// An object of these fields, or events where the request asks for them.
+    Streamed(&'static [&'static [Field]]),
 }
 
 macro_rules! makers {
@@ -158,7 +160,7 @@ impl Shape {
         };
         match self {
             Self::Anything => json!({}),
-            Self::Table(groups) => object(groups),
+            Self::Table(groups) | Self::Streamed(groups) => object(groups),
             Self::List(groups) => json!({"type": "array", "items": object(groups)}),
             Self::Page(groups) => page(groups),
             Self::Named(word, groups) => {
@@ -174,9 +176,12 @@ impl Shape {
     pub(crate) fn content_type(self) -> &'static str {
         match self {
             Self::Typed(kind) => kind,
-            Self::Anything | Self::Table(_) | Self::List(_) | Self::Page(_) | Self::Named(..) => {
-                "application/json"
-            }
+            Self::Anything
+            | Self::Table(_)
+            | Self::List(_)
+            | Self::Page(_)
+            | Self::Named(..)
+            | Self::Streamed(_) => "application/json",
         }
     }
 }
