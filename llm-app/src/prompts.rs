@@ -12,8 +12,11 @@ pub mod advice;
 pub mod analyze;
 pub mod boost;
 pub mod compare;
+pub mod experiments;
+pub mod feedback;
 mod fence;
 mod guides;
+pub mod holders;
 pub mod intent;
 pub mod judge;
 pub mod language;
@@ -26,6 +29,7 @@ pub mod sequential;
 mod store;
 mod structured;
 mod telling;
+pub mod templates;
 #[cfg(test)]
 mod testing;
 

@@ -2,6 +2,9 @@
 //! instants.
 
 pub(super) mod boosts;
+pub(super) mod experiments;
+pub(super) mod feedback;
+pub(super) mod templates;
 pub(super) mod voices;
 
 use llm_core::store::StoreError;

@@ -42,6 +42,8 @@ pub(crate) enum Of {
     Free,
     /// Names, and a whole number for each.
     Counts,
+    /// Anything.
+    Any,
 }
 
 /// What an answer is.
@@ -81,6 +83,7 @@ makers! {
     flag Flag;
     free Free;
     counts Counts;
+    any Any;
 }
 
 /// A field of several.
@@ -142,6 +145,7 @@ impl Of {
             Self::List(of) => json!({"type": "array", "items": of.schema()}),
             Self::Table(groups) => object(groups),
             Self::Free => json!({"type": "object"}),
+            Self::Any => json!({}),
             Self::Counts => {
                 json!({"type": "object", "additionalProperties": {"type": "integer"}})
             }
