@@ -59,7 +59,9 @@ fn helps(fact: Fact) -> Criterion {
 
 fn fact_words(fact: Fact) -> Words {
     match fact {
-        Fact::Material => ["다룰 원문이나 자료를 함께 넣어 주세요.", "Include the text or the facts it is about."],
+        Fact::Material => {
+            ["다룰 원문이나 자료를 함께 넣어 주세요.", "Include the text or the facts it is about."]
+        }
         Fact::Target => ["어느 언어로 옮길지 적어 주세요.", "Say which language to translate to."],
         Fact::Stack => [
             "사용할 프로그래밍 언어와 버전을 적어 주세요.",
@@ -72,8 +74,13 @@ fn fact_words(fact: Fact) -> Words {
         Fact::Format => ["결과의 형식을 적어 주세요.", "Say how the answer should be laid out."],
         Fact::Time => ["기간이나 마감을 적어 주세요.", "Say when, or how long it may take."],
         Fact::Budget => ["예산이나 쓸 수 있는 자원을 적어 주세요.", "Say what it may cost."],
-        Fact::Rules => ["반드시 지킬 조건을 적어 주세요.", "Say what must hold, and what must not."],
-        Fact::Context => ["배경과 상황을 한두 문장으로 적어 주세요.", "Give the background in a sentence or two."],
+        Fact::Rules => {
+            ["반드시 지킬 조건을 적어 주세요.", "Say what must hold, and what must not."]
+        }
+        Fact::Context => [
+            "배경과 상황을 한두 문장으로 적어 주세요.",
+            "Give the background in a sentence or two.",
+        ],
     }
 }
 
@@ -83,7 +90,9 @@ fn risk_words(risk: Risk) -> Words {
             "지시를 무시하라는 문구를 빼 주세요.",
             "Take out words that tell the model to ignore its instructions.",
         ],
-        Risk::Secret => ["API 키처럼 보이는 값을 지워 주세요.", "Take out what looks like an API key."],
+        Risk::Secret => {
+            ["API 키처럼 보이는 값을 지워 주세요.", "Take out what looks like an API key."]
+        }
         Risk::Email => ["이메일 주소를 가려 주세요.", "Mask the e-mail address."],
         Risk::Phone => ["전화번호를 가려 주세요.", "Mask the telephone number."],
         Risk::Identity => [
@@ -99,13 +108,19 @@ fn criterion_words(criterion: Criterion) -> Words {
             "할 일을 한 문장의 동사로 분명하게 적어 주세요.",
             "Say in one sentence with a verb what is to be done.",
         ],
-        Criterion::Context => ["배경과 독자, 목적을 적어 주세요.", "Add the background, the reader and the purpose."],
+        Criterion::Context => {
+            ["배경과 독자, 목적을 적어 주세요.", "Add the background, the reader and the purpose."]
+        }
         Criterion::Constraints => [
             "분량, 어조, 포함하거나 제외할 것을 적어 주세요.",
             "Add limits: length, tone, what to include and what to leave out.",
         ],
-        Criterion::Format => ["표, 목록 등 결과의 형식을 정해 주세요.", "Ask for a form: a table, a list, JSON."],
-        Criterion::Examples => ["원하는 결과의 예를 하나 보여 주세요.", "Show one example of what you want."],
+        Criterion::Format => {
+            ["표, 목록 등 결과의 형식을 정해 주세요.", "Ask for a form: a table, a list, JSON."]
+        }
+        Criterion::Examples => {
+            ["원하는 결과의 예를 하나 보여 주세요.", "Show one example of what you want."]
+        }
         Criterion::Safety => ["민감한 내용을 빼 주세요.", "Take out what is sensitive."],
     }
 }

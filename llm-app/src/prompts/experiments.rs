@@ -217,7 +217,7 @@ impl Setup {
         Ok(most as u64)
     }
 
-    fn check(&self) -> Result<(), NotDone> {
+    pub(super) fn checked(&self) -> Result<(), NotDone> {
         let wrong = |field: &'static str, why: &str| Err(NotDone::wrong(field, why.to_owned()));
         let named = |name: &str| (1..=NAME_MAX).contains(&name.chars().count());
         if !named(&self.name) {
@@ -259,7 +259,7 @@ impl Prompts {
         mut setup: Setup,
         versions: &[Which],
     ) -> Result<Experiment, NotDone> {
-        setup.check()?;
+        setup.checked()?;
         let owner = by.holder(access)?;
         for (variant, which) in setup.variants.iter_mut().zip(versions) {
             let template = self.template(by, &variant.template).await?;

@@ -201,7 +201,7 @@ impl Prompts {
 
 fn level_schema() -> Value {
     json!({"type": "object", "properties": {
-        "level": {"type": "integer", "description": "from 1 to 5"},
+        "level": {"type": "integer", "enum": [1, 2, 3, 4, 5]},
         "reason": {"type": "string"},
     }, "required": ["level", "reason"], "additionalProperties": false})
 }

@@ -249,7 +249,9 @@ fn risks(plain: &Plain) -> Vec<Risk> {
             () if secret => Risk::Secret,
             () if mail => Risk::Email,
             () if numeric && (digits == 13 || digits == 16) => Risk::Identity,
-            () if numeric && word.starts_with("01") && (digits == 10 || digits == 11) => Risk::Phone,
+            () if numeric && word.starts_with("01") && (digits == 10 || digits == 11) => {
+                Risk::Phone
+            }
             () => continue,
         };
         if !found.contains(&risk) {

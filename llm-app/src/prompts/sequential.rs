@@ -133,7 +133,11 @@ impl Plan {
     /// all of them.
     pub fn outcomes(&self, design: &Design, first: f64, challenger: f64) -> f64 {
         let (p, q) = (design.base, (design.base + design.effect).clamp(0.001, 0.999));
-        let variance = p * (1.0 - p) / first + q * (1.0 - q) / challenger;
+        let apart = p * (1.0 - p) / first + q * (1.0 - q) / challenger;
+        // As a look has it, which does not know that there are two rates.
+        let both = (first * p + challenger * q) / (first + challenger);
+        let pooled = both * (1.0 - both) * (1.0 / first + 1.0 / challenger);
+        let variance = apart.max(pooled);
         self.drift.powi(2) * variance / design.effect.powi(2)
     }
 
@@ -229,9 +233,7 @@ fn bounds(alpha: f64, looks: u32) -> Vec<f64> {
         let widest = WIDE * k.sqrt();
         let limit = match &going {
             None => -quantile(now / 2.0),
-            Some(going) => {
-                halved((0.0, widest), HALVINGS, |limit| going.beyond(limit, 0.0) < now)
-            }
+            Some(going) => halved((0.0, widest), HALVINGS, |limit| going.beyond(limit, 0.0) < now),
         };
         // What nobody reaches is not looked for on a grid that is too wide to see anything.
         let limit = limit.min(widest);

@@ -7,8 +7,8 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 
-use futures_util::stream::{self, BoxStream};
 use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
 use tokio::sync::mpsc;
 
 /// What is told and not yet heard; beyond it the work waits for whoever listens.

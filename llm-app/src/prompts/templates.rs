@@ -175,9 +175,7 @@ impl Prompts {
         let number = match which {
             Which::Number(number) => *number,
             Which::Usual => of.head.labels.get("production").copied().unwrap_or(of.latest),
-            Which::Label(label) => {
-                *of.head.labels.get(label).ok_or(NotDone::Unknown("label"))?
-            }
+            Which::Label(label) => *of.head.labels.get(label).ok_or(NotDone::Unknown("label"))?,
         };
         self.version_numbered(of, number).await?.ok_or(NotDone::Unknown("version"))
     }

@@ -1,6 +1,8 @@
 //! Forty prompts and more, and what rules say of each: held against a file, so that a change of the
 //! rules is seen for what it is.
 
+mod kept;
+
 use std::fmt::Write as _;
 
 use llm_core::error::Language as Told;

@@ -117,10 +117,18 @@ fn what_is_no_match_is_refused() {
     let usual = Str::from_static("m");
     let texts = |count: usize| vec!["x".to_owned(); count];
     let names = |count: usize| vec![Str::from_static("m"); count];
-    for (prompts, models, fine) in
-        [(1, 2, true), (2, 1, true), (2, 0, true), (8, 0, true), (1, 1, false), (1, 0, false),
-         (0, 3, false), (2, 2, false), (9, 0, false), (1, 9, false)]
-    {
+    for (prompts, models, fine) in [
+        (1, 2, true),
+        (2, 1, true),
+        (2, 0, true),
+        (8, 0, true),
+        (1, 1, false),
+        (1, 0, false),
+        (0, 3, false),
+        (2, 2, false),
+        (9, 0, false),
+        (1, 9, false),
+    ] {
         let of = Match { prompts: texts(prompts), models: names(models), ..Match::default() };
         assert_eq!(sides(&of, &usual).is_ok(), fine, "{prompts} {models}");
     }

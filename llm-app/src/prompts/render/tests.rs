@@ -41,19 +41,40 @@ fn what_people_know_works() {
 #[test]
 fn what_grows_or_reaches_out_is_refused() {
     for text in [
-        "{% set x = topic %}", "{{ topic ~ topic }}", "{{ 'a' * 1000000 }}", "{{ topic + topic }}",
-        "{% include 'x' %}", "{% extends 'x' %}", "{% import 'x' as y %}", "{% macro m() %}{% endmacro %}",
-        "{% filter upper %}{% endfilter %}", "{% with a = 1 %}{% endwith %}", "{% raw %}{{ x }}{% endraw %}",
-        "{{ {'a': 1} }}", "{{ range(10) }}", "{{ topic|replace('a', 'b') }}", "{{ unknown }}",
-        "{{ topic.__class__ }}", "{{ topic", "{% if %}", "{{ (topic }}", "{{ topic) }}",
-        "{% for p in points recursive %}{{ loop(points) }}{% endfor %}", "{{ debug() }}", "", " ",
-        "{%- set x = 1 -%}", "{{ topic|attr('x') }}", "{{ self }}", "{% autoescape true %}{% endautoescape %}",
+        "{% set x = topic %}",
+        "{{ topic ~ topic }}",
+        "{{ 'a' * 1000000 }}",
+        "{{ topic + topic }}",
+        "{% include 'x' %}",
+        "{% extends 'x' %}",
+        "{% import 'x' as y %}",
+        "{% macro m() %}{% endmacro %}",
+        "{% filter upper %}{% endfilter %}",
+        "{% with a = 1 %}{% endwith %}",
+        "{% raw %}{{ x }}{% endraw %}",
+        "{{ {'a': 1} }}",
+        "{{ range(10) }}",
+        "{{ topic|replace('a', 'b') }}",
+        "{{ unknown }}",
+        "{{ topic.__class__ }}",
+        "{{ topic",
+        "{% if %}",
+        "{{ (topic }}",
+        "{{ topic) }}",
+        "{% for p in points recursive %}{{ loop(points) }}{% endfor %}",
+        "{{ debug() }}",
+        "",
+        " ",
+        "{%- set x = 1 -%}",
+        "{{ topic|attr('x') }}",
+        "{{ self }}",
+        "{% autoescape true %}{% endautoescape %}",
     ] {
         assert!(filled(text).is_err(), "{text}");
     }
     let loops = "{% for a in points %}".repeat(20) + "x" + &"{% endfor %}".repeat(20);
     assert_eq!(filled(&loops), Err(NotRendered::Text("line 1: it takes too many steps".into())));
-    let long = json!({"topic": "x".repeat(VALUES_MAX)});
+    let long = json!({"topic": "x".repeat(VALUES_MAX - 100)});
     let long: BTreeMap<String, Value> = serde_json::from_value(long).unwrap();
     let many = render(&"{{ topic }}".repeat(9), &declared_ones(), &long);
     assert!(matches!(many, Err(NotRendered::Text(why)) if why.contains("too long")));

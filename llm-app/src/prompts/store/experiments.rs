@@ -25,16 +25,13 @@ const LIST: &str = "SELECT id, sealed, outcomes, made FROM prompt_experiment \
      WHERE owner = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
 const GET: &str =
     "SELECT id, sealed, outcomes, made FROM prompt_experiment WHERE owner = $1 AND id = $2";
-const ARMS: &str =
-    "SELECT shown, tried, won FROM prompt_arm WHERE experiment = $1 ORDER BY arm";
+const ARMS: &str = "SELECT shown, tried, won FROM prompt_arm WHERE experiment = $1 ORDER BY arm";
 const LOOKS: &str =
     "SELECT look, tried, won FROM prompt_look WHERE experiment = $1 ORDER BY look, arm";
 const SHOW: &str = "INSERT INTO prompt_trial (experiment, subject, owner, arm, made) \
      VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
-const SHOWN: &str =
-    "UPDATE prompt_arm SET shown = shown + 1 WHERE experiment = $1 AND arm = $2";
-const TRIAL: &str =
-    "SELECT arm, outcome FROM prompt_trial WHERE experiment = $1 AND subject = $2";
+const SHOWN: &str = "UPDATE prompt_arm SET shown = shown + 1 WHERE experiment = $1 AND arm = $2";
+const TRIAL: &str = "SELECT arm, outcome FROM prompt_trial WHERE experiment = $1 AND subject = $2";
 const STATE: &str = "SELECT outcomes, looks, looked, owner FROM prompt_experiment WHERE id = $1";
 const WENT: &str = "UPDATE prompt_trial SET outcome = $3 WHERE experiment = $1 AND subject = $2";
 const TRIED: &str = "UPDATE prompt_arm SET tried = tried + 1, won = won + $3 \

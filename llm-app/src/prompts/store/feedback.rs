@@ -47,7 +47,8 @@ impl Prompts {
         let close = |text: &String| person.close(&place(TABLE, &named(id), 0), text.as_bytes());
         let sealed = said.comment.as_ref().map(close).transpose()?;
         let (owner, object) = (person.owner().clone(), object.to_owned());
-        let add = Add { id, owner, about, object: object.clone(), target, said: said.clone(), sealed };
+        let add =
+            Add { id, owner, about, object: object.clone(), target, said: said.clone(), sealed };
         let made = self.ground.database.write(add).await?.ok_or(NotDone::Unknown("boost"))?;
         Ok(Voice { id, about, object, said, made })
     }

@@ -238,7 +238,8 @@ impl Task for Find {
         let owner = whose(&self.owner);
         let rows = match &self.wanted {
             Wanted::Id(id) => {
-                let (text, id) = (format!("{COLUMNS} WHERE owner = $1 AND id = $2"), id.to_be_bytes());
+                let (text, id) =
+                    (format!("{COLUMNS} WHERE owner = $1 AND id = $2"), id.to_be_bytes());
                 session.all(text, &[owner, id.as_slice().into()]).await?
             }
             Wanted::Name(name) => {

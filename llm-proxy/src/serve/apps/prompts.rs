@@ -51,7 +51,10 @@ const BOOST: &[Field] = &[
     words("domain", Domain::WORDS, "what it is about, where that is known"),
     words("language", LANGUAGES, "what to write it in; its own language unless said"),
     text("model", "the model that writes it"),
-    flag("stream", "events `analysis`, `delta`, `again` (what came does not count), `end`, `error`"),
+    flag(
+        "stream",
+        "events `analysis`, `delta`, `again` (what came does not count), `end`, `error`",
+    ),
 ];
 const ANALYZE: &[Field] = &[
     text("prompt", "what is to be analyzed: 1 to 16,000 characters").need(),

@@ -3,9 +3,9 @@
 
 use futures_util::StreamExt;
 use http::StatusCode;
+use llm_app::NotDone;
 use llm_app::prompts::compare::{Answer, Heard, Judged, Match, SIDES_MAX, Standing};
 use llm_app::prompts::judge::Winner;
-use llm_app::NotDone;
 use llm_core::Str;
 use llm_core::error::Language as Spoken;
 use serde_json::{Value, json};
@@ -15,9 +15,7 @@ use crate::serve::admin::refusal::{Answered, Refusal};
 use crate::serve::admin::told;
 use crate::serve::events::{Told, streamed};
 use crate::serve::routes::ask::{AppCaller, Ask};
-use crate::serve::routes::shape::{
-    Field, Of, Shape, flag, list, table, text, whole, words,
-};
+use crate::serve::routes::shape::{Field, Of, Shape, flag, list, table, text, whole, words};
 use crate::serve::routes::{Route, asked_by};
 
 const COMPARE: &[Field] = &[

@@ -76,7 +76,8 @@ const PLAN: &[Field] = &[
 ];
 const STANDING: &[Field] = &[table("standing", &[STANDS], "").need()];
 const STANDS: &[Field] = &[
-    list("variants", &Of::Table(&[COUNT]), "what was counted so far; nothing is decided by it").need(),
+    list("variants", &Of::Table(&[COUNT]), "what was counted so far; nothing is decided by it")
+        .need(),
     list("verdicts", &Of::Table(&[VERDICT]), "of each challenger").need(),
     whole("looked", "how often it was looked at").need(),
     whole("next_look", "at how many outcomes it is looked at next; null when it is over"),

@@ -41,13 +41,9 @@ pub(crate) const ROUTES: &[Route] = &[
     )
     .takes(&[SAY])
     .gives(Shape::Table(&[VOICE])),
-    Route::get(
-        "/api/v1/feedback",
-        "What one has said, the newest first.",
-        asked_by!(App, all),
-    )
-    .query(&[PART])
-    .gives(Shape::Page(&[VOICE])),
+    Route::get("/api/v1/feedback", "What one has said, the newest first.", asked_by!(App, all))
+        .query(&[PART])
+        .gives(Shape::Page(&[VOICE])),
 ];
 
 fn view(voice: &Voice) -> Value {

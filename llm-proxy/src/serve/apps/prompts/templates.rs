@@ -16,7 +16,7 @@ use crate::serve::admin::refusal::{Answered, Refusal};
 use crate::serve::admin::{Listed, told};
 use crate::serve::routes::ask::{AppCaller, Ask, Asker, Part};
 use crate::serve::routes::shape::{
-    Field, Of, PART, Shape, any, counts, flag, free, list, table, text, whole, words,
+    Field, Of, PART, Shape, any, counts, flag, free, list, secret, table, text, whole, words,
 };
 use crate::serve::routes::{Route, asked_by};
 
@@ -27,7 +27,9 @@ const MAKE: &[Field] = &[
     text("name", "1 to 100 characters, one of its owner's").need(),
     text("about", "what it is for"),
     words("access", Access::WORDS, "who may see it; applications make `user` unless said"),
-    text("text", "the template: Jinja with `if`, `for` and upper, lower, trim, length, join").need(),
+    // What operators write is not repeated in the trail.
+    secret("text", "the template: Jinja with `if`, `for` and upper, lower, trim, length, join")
+        .need(),
     list("variables", &Of::Table(&[VARIABLE]), "every name in the text"),
     text("note", "what is said of this version"),
     list("labels", &Of::Text, "that mean this version"),
@@ -42,7 +44,7 @@ const VARIABLE: &[Field] = &[
 const CHANGE: &[Field] = &[
     text("name", "another name"),
     text("about", "what it is for"),
-    text("text", "one version more, with this text"),
+    secret("text", "one version more, with this text"),
     list("variables", &Of::Table(&[VARIABLE]), "of that version; those of the last unless said"),
     text("note", "what is said of that version"),
     free("labels", "labels and version numbers; 0 is the newest version, null takes one away"),
@@ -76,11 +78,8 @@ const VERSION: &[Field] = &[
     whole("liked", "how many liked it").need(),
     whole("disliked", "how many did not").need(),
 ];
-const RENDERED: &[Field] = &[
-    text("template", "its id").need(),
-    whole("version", "").need(),
-    text("text", "").need(),
-];
+const RENDERED: &[Field] =
+    &[text("template", "its id").need(), whole("version", "").need(), text("text", "").need()];
 const GONE: &[Field] = &[flag("deleted", "").need()];
 
 pub(crate) const ROUTES: &[Route] = &[

@@ -56,9 +56,9 @@ pub(super) fn analysis(found: &Analysis) -> Value {
             "calls": judged.tries,
         })
     });
-    let suggestions = found.suggestions.iter().map(|suggestion| {
-        json!({"criterion": suggestion.criterion.word(), "text": suggestion.text})
-    });
+    let suggestions = found.suggestions.iter().map(
+        |suggestion| json!({"criterion": suggestion.criterion.word(), "text": suggestion.text}),
+    );
     json!({
         "score": found.score,
         "intent": intent(&found.read.intent),
