@@ -77,3 +77,6 @@ impl Prompts {
 fn both(rules: Points, judge: Points) -> Points {
     Points::try_from((u16::from(rules) + u16::from(judge)).div_ceil(2)).unwrap_or(100)
 }
+
+#[cfg(test)]
+mod tests;

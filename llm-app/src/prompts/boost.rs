@@ -275,4 +275,4 @@ fn variables(text: &str) -> Vec<&str> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -125,6 +125,10 @@ impl Prompts {
     /// Asks all of them at once. What is wrong with the match is said before anything is heard.
     pub fn comparing(&self, grant: &Arc<Grant>, of: Match) -> Result<Hearing<Heard>, NotDone> {
         let sides = sides(&of, &self.features.compare.model)?;
+        if self.features.compare.system.is_some() && of.system.is_some() {
+            let why = "whoever runs this gateway has said what stands before answers";
+            return Err(NotDone::wrong("system", why));
+        }
         let (prompts, grant) = (self.clone(), Arc::clone(grant));
         Ok(telling(move |teller| async move {
             let person = match prompts.ground.person(&grant).await {

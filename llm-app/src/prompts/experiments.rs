@@ -18,7 +18,7 @@ use super::holders::{Access, By};
 use super::intent::named;
 use super::judge::{Ruled, Side};
 use super::score::Points;
-use super::sequential::{Arm, Design, LOOKS_MAX, Plan, Seen};
+use super::sequential::{Arm, Design, LOOKS_MAX, Plan, Seen, seen};
 use super::templates::{Version, Which};
 use super::{Prompts, checked};
 use crate::ground::NotDone;
@@ -96,6 +96,9 @@ pub struct Setup {
     pub effect: f64,
     /// How often it is looked at.
     pub looks: u32,
+    /// What z has to pass at each look: computed when it is made, and the same ever after.
+    #[serde(default)]
+    pub bounds: Vec<f64>,
 }
 
 /// An experiment.
@@ -191,14 +194,9 @@ impl Setup {
         u32::try_from(self.variants.len().saturating_sub(1)).unwrap_or(1)
     }
 
-    /// The bounds; the same whenever they are computed.
-    pub fn plan(&self) -> Plan {
-        Plan::new(&self.design(), self.challengers())
-    }
-
     /// How many outcomes it runs for.
-    fn outcomes(&self) -> Result<u64, NotDone> {
-        let (plan, design) = (self.plan(), self.design());
+    fn outcomes(&self, plan: &Plan) -> Result<u64, NotDone> {
+        let design = self.design();
         let all: f64 = self.variants.iter().map(|variant| f64::from(variant.weight)).sum();
         let part = |variant: &Variant| f64::from(variant.weight) / all;
         let first = self.variants.first().map_or(0.5, part);
@@ -271,7 +269,9 @@ impl Prompts {
             variant.version = self.version(&template, which).await?.number;
             variant.template = super::store::named(template.id);
         }
-        let outcomes = setup.outcomes()?.max(u64::from(setup.looks));
+        let plan = Plan::new(&setup.design(), setup.challengers());
+        let outcomes = setup.outcomes(&plan)?.max(u64::from(setup.looks));
+        setup.bounds = plan.bounds;
         let person = self.sealer(by, &owner).await?;
         self.add_experiment(&person, access, setup, outcomes).await
     }
@@ -327,7 +327,10 @@ impl Prompts {
             other => other,
         })?;
         let version = self.version(&template, &Which::Number(variant.version)).await?;
-        self.show(grant, of, subject, arm).await?;
+        // Whoever may not be kept is shown theirs, and counts for nothing.
+        if self.ground.person(grant).await?.may_be_kept() {
+            self.show(grant, of, subject, arm).await?;
+        }
         Ok(Assigned { arm, variant, version })
     }
 
@@ -396,14 +399,13 @@ impl Prompts {
 
 /// What the copies say that were made at the looks.
 fn standing(of: &Experiment, counts: Vec<Count>, looks: &[Vec<Arm>]) -> Standing {
-    let plan = of.setup.plan();
     let looked = u32::try_from(looks.len()).unwrap_or(LOOKS_MAX);
     let over = looked >= of.setup.looks;
     let verdicts = (1..of.setup.variants.len()).map(|arm| {
         let mut said = Verdict { word: Word::NotEnoughData, look: 0, seen: None };
-        for (look, arms) in (1..).zip(looks) {
+        for ((look, arms), bound) in (1..).zip(looks).zip(&of.setup.bounds) {
             let (Some(first), Some(challenger)) = (arms.first(), arms.get(arm)) else { continue };
-            let seen = plan.look(look, *first, *challenger);
+            let seen = seen(*bound, *first, *challenger);
             let word = match seen {
                 Some(seen) if seen.passed && seen.difference > 0.0 => Word::Better,
                 Some(seen) if seen.passed => Word::Worse,

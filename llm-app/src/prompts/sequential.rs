@@ -16,9 +16,10 @@ pub const LOOKS_MAX: u32 = 20;
 const POINTS: usize = 141;
 /// Halvings: the bounds want no more digits than data have.
 const HALVINGS: u32 = 40;
-/// By how much looks make a difference harder to see, at the most, and how exactly it is found.
+/// By how much looks make a difference harder to see, at the most.
 const COSTLIER: f64 = 1.3;
-const DRIFT_HALVINGS: u32 = 16;
+/// Steps to where the power is the planned one: each doubles the digits.
+const STEPS: u32 = 7;
 /// How far out it is integrated, in deviations.
 const WIDE: f64 = 8.0;
 
@@ -53,7 +54,7 @@ pub struct Plan {
     pub bounds: Vec<f64>,
     /// By how much more data it needs than a test without looks.
     pub inflation: f64,
-    /// Information in units of (effect / deviation)², at the last look.
+    /// Where z is at the end, when the difference is as large as planned.
     drift: f64,
 }
 
@@ -112,6 +113,30 @@ fn halved((mut low, mut high): (f64, f64), times: u32, is: impl Fn(f64) -> bool)
     f64::midpoint(low, high)
 }
 
+/// Where it is zero, between where it is below and where it is above, by false position that
+/// forgets half of an end which does not move.
+fn root(mut low: f64, mut high: f64, of: impl Fn(f64) -> f64) -> f64 {
+    let (mut below, mut above) = (of(low), of(high));
+    let mut last = 0;
+    for _ in 0..STEPS {
+        if above <= below {
+            break;
+        }
+        let middle = (low * above - high * below) / (above - below);
+        let here = of(middle);
+        if here < 0.0 {
+            (low, below) = (middle, here);
+            above = if last == -1 { above / 2.0 } else { above };
+            last = -1;
+        } else {
+            (high, above) = (middle, here);
+            below = if last == 1 { below / 2.0 } else { below };
+            last = 1;
+        }
+    }
+    high
+}
+
 fn density(z: f64) -> f64 {
     (-0.5 * z * z).exp() / (2.0 * PI).sqrt()
 }
@@ -123,9 +148,8 @@ impl Plan {
         let looks = design.looks.clamp(1, LOOKS_MAX);
         let bounds = bounds(alpha, looks);
         let single = quantile(design.power) - quantile(alpha / 2.0);
-        let between = (single, COSTLIER * single);
-        let enough = |drift: f64| power(&bounds, drift) > design.power;
-        let drift = halved(between, DRIFT_HALVINGS, enough);
+        let short = |drift: f64| power(&bounds, drift) - design.power;
+        let drift = root(single, COSTLIER * single, short);
         Self { bounds, inflation: (drift / single).powi(2), drift }
     }
 
@@ -140,26 +164,25 @@ impl Plan {
         let variance = apart.max(pooled);
         self.drift.powi(2) * variance / design.effect.powi(2)
     }
+}
 
-    /// What the look of that number, from 1, says of a challenger.
-    pub fn look(&self, look: u32, first: Arm, challenger: Arm) -> Option<Seen> {
-        let bound = *self.bounds.get(usize::try_from(look).ok()?.checked_sub(1)?)?;
-        if first.tried == 0 || challenger.tried == 0 {
-            return None;
-        }
-        let (n, m) = (float(first.tried), float(challenger.tried));
-        let (p, q) = (float(first.won) / n, float(challenger.won) / m);
-        let both = (float(first.won) + float(challenger.won)) / (n + m);
-        let pooled = (both * (1.0 - both) * (1.0 / n + 1.0 / m)).sqrt();
-        let difference = q - p;
-        let z = if pooled > 0.0 { difference / pooled } else { 0.0 };
-        // Not pooled, for where it lies; and never of no width, where all went alike.
-        let smooth = |won: u64, of: f64| (float(won) + 0.5) / (of + 1.0);
-        let (p, q) = (smooth(first.won, n), smooth(challenger.won, m));
-        let wide = bound * (p * (1.0 - p) / n + q * (1.0 - q) / m).sqrt();
-        let (low, high) = ((difference - wide).max(-1.0), (difference + wide).min(1.0));
-        Some(Seen { z, difference, low, high, passed: z.abs() >= bound })
+/// What a look sees whose bound is that, of a challenger.
+pub fn seen(bound: f64, first: Arm, challenger: Arm) -> Option<Seen> {
+    if first.tried == 0 || challenger.tried == 0 {
+        return None;
     }
+    let (n, m) = (float(first.tried), float(challenger.tried));
+    let (p, q) = (float(first.won) / n, float(challenger.won) / m);
+    let both = (float(first.won) + float(challenger.won)) / (n + m);
+    let pooled = (both * (1.0 - both) * (1.0 / n + 1.0 / m)).sqrt();
+    let difference = q - p;
+    let z = if pooled > 0.0 { difference / pooled } else { 0.0 };
+    // Not pooled, for where it lies; and never of no width, where all went alike.
+    let smooth = |won: u64, of: f64| (float(won) + 0.5) / (of + 1.0);
+    let (p, q) = (smooth(first.won, n), smooth(challenger.won, m));
+    let wide = bound * (p * (1.0 - p) / n + q * (1.0 - q) / m).sqrt();
+    let (low, high) = ((difference - wide).max(-1.0), (difference + wide).min(1.0));
+    Some(Seen { z, difference, low, high, passed: z.abs() >= bound })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "nobody has 2^52 outcomes")]

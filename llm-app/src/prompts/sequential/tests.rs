@@ -61,8 +61,8 @@ fn experiment(plan: &Plan, design: &Design, rates: [f64; 2], share: f64, dice: &
         arms[side].won += u64::from(dice.next() < rates[side]);
         if n * looks >= (look + 1) * outcomes {
             look += 1;
-            let seen = plan.look(u32::try_from(look).unwrap(), arms[0], arms[1]);
-            if seen.is_some_and(|seen| seen.passed) {
+            let bound = plan.bounds[usize::try_from(look).unwrap() - 1];
+            if seen(bound, arms[0], arms[1]).is_some_and(|seen| seen.passed) {
                 return true;
             }
         }

@@ -83,6 +83,16 @@ async fn versions_stay_and_labels_move() {
         for number in [0, 3] {
             assert!(prompts.version(&found, &Which::Number(number)).await.is_err());
         }
+        let key = grant("min", None);
+        let about = format!("{}:2", super::super::store::named(made.id));
+        let said = |score| Said { score: Some(score), ..Said::default() };
+        for score in [10, 60] {
+            prompts.say(&key, About::Template, &about, None, said(score)).await.unwrap();
+        }
+        let second = prompts.version(&found, &second).await.unwrap();
+        assert_eq!((second.voices.good, second.voices.bad), (1, 0), "the last word counts");
+        let third = about.replace(":2", ":3");
+        assert!(prompts.say(&key, About::Template, &third, None, said(60)).await.is_err());
         prompts.drop_template(&min, "인사").await.unwrap();
         assert!(matches!(prompts.template(&min, "인사").await, Err(NotDone::Unknown(_))));
     }
@@ -202,6 +212,7 @@ fn setup(looks: u32) -> Setup {
         base: 0.3,
         effect: 0.5,
         looks,
+        bounds: Vec::new(),
     }
 }
 

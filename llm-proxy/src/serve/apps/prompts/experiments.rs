@@ -211,7 +211,7 @@ fn verdict(of: &Experiment, arm: usize, said: &Verdict, bounds: &[f64]) -> Value
 }
 
 fn standing(of: &Experiment, standing: &Standing) -> Value {
-    let bounds = of.setup.plan().bounds;
+    let bounds = &of.setup.bounds;
     let counts = of.setup.variants.iter().zip(&standing.counts).map(|(variant, count)| {
         json!({"name": variant.name, "shown": count.shown, "outcomes": count.arm.tried,
             "good": count.arm.won})
@@ -219,7 +219,7 @@ fn standing(of: &Experiment, standing: &Standing) -> Value {
     let verdicts = (1..).zip(&standing.verdicts);
     json!({
         "variants": counts.collect::<Vec<_>>(),
-        "verdicts": verdicts.map(|(arm, said)| verdict(of, arm, said, &bounds)).collect::<Vec<_>>(),
+        "verdicts": verdicts.map(|(arm, said)| verdict(of, arm, said, bounds)).collect::<Vec<_>>(),
         "looked": standing.looked,
         "next_look": standing.next,
     })
@@ -273,6 +273,7 @@ async fn make(ask: &mut Ask, asker: &Asker) -> Answered {
         base: fields.take("base")?.set().unwrap_or(BASE),
         effect: fields.take("effect")?.set().unwrap_or(EFFECT),
         looks: fields.take("looks")?.set().unwrap_or(LOOKS),
+        bounds: Vec::new(),
     };
     let access = access.unwrap_or_else(|| by.usual());
     let made = prompts(house)?.make_experiment(&by, access, setup, &versions).await?;
