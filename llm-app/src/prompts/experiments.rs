@@ -203,7 +203,8 @@ impl Setup {
         let each = self.variants.iter().skip(1);
         let most = each.map(|variant| plan.outcomes(&design, first, part(variant)));
         let most = most.fold(0.0, f64::max).ceil();
-        if !(most <= OUTCOMES_MAX) {
+        // Nor is it a number where somebody's parts are none.
+        if most.is_nan() || most > OUTCOMES_MAX {
             let why = "the effect is too small for the parts of the variants";
             return Err(NotDone::wrong("effect", why));
         }

@@ -130,385 +130,90 @@ named! {
 }
 
 /// What a class is known by.
-fn class_words(class: Class) -> &'static [&'static str] {
+fn class_words(class: Class) -> &'static str {
     match class {
-        Class::Translation => &["translat*", "번역", "영어로 옮", "한국어로 옮"],
-        Class::Summary => {
-            &["summar*", "tl;dr", "key points", "condense", "요약", "정리해", "핵심만", "줄여"]
+        Class::Translation => "translat*|번역|영어로 옮|한국어로 옮",
+        Class::Summary => "summar*|tl;dr|key points|condense|요약|정리해|핵심만|줄여",
+        Class::Code => {
+            "code|function|script|implement*|debug*|refactor*|unit test*|sql query|regex|bug|\
+            compile*|class|api endpoint|코드|함수|구현|디버그|디버깅|리팩터링|리팩토링|\
+            테스트 코드|쿼리|정규식|버그|스크립트|프로그램"
         }
-        Class::Code => &[
-            "code",
-            "function",
-            "script",
-            "implement*",
-            "debug*",
-            "refactor*",
-            "unit test*",
-            "sql query",
-            "regex",
-            "bug",
-            "compile*",
-            "class",
-            "api endpoint",
-            "코드",
-            "함수",
-            "구현",
-            "디버그",
-            "디버깅",
-            "리팩터링",
-            "리팩토링",
-            "테스트 코드",
-            "쿼리",
-            "정규식",
-            "버그",
-            "스크립트",
-            "프로그램",
-        ],
-        Class::Editing => &[
-            "rewrite",
-            "proofread",
-            "improve",
-            "polish",
-            "edit",
-            "rephrase",
-            "fix the grammar",
-            "correct",
-            "고쳐",
-            "다듬",
-            "수정해",
-            "교정",
-            "맞춤법",
-            "바꿔",
-            "자연스럽게",
-        ],
-        Class::Extraction => {
-            &["extract", "pull out", "parse", "classify", "label", "추출", "뽑아", "분류", "골라"]
+        Class::Editing => {
+            "rewrite|proofread|improve|polish|edit|rephrase|fix the grammar|correct|고쳐|\
+            다듬|수정해|교정|맞춤법|바꿔|자연스럽게"
         }
-        Class::Analysis => &[
-            "analy*",
-            "compare",
-            "evaluate",
-            "assess",
-            "review",
-            "pros and cons",
-            "trend*",
-            "분석",
-            "비교",
-            "평가",
-            "검토",
-            "장단점",
-            "추세",
-            "원인을",
-            "원인은",
-            "원인이",
-            "원인 분석",
-            "원인 가설",
-        ],
-        Class::Plan => &[
-            "plan",
-            "roadmap",
-            "schedule",
-            "itinerary",
-            "curriculum",
-            "strategy",
-            "계획",
-            "일정",
-            "로드맵",
-            "커리큘럼",
-            "코스",
-            "전략",
-            "루틴",
-        ],
-        Class::Ideas => &[
-            "ideas",
-            "brainstorm*",
-            "suggest*",
-            "names for",
-            "recommend*",
-            "아이디어",
-            "브레인스토밍",
-            "추천",
-            "제안",
-            "이름 지어",
-            "후보",
-        ],
-        Class::Writing => &[
-            "write",
-            "draft",
-            "compose",
-            "create",
-            "generate",
-            "story",
-            "poem",
-            "essay",
-            "post",
-            "letter",
-            "article",
-            "써",
-            "작성",
-            "만들어",
-            "글",
-            "소설",
-            " 시를",
-            "에세이",
-            "편지",
-            "보고서",
-            "자기소개서",
-            "카피",
-        ],
-        Class::Question => &[
-            "what",
-            "why",
-            "how",
-            "when",
-            "who",
-            "which",
-            "where",
-            "explain",
-            "is it",
-            "can i",
-            "tell me",
-            "왜",
-            "어떻게",
-            "무엇",
-            "뭐",
-            "언제",
-            "어디",
-            "누구",
-            "설명",
-            "알려",
-            "인가요",
-            "일까",
-            "나요",
-            "뭔가요",
-        ],
-        Class::Other => &[],
+        Class::Extraction => "extract|pull out|parse|classify|label|추출|뽑아|분류|골라",
+        Class::Analysis => {
+            "analy*|compare|evaluate|assess|review|pros and cons|trend*|분석|비교|평가|검토|\
+            장단점|추세|원인을|원인은|원인이|원인 분석|원인 가설"
+        }
+        Class::Plan => {
+            "plan|roadmap|schedule|itinerary|curriculum|strategy|계획|일정|로드맵|커리큘럼|\
+            코스|전략|루틴"
+        }
+        Class::Ideas => {
+            "ideas|brainstorm*|suggest*|names for|recommend*|아이디어|브레인스토밍|추천|제안|\
+            이름 지어|후보"
+        }
+        Class::Writing => {
+            "write|draft|compose|create|generate|story|poem|essay|post|letter|article|써|\
+            작성|만들어|글|소설| 시를|에세이|편지|보고서|자기소개서|카피"
+        }
+        Class::Question => {
+            "what|why|how|when|who|which|where|explain|is it|can i|tell me|왜|어떻게|무엇|뭐|\
+            언제|어디|누구|설명|알려|인가요|일까|나요|뭔가요"
+        }
+        Class::Other => "",
     }
 }
 
-fn domain_words(domain: Domain) -> &'static [&'static str] {
+fn domain_words(domain: Domain) -> &'static str {
     match domain {
-        Domain::Programming => &[
-            "code",
-            "python",
-            "rust",
-            "java",
-            "javascript",
-            "typescript",
-            "react",
-            "api",
-            "function",
-            "bug",
-            "compile*",
-            "server",
-            "sql",
-            "git",
-            "docker",
-            "algorithm",
-            "코드",
-            "함수",
-            "서버",
-            "파이썬",
-            "자바",
-            "리액트",
-            "알고리즘",
-            "쿼리",
-            "개발",
-            "프로그램",
-            "버그",
-        ],
-        Domain::Data => &[
-            "dataset",
-            "data",
-            "csv",
-            "spreadsheet",
-            "excel",
-            "statistics",
-            "regression",
-            "chart",
-            "sales figures",
-            "metric*",
-            "dashboard",
-            "데이터",
-            "통계",
-            "엑셀",
-            "지표",
-            "그래프",
-            "설문",
-            "매출",
-            "표본",
-        ],
-        Domain::Legal => &[
-            "contract",
-            "legal",
-            "law",
-            "lawyer",
-            "clause",
-            "terms of service",
-            "privacy policy",
-            "lease",
-            "gdpr",
-            "계약",
-            "법률",
-            "법적",
-            "조항",
-            "약관",
-            "소송",
-            "임대차",
-            "개인정보처리방침",
-            "특허",
-        ],
-        Domain::Medical => &[
-            "symptom*",
-            "patient*",
-            "diagnos*",
-            "medicine",
-            "dose",
-            "health",
-            "doctor",
-            "diabetes",
-            "therapy",
-            "증상",
-            "환자",
-            "진단",
-            "약물",
-            "복용",
-            "건강 ",
-            "건강검",
-            "병원",
-            "당뇨",
-            "치료",
-            "두통",
-            "간호",
-        ],
-        Domain::Finance => &[
-            "invest*",
-            "stock",
-            "stocks",
-            "portfolio",
-            "tax",
-            "loan",
-            "mortgage",
-            "interest rate",
-            "fund",
-            "retirement",
-            "투자",
-            "주식",
-            "세금",
-            "대출",
-            "금리",
-            "펀드",
-            "연금",
-            "재무",
-            "환율",
-        ],
-        Domain::Marketing => &[
-            "marketing",
-            "campaign",
-            "brand*",
-            "advert*",
-            "ad copy",
-            "landing page",
-            "slogan",
-            "seo",
-            "instagram",
-            "product launch",
-            "newsletter",
-            "마케팅",
-            "광고",
-            "브랜드",
-            "슬로건",
-            "카피",
-            "홍보",
-            "인스타그램",
-            "캠페인",
-            "뉴스레터",
-            "상세페이지",
-        ],
-        Domain::Education => &[
-            "student*",
-            "lesson",
-            "teach*",
-            "exam",
-            "homework",
-            "curriculum",
-            "quiz",
-            "school",
-            "class for",
-            "study",
-            "학생",
-            "수업",
-            "강의",
-            "시험",
-            "과제",
-            "커리큘럼",
-            "퀴즈",
-            "학교",
-            "공부",
-            "교육",
-            "문제를 내",
-        ],
-        Domain::Travel => &[
-            "travel",
-            "trip",
-            "itinerary",
-            "flight*",
-            "hotel*",
-            "vacation",
-            "tour",
-            "여행",
-            "항공",
-            "호텔",
-            "숙소",
-            "관광",
-            "맛집",
-            "제주",
-            "코스",
-        ],
-        Domain::Creative => &[
-            "story",
-            "poem",
-            "novel",
-            "lyrics",
-            "screenplay",
-            "character",
-            "fiction",
-            "haiku",
-            "소설",
-            " 시를",
-            "동화",
-            "가사",
-            "시나리오",
-            "등장인물",
-            "이야기",
-            "웹툰",
-        ],
-        Domain::Business => &[
-            "business",
-            "meeting",
-            "email",
-            "proposal",
-            "report",
-            "startup",
-            "company",
-            "kpi",
-            "hiring",
-            "customer*",
-            "manager",
-            "사업",
-            "회의",
-            "이메일",
-            "메일",
-            "제안서",
-            "보고서",
-            "회사",
-            "스타트업",
-            "채용",
-            "고객",
-            "면접",
-            "자기소개서",
-        ],
-        Domain::General => &[],
+        Domain::Programming => {
+            "code|python|rust|java|javascript|typescript|react|api|function|bug|compile*|\
+            server|sql|git|docker|algorithm|코드|함수|서버|파이썬|자바|리액트|알고리즘|쿼리|\
+            개발|프로그램|버그"
+        }
+        Domain::Data => {
+            "dataset|data|csv|spreadsheet|excel|statistics|regression|chart|sales figures|\
+            metric*|dashboard|데이터|통계|엑셀|지표|그래프|설문|매출|표본"
+        }
+        Domain::Legal => {
+            "contract|legal|law|lawyer|clause|terms of service|privacy policy|lease|gdpr|\
+            계약|법률|법적|조항|약관|소송|임대차|개인정보처리방침|특허"
+        }
+        Domain::Medical => {
+            "symptom*|patient*|diagnos*|medicine|dose|health|doctor|diabetes|therapy|증상|\
+            환자|진단|약물|복용|건강 |건강검|병원|당뇨|치료|두통|간호"
+        }
+        Domain::Finance => {
+            "invest*|stock|stocks|portfolio|tax|loan|mortgage|interest rate|fund|retirement|\
+            투자|주식|세금|대출|금리|펀드|연금|재무|환율"
+        }
+        Domain::Marketing => {
+            "marketing|campaign|brand*|advert*|ad copy|landing page|slogan|seo|instagram|\
+            product launch|newsletter|마케팅|광고|브랜드|슬로건|카피|홍보|인스타그램|캠페인|\
+            뉴스레터|상세페이지"
+        }
+        Domain::Education => {
+            "student*|lesson|teach*|exam|homework|curriculum|quiz|school|class for|study|\
+            학생|수업|강의|시험|과제|커리큘럼|퀴즈|학교|공부|교육|문제를 내"
+        }
+        Domain::Travel => {
+            "travel|trip|itinerary|flight*|hotel*|vacation|tour|여행|항공|호텔|숙소|관광|\
+            맛집|제주|코스"
+        }
+        Domain::Creative => {
+            "story|poem|novel|lyrics|screenplay|character|fiction|haiku|소설| 시를|동화|가사|\
+            시나리오|등장인물|이야기|웹툰"
+        }
+        Domain::Business => {
+            "business|meeting|email|proposal|report|startup|company|kpi|hiring|customer*|\
+            manager|사업|회의|이메일|메일|제안서|보고서|회사|스타트업|채용|고객|면접|\
+            자기소개서"
+        }
+        Domain::General => "",
     }
 }
 

@@ -38,7 +38,7 @@ async fn every_provider_answers_side_by_side_and_the_better_one_wins_both_rounds
     });
     assert_eq!(verdicts.collect::<Vec<_>>(), [false]);
     // Pieces carry their side, and are the answer.
-    for side in 0..2 {
+    for (side, one) in all.iter().enumerate() {
         let text: String = heard
             .iter()
             .filter_map(|h| match h {
@@ -46,7 +46,7 @@ async fn every_provider_answers_side_by_side_and_the_better_one_wins_both_rounds
                 _ => None,
             })
             .collect();
-        assert_eq!(text, all[side].answer.text);
+        assert_eq!(text, one.answer.text);
     }
 }
 
