@@ -126,6 +126,27 @@ async fn what_is_wrong_names_its_field_before_anything_streams() {
     proxy.stop().await;
 }
 
+/// Another's is not there, whatever is wanted of it.
+async fn are_anothers(proxy: &Running, path: &str) {
+    let (path, render) = (path.to_owned(), format!("{path}/render"));
+    for (verb, path, body) in [
+        ("GET", path.clone(), Value::Null),
+        ("GET", format!("{path}/versions"), Value::Null),
+        ("PATCH", path.clone(), json!({"name": "x"})),
+        ("DELETE", path.clone(), Value::Null),
+        ("POST", render.clone(), json!({"values": {"topic": "x"}})),
+        ("GET", "/api/v1/templates/ffffffffffffffffffffffffffffffff".into(), Value::Null),
+        ("GET", format!("{path}?version=99999999999999999"), Value::Null),
+    ] {
+        let (status, answer) = proxy.put(verb, &path, OTHER, &body).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{verb} {path}: {answer}");
+        if verb != "GET" {
+            let (status, _) = proxy.put(verb, &path, ADMIN, &body).await;
+            assert_eq!(status, StatusCode::NOT_FOUND, "nor is it an operator's");
+        }
+    }
+}
+
 #[tokio::test]
 async fn templates_have_versions_labels_and_owners() {
     let (proxy, _data) = running().await;
@@ -170,23 +191,7 @@ async fn templates_have_versions_labels_and_owners() {
     let versions = format!("{path}/versions?limit=1");
     let versions = proxy.done_by(KEY, "GET", &versions, Value::Null).await;
     assert_eq!((&versions["data"][0]["number"], &versions["next"]), (&json!(2), &"2".into()));
-    // Another's is not there, whatever is wanted of it.
-    for (verb, path, body) in [
-        ("GET", path.clone(), Value::Null),
-        ("GET", format!("{path}/versions"), Value::Null),
-        ("PATCH", path.clone(), json!({"name": "x"})),
-        ("DELETE", path.clone(), Value::Null),
-        ("POST", render.clone(), json!({"values": {"topic": "x"}})),
-        ("GET", "/api/v1/templates/ffffffffffffffffffffffffffffffff".into(), Value::Null),
-        ("GET", format!("{path}?version=99999999999999999"), Value::Null),
-    ] {
-        let (status, answer) = proxy.put(verb, &path, OTHER, &body).await;
-        assert_eq!(status, StatusCode::NOT_FOUND, "{verb} {path}: {answer}");
-        if verb != "GET" {
-            let (status, _) = proxy.put(verb, &path, ADMIN, &body).await;
-            assert_eq!(status, StatusCode::NOT_FOUND, "nor is it an operator's");
-        }
-    }
+    are_anothers(&proxy, &path).await;
     assert_eq!(
         proxy.done_by(OTHER, "GET", "/api/v1/templates", Value::Null).await["data"],
         json!([])
@@ -208,6 +213,25 @@ async fn templates_have_versions_labels_and_owners() {
         json!([])
     );
     proxy.stop().await;
+}
+
+/// What cannot be decided, by the field that says so.
+async fn are_refused(proxy: &Running, make: &Value) {
+    for (change, field) in [
+        (json!({"alpha": 2}), "alpha"),
+        (json!({"looks": 4_000_000_000_u64}), "looks"),
+        (json!({"looks": 10_000_000_000_u64}), "looks"),
+        (json!({"effect": 0.45, "base": 0.6}), "effect"),
+        (json!({"variants": []}), "variants"),
+        (json!({"variants": [{"name": "a"}]}), "variants"),
+        (json!({"goal": "x"}), "goal"),
+    ] {
+        let mut wrong = make.clone();
+        wrong.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let (status, answer) = proxy.put("POST", "/api/v1/experiments", KEY, &wrong).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{wrong}: {answer}");
+        assert_eq!(answer["error"]["details"]["param"], field, "{answer}");
+    }
 }
 
 #[tokio::test]
@@ -269,21 +293,7 @@ async fn an_experiment_runs_from_its_making_to_an_outcome() {
         let (status, answer) = proxy.put(verb, &path, OTHER, &body).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{verb} {path}: {answer}");
     }
-    for (change, field) in [
-        (json!({"alpha": 2}), "alpha"),
-        (json!({"looks": 4_000_000_000_u64}), "looks"),
-        (json!({"looks": 10_000_000_000_u64}), "looks"),
-        (json!({"effect": 0.45, "base": 0.6}), "effect"),
-        (json!({"variants": []}), "variants"),
-        (json!({"variants": [{"name": "a"}]}), "variants"),
-        (json!({"goal": "x"}), "goal"),
-    ] {
-        let mut wrong = make.clone();
-        wrong.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-        let (status, answer) = proxy.put("POST", "/api/v1/experiments", KEY, &wrong).await;
-        assert_eq!(status, StatusCode::BAD_REQUEST, "{wrong}: {answer}");
-        assert_eq!(answer["error"]["details"]["param"], field, "{answer}");
-    }
+    are_refused(&proxy, &make).await;
     let wrong = json!({"about": "message", "id": "m", "score": 101});
     let (status, _) = proxy.put("POST", "/api/v1/feedback", KEY, &wrong).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);

@@ -207,7 +207,7 @@ fn variables(fields: &mut Fields) -> Result<Option<Vec<Variable>>, Refusal> {
         };
         let (name, kind, about) = (text("name")?, text("kind")?, text("about")?);
         let required = match said.remove("required") {
-            None => said.get("default").is_none(),
+            None => !said.contains_key("default"),
             Some(Value::Bool(required)) => required,
             Some(_) => return Err(wrong("required is yes or no")),
         };
