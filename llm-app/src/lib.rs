@@ -13,6 +13,7 @@ pub mod chat;
 pub mod feature;
 mod ground;
 pub mod people;
+pub mod prompts;
 pub mod terms;
 #[cfg(test)]
 mod testing;

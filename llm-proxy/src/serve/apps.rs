@@ -6,14 +6,15 @@
 
 pub(crate) mod chat;
 pub(crate) mod usage;
+pub(crate) mod prompts;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use llm_app::chat::{self as talk, Chat};
-use llm_app::feature::Feature;
+use llm_app::chat::Chat;
 use llm_app::people::People;
+use llm_app::prompts::Prompts;
 use llm_app::{Ground, NotDone};
 use llm_core::seam::Clock;
 use llm_providers::Gateway;
@@ -32,6 +33,8 @@ pub(crate) struct Apps {
     pub(crate) ground: Ground,
     /// Conversations.
     pub(crate) chat: Chat,
+    /// Prompts, templates, experiments.
+    pub(crate) prompts: Prompts,
 }
 
 impl Apps {
@@ -48,8 +51,9 @@ impl Apps {
         let people = People::new(database.clone(), chest.clone(), move || fresh(), assumed);
         let (gateway, entropy) = (gateway.clone(), Arc::clone(gateway.entropy()));
         let ground = Ground { gateway, database, people, clock: Arc::clone(clock), entropy };
-        let chat = Chat::new(ground.clone(), chatting(config));
-        Some(Self { ground, chat })
+        let chat = chat::open(config, &ground);
+        let prompts = prompts::open(config, &ground);
+        Some(Self { ground, chat, prompts })
     }
 
     /// Begins what goes on behind the requests: what is kept no longer is forgotten. It ends with
@@ -76,34 +80,6 @@ impl Apps {
 
 /// How often what is kept no longer is looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// How long an answer of chat is, in tokens.
-const CHAT_TOKENS: u32 = 500;
-/// How many messages of chat a person may send.
-const CHAT_LIMIT: &str = "30/hour";
-/// What a model is shown of a conversation, in tokens: all of a large window, with every message
-/// anew, is what nobody wants to pay for.
-const CHAT_WINDOW: u32 = 32_000;
-/// When the first word of a reply should be there.
-const CHAT_FIRST: Duration = Duration::from_secs(3);
-
-/// How chat asks, where the configuration says nothing else.
-fn chatting(config: &Config) -> talk::Settings {
-    let model = config.usual_model();
-    let usual = Feature {
-        tokens_max: Some(CHAT_TOKENS),
-        limits: CHAT_LIMIT.parse().into_iter().collect(),
-        ..Feature::new("chat", model.clone())
-    };
-    let said = config.said_of(&usual.name);
-    talk::Settings {
-        chat: config.feature(usual),
-        titles: config.feature(Feature::new("titles", model)),
-        first_token: said.first_token.unwrap_or(CHAT_FIRST),
-        window_max: Some(CHAT_WINDOW),
-        keep: said.keep,
-    }
-}
-
 /// What serves them.
 pub(crate) fn apps(house: &House) -> Result<&Apps, Refusal> {
     house.apps.as_ref().ok_or_else(Refusal::no_store)

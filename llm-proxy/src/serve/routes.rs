@@ -29,12 +29,11 @@ use hyper::body::Incoming;
 use super::admin;
 use super::admin::fields::decoded;
 use super::admin::refusal::{Answered, Refusal};
-use super::apps::{chat, usage};
 use super::body::Body;
 use super::credits::people;
 use super::door::empty;
 use super::house::House;
-use super::{app, batches, call, checks, files, heads, models, pages, responses, watch};
+use super::{app, apps, batches, call, checks, files, heads, models, pages, responses, watch};
 use ask::{AppCaller, Ask, Asker, Operator};
 use shape::{Field, Shape};
 
@@ -65,8 +64,13 @@ pub(crate) const TABLES: &[&[Route]] = &[
     admin::wallets::codes::ROUTES,
     admin::wallets::hooks::ROUTES,
     people::ROUTES,
-    chat::ROUTES,
-    usage::ROUTES,
+    apps::chat::ROUTES,
+    apps::usage::ROUTES,
+    apps::prompts::ROUTES,
+    apps::prompts::compare::ROUTES,
+    apps::prompts::templates::ROUTES,
+    apps::prompts::experiments::ROUTES,
+    apps::prompts::feedback::ROUTES,
     admin::operators::ROUTES,
     admin::trail::ROUTES,
     watch::ROUTES,

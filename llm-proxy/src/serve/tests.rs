@@ -258,6 +258,7 @@ mod credits;
 mod encrypted;
 mod idempotency;
 mod inbound;
+mod prompts;
 mod rolling;
 mod tokens;
 mod vendors;

@@ -1,6 +1,7 @@
 //! Chat, as applications ask for it. What it does is in `llm_app::chat`; what is here is how it is
 //! asked for and told.
 
+mod settings;
 mod told;
 mod view;
 
@@ -21,6 +22,7 @@ use crate::serve::house::House;
 use crate::serve::routes::ask::{AppCaller, Ask, Part};
 use crate::serve::routes::shape::{Field, PART, Shape, flag, text, whole, words};
 use crate::serve::routes::{Route, asked_by};
+pub(super) use settings::open;
 use view::{CONVERSATION, EXPORT, FOUND, GONE, MESSAGE, REPLIED};
 
 const OPENING: &[Field] = &[

@@ -42,6 +42,8 @@ pub(crate) enum Of {
     Free,
     /// Names, and a whole number for each.
     Counts,
+    /// Anything.
+    Any,
 }
 
 /// What an answer is.
@@ -79,6 +81,7 @@ makers! {
     flag Flag;
     free Free;
     counts Counts;
+    any Any;
 }
 
 /// A field of several.
@@ -140,6 +143,7 @@ impl Of {
             Self::List(of) => json!({"type": "array", "items": of.schema()}),
             Self::Table(groups) => object(groups),
             Self::Free => json!({"type": "object"}),
+            Self::Any => json!({}),
             Self::Counts => {
                 json!({"type": "object", "additionalProperties": {"type": "integer"}})
             }
@@ -174,9 +178,11 @@ impl Shape {
     pub(crate) fn content_type(self) -> &'static str {
         match self {
             Self::Typed(kind) => kind,
-            Self::Anything | Self::Table(_) | Self::List(_) | Self::Page(_) | Self::Named(..) => {
-                "application/json"
-            }
+            Self::Anything
+            | Self::Table(_)
+            | Self::List(_)
+            | Self::Page(_)
+            | Self::Named(..) => "application/json",
         }
     }
 }

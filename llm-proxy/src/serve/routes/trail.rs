@@ -106,7 +106,8 @@ fn detail(ask: &Ask) -> String {
             | Of::List(_)
             | Of::Table(_)
             | Of::Free
-            | Of::Counts => serde_json::from_str(raw.get()).unwrap_or_default(),
+            | Of::Counts
+            | Of::Any => serde_json::from_str(raw.get()).unwrap_or_default(),
         };
         said.insert(field.name.to_owned(), readable(field.of, value));
     }
@@ -125,9 +126,10 @@ fn readable(of: Of, value: Value) -> Value {
             Value::Array(_) | Value::Object(_) => HIDDEN.into(),
             plain @ (Value::Null | Value::Bool(_) | Value::Number(_)) => plain,
         },
-        (Of::Secret | Of::Key | Of::List(_) | Of::Table(_) | Of::Free | Of::Counts, _) => {
-            HIDDEN.into()
-        }
+        (
+            Of::Secret | Of::Key | Of::List(_) | Of::Table(_) | Of::Free | Of::Counts | Of::Any,
+            _,
+        ) => HIDDEN.into(),
     }
 }
 

@@ -1,0 +1,69 @@
+//! What is kept of prompts. What people wrote is sealed; what is beside it are classes, numbers and
+//! instants.
+
+pub(super) mod boosts;
+pub(super) mod experiments;
+pub(super) mod feedback;
+pub(super) mod templates;
+pub(super) mod voices;
+
+use llm_core::store::StoreError;
+use llm_store::deposits::Owner;
+use llm_store::seal::Place;
+use llm_store::sql::{Failure, Record};
+
+use crate::people::Person;
+
+/// How an id is written.
+pub(super) fn named(id: u128) -> String {
+    format!("{id:032x}")
+}
+
+/// An id as somebody wrote it: the digits that [`named`] writes and nothing else.
+pub fn id(text: &str) -> Option<u128> {
+    let plain = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if plain { u128::from_str_radix(text, 16).ok() } else { None }
+}
+
+pub(super) fn odd(what: &'static str) -> StoreError {
+    StoreError::Corrupt(what.into())
+}
+
+pub(super) fn id_of(row: &Record, at: usize) -> Result<u128, Failure> {
+    let bytes = <[u8; 16]>::try_from(row.bytes(at)?).map_err(|_| odd("an id"))?;
+    Ok(u128::from_be_bytes(bytes))
+}
+
+pub(super) fn count(row: &Record, at: usize) -> Result<u64, Failure> {
+    u64::try_from(row.int(at)?).map_err(|_| odd("a count").into())
+}
+
+/// What is kept sealed, as JSON.
+pub(super) fn close<T: serde::Serialize>(
+    person: &Person,
+    place: &Place<'_>,
+    value: &T,
+) -> Result<bytes::Bytes, StoreError> {
+    let text = serde_json::to_vec(value).map_err(|_| odd("what cannot be written"))?;
+    person.close(place, &text)
+}
+
+/// What was kept so.
+pub(super) fn open<T: serde::de::DeserializeOwned>(
+    person: &Person,
+    place: &Place<'_>,
+    sealed: Vec<u8>,
+) -> Result<T, StoreError> {
+    let text = person.open(place, sealed.into())?;
+    serde_json::from_slice(&text).map_err(|_| odd("what was sealed has another form"))
+}
+
+/// The place of a row's sealed part: its version is one more each time it is written.
+pub(super) fn place<'a>(table: &'a str, row: &'a str, version: u64) -> Place<'a> {
+    Place { table, column: "sealed", row, version }
+}
+
+/// Ours alone, in statements.
+pub(super) fn whose(owner: &Owner) -> llm_store::sql::Arg<'_> {
+    owner.as_str().into()
+}
