@@ -1,0 +1,172 @@
+//! Pages of a PDF as text.
+//!
+//! Whoever sends one may mean harm: what a stream unpacks to is bounded before it is unpacked, by
+//! the library for each stream and here for all of them, and between pages the clock is asked. What
+//! the library says of a broken file is not passed on, since it may quote the file. Letters of fonts
+//! that do not say what they mean are left out.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use llm_core::Str;
+use lopdf::content::Content;
+use lopdf::{Document, Encoding, LoadOptions, Object, ObjectId};
+
+use super::{PAGES_MAX, TEXT_MAX, Unreadable};
+
+/// What one stream may unpack to: the drawing of a dense page has a tenth of it.
+const STREAM_MAX: usize = 8 << 20;
+/// What all streams of a file may unpack to, pictures included as far as they are packed like text.
+const UNPACKED_MAX: u64 = 256 << 20;
+/// Fonts of a page whose letters are looked up.
+const FONTS_MAX: usize = 64;
+/// A gap between letters, in thousandths of their size, that is a space.
+const GAP: f32 = -200.0;
+
+/// Its pages, the first one first.
+pub(super) fn pages(bytes: &[u8], late: &dyn Fn() -> bool) -> Result<Vec<Str>, Unreadable> {
+    if !bytes.starts_with(b"%PDF-") {
+        return Err(Unreadable::Pdf);
+    }
+    weigh(bytes, late)?;
+    let options = LoadOptions::with_max_decompressed_size(STREAM_MAX);
+    let file = Document::load_mem_with_options(bytes, options).map_err(|_| Unreadable::Pdf)?;
+    if file.is_encrypted() {
+        return Err(Unreadable::Encrypted);
+    }
+    let ids: Vec<ObjectId> = file.page_iter().take(PAGES_MAX + 1).collect();
+    if ids.len() > PAGES_MAX {
+        return Err(Unreadable::TooMuch);
+    }
+    if ids.is_empty() {
+        return Err(Unreadable::Pdf);
+    }
+    let (mut pages, mut size) = (Vec::with_capacity(ids.len()), 0);
+    for id in ids {
+        if late() {
+            return Err(Unreadable::TooLong);
+        }
+        let text = page(&file, id)?;
+        size += text.len();
+        if size > TEXT_MAX {
+            return Err(Unreadable::TooMuch);
+        }
+        pages.push(Str::from(text));
+    }
+    Ok(pages)
+}
+
+/// Unpacks every stream once, without keeping it, before anything is read: a file of many small
+/// bombs is as bad as one of a large one.
+fn weigh(bytes: &[u8], late: &dyn Fn() -> bool) -> Result<(), Unreadable> {
+    const WORD: &[u8] = b"stream";
+    let (mut rest, mut left) = (bytes, UNPACKED_MAX);
+    let mut scrap = vec![0; 64 << 10];
+    while let Some(at) = memchr::memmem::find(rest, WORD) {
+        rest = &rest[at + WORD.len()..];
+        // Something that is packed badly is read far, and gives nothing.
+        if late() {
+            return Err(Unreadable::TooLong);
+        }
+        let skipped = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        // What is packed begins with this byte, whatever the dictionary says.
+        if rest.get(skipped) != Some(&0x78) {
+            continue;
+        }
+        let mut unpacked = flate2::read::ZlibDecoder::new(&rest[skipped..]);
+        while let Ok(read @ 1..) = unpacked.read(&mut scrap) {
+            left = left.checked_sub(read as u64).ok_or(Unreadable::TooMuch)?;
+            if late() {
+                return Err(Unreadable::TooLong);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The text of a page; one whose drawing cannot be read has none.
+fn page(file: &Document, id: ObjectId) -> Result<String, Unreadable> {
+    let bomb = |why: &lopdf::Error| matches!(why, lopdf::Error::Decompress(_));
+    let drawn = match file.get_page_content_with_limit(id, STREAM_MAX) {
+        Ok(drawn) => drawn,
+        Err(why) if bomb(&why) => return Err(Unreadable::TooMuch),
+        Err(_) => return Ok(String::new()),
+    };
+    let mut fonts = BTreeMap::new();
+    for (name, font) in file.get_page_fonts(id).unwrap_or_default().into_iter().take(FONTS_MAX) {
+        match font.get_font_encoding_with_limit(file, STREAM_MAX) {
+            Ok(encoding) => drop(fonts.insert(name, encoding)),
+            Err(why) if bomb(&why) => return Err(Unreadable::TooMuch),
+            Err(_) => {}
+        }
+    }
+    let Ok(content) = Content::decode(&drawn) else { return Ok(String::new()) };
+    let mut written = Written { fonts: &fonts, font: None, text: String::new() };
+    for operation in &content.operations {
+        written.does(&operation.operator, &operation.operands);
+        if written.text.len() > TEXT_MAX {
+            return Err(Unreadable::TooMuch);
+        }
+    }
+    Ok(written.text.trim().replace('\0', ""))
+}
+
+/// A page as it is being written.
+struct Written<'d> {
+    fonts: &'d BTreeMap<Vec<u8>, Encoding<'d>>,
+    font: Option<&'d Encoding<'d>>,
+    text: String,
+}
+
+impl Written<'_> {
+    fn does(&mut self, operator: &str, operands: &[Object]) {
+        match operator {
+            "Tf" => {
+                let name = operands.first().and_then(|name| name.as_name().ok());
+                self.font = name.and_then(|name| self.fonts.get(name));
+            }
+            "Tj" | "TJ" => operands.iter().for_each(|operand| self.show(operand, true)),
+            "'" | "\"" => {
+                self.line();
+                operands.iter().for_each(|operand| self.show(operand, false));
+            }
+            "T*" | "ET" => self.line(),
+            // Down, or to another place altogether.
+            "Td" | "TD" => match operands.get(1).and_then(|by| by.as_float().ok()) {
+                Some(by) if by.abs() > f32::EPSILON => self.line(),
+                Some(_) | None => self.space(),
+            },
+            "Tm" => self.line(),
+            _ => {}
+        }
+    }
+
+    fn show(&mut self, operand: &Object, gaps: bool) {
+        match operand {
+            Object::String(bytes, _) => {
+                let text = self.font.and_then(|font| Document::decode_text(font, bytes).ok());
+                self.text.push_str(&text.unwrap_or_default());
+            }
+            // The library refuses what is nested deeper than it can follow.
+            Object::Array(several) => several.iter().for_each(|one| self.show(one, gaps)),
+            number @ (Object::Integer(_) | Object::Real(_)) if gaps => {
+                if number.as_float().is_ok_and(|gap| gap < GAP) {
+                    self.space();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn line(&mut self) {
+        if !self.text.is_empty() && !self.text.ends_with('\n') {
+            self.text.push('\n');
+        }
+    }
+
+    fn space(&mut self) {
+        if !self.text.is_empty() && !self.text.ends_with(char::is_whitespace) {
+            self.text.push(' ');
+        }
+    }
+}
