@@ -151,7 +151,11 @@ impl Analysis {
         Ok(report)
     }
 
-    fn request(&self, order: &Order, part: &Part<'_>) -> Result<llm_core::prompt::Request, NotDone> {
+    fn request(
+        &self,
+        order: &Order,
+        part: &Part<'_>,
+    ) -> Result<llm_core::prompt::Request, NotDone> {
         let request = words::asked(self.model(order), self.own(), order, part);
         let cells: Vec<&str> = part.cells.iter().map(|cell| &*cell.id).collect();
         let pages: Vec<(&str, u32)> =

@@ -170,8 +170,7 @@ impl Documents {
         for (part, some) in passages.chunks(store::AT_ONCE).enumerate() {
             let first = part * store::AT_ONCE;
             let sealed = (first..).zip(some);
-            let sealed =
-                sealed.map(|(seq, one)| store::Sealed::of(person, &document.id, seq, one));
+            let sealed = sealed.map(|(seq, one)| store::Sealed::of(person, &document.id, seq, one));
             let passages = sealed.collect::<Result<_, _>>()?;
             let (owner, id) = (owner.clone(), document.id.clone());
             database.write(store::Write { owner, id, passages, last: part + 1 == parts }).await?;

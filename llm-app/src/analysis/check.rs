@@ -131,7 +131,8 @@ impl<'a> Allowed<'a> {
             match (pages, shown) {
                 (None, _) => {
                     let name: String = document.chars().take(REPEATED_MAX).collect();
-                    wrong.say(|| format!("{place} cites the document {name:?}, which is not there"));
+                    wrong
+                        .say(|| format!("{place} cites the document {name:?}, which is not there"));
                 }
                 (Some(_), None) => {
                     wrong.say(|| format!("{place} cites page {page}, which is not there"));

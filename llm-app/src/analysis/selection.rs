@@ -137,7 +137,9 @@ impl Selection {
             return wrong(format!("{CELLS_MAX} cells at the most"));
         }
         if self.headers.len() > HEADERS_MAX || self.headers.iter().any(|name| long(name)) {
-            return wrong(format!("{HEADERS_MAX} headers at the most, of {LABEL_LETTERS_MAX} letters"));
+            return wrong(format!(
+                "{HEADERS_MAX} headers at the most, of {LABEL_LETTERS_MAX} letters"
+            ));
         }
         let (mut known, mut size) = (BTreeSet::new(), 0);
         for (number, cell) in (1..).zip(&self.cells) {

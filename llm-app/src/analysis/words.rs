@@ -55,9 +55,7 @@ pub(super) fn asked(model: &str, own: Option<&str>, order: &Order, part: &Part<'
         data.insert("cells".into(), json!(part.cells));
     }
     if !part.pages.is_empty() {
-        let page = |shown: &super::source::Shown| {
-            json!({"document": shown.document, "page": shown.page, "text": shown.text})
-        };
+        let page = |shown: &super::source::Shown| json!({"document": shown.document, "page": shown.page, "text": shown.text});
         data.insert("pages".into(), part.pages.iter().map(page).collect());
     }
     told(model, own, rules, order, Value::Object(data))
@@ -66,7 +64,8 @@ pub(super) fn asked(model: &str, own: Option<&str>, order: &Order, part: &Part<'
 /// Findings of several parts.
 pub(super) fn merged(model: &str, own: Option<&str>, order: &Order, claims: &[Claim]) -> Request {
     let finding = |claim: &Claim| {
-        let source = |a: &super::report::Annotation| json!({"document": a.document, "page": a.page});
+        let source =
+            |a: &super::report::Annotation| json!({"document": a.document, "page": a.page});
         let sources: Vec<Value> = claim.annotations.iter().map(source).collect();
         json!({"text": claim.text, "cells": claim.cells, "sources": sources})
     };
@@ -91,7 +90,11 @@ pub(super) fn again(request: Request, reasons: &[String]) -> Request {
 }
 
 /// The form of an answer about what may be cited.
-pub(super) fn form(mode: Mode, cells: &[&str], pages: &[(&str, u32)]) -> Result<JsonSchema, NotDone> {
+pub(super) fn form(
+    mode: Mode,
+    cells: &[&str],
+    pages: &[(&str, u32)],
+) -> Result<JsonSchema, NotDone> {
     let (schema, name) = match mode {
         Mode::Claims => (claims(cells, pages), "claims"),
         Mode::PerCell => (answers(cells, pages), "answers"),

@@ -106,8 +106,11 @@ fn markdown(report: &Report) -> String {
             for claim in &report.claims {
                 let _ = write!(text, "- {}", plain(&claim.text));
                 if !claim.cells.is_empty() {
-                    let cells: Vec<String> =
-                        claim.cells.iter().map(|id| format!("`{}`", id.replace('`', "'"))).collect();
+                    let cells: Vec<String> = claim
+                        .cells
+                        .iter()
+                        .map(|id| format!("`{}`", id.replace('`', "'")))
+                        .collect();
                     let _ = write!(text, " [{}]", cells.join(", "));
                 }
                 text.push('\n');
@@ -164,7 +167,8 @@ mod tests {
             cells: vec!["B7".into(), "B8".into()],
             annotations: vec![cited.clone()],
         };
-        let report = Report { claims: vec![claim], question: "얼마?".into(), ..Report::default() };
+        let report =
+            Report { claims: vec![claim], question: "얼마?".into(), ..Report::default() };
         let csv = String::from_utf8(written(&report, Format::Csv)).unwrap();
         assert!(csv.contains("\"'=HYPERLINK(\"\"x\"\")"), "{csv}");
         assert!(csv.contains("\"B7 B8\",\"표, \"\"1\"\".pdf, p. 3\"\r\n"), "{csv}");
@@ -174,8 +178,7 @@ mod tests {
         let again: Report = serde_json::from_slice(&written(&report, Format::Json)).unwrap();
         assert_eq!(again, report);
         let answer = CellAnswer { cell: "c".into(), text: "a".into(), annotations: vec![cited] };
-        let report =
-            Report { mode: Mode::PerCell, answers: vec![answer], ..Report::default() };
+        let report = Report { mode: Mode::PerCell, answers: vec![answer], ..Report::default() };
         let csv = String::from_utf8(written(&report, Format::Csv)).unwrap();
         assert!(csv.contains("\"c\",\"a\","), "{csv}");
     }

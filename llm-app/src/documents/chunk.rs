@@ -80,9 +80,8 @@ fn end(text: &str, letters: usize) -> usize {
         let apart = head.get(after..).is_some_and(|rest| rest.starts_with(char::is_whitespace));
         (ends && (apart || !letter.is_ascii())).then_some(after)
     };
-    let word = |(at, letter): (usize, char)| {
-        letter.is_whitespace().then_some(at + letter.len_utf8())
-    };
+    let word =
+        |(at, letter): (usize, char)| letter.is_whitespace().then_some(at + letter.len_utf8());
     ends(head.rfind("\n\n").map(|at| at + 2))
         .or_else(|| ends(head.rfind('\n').map(|at| at + 1)))
         .or_else(|| ends(head.char_indices().rev().find_map(sentence)))

@@ -33,7 +33,9 @@ fn count(packed: &[u8], term: i64) -> u32 {
         i64::from_be_bytes([a, b, c, d, e, f, g, h])
     };
     match terms.binary_search_by_key(&term, number) {
-        Ok(at) => terms.get(at).map_or(0, |[.., high, low]| u16::from_be_bytes([*high, *low]).into()),
+        Ok(at) => {
+            terms.get(at).map_or(0, |[.., high, low]| u16::from_be_bytes([*high, *low]).into())
+        }
         Err(_) => 0,
     }
 }

@@ -123,12 +123,7 @@ impl Documents {
         Ok(Results { hits, looked: seen.len(), unembedded })
     }
 
-    async fn look(
-        &self,
-        person: &Person,
-        scope: Scope,
-        going: &mut Going,
-    ) -> Result<(), NotDone> {
+    async fn look(&self, person: &Person, scope: Scope, going: &mut Going) -> Result<(), NotDone> {
         let mut behind = (Str::new(), -1);
         loop {
             let look = Look {
@@ -180,7 +175,14 @@ impl Documents {
             };
             let text = store::text(person, &body)?;
             let excerpt = excerpt(&text, question);
-            hits.push(Hit { id: id.clone(), document: name, page: body.page, score, text, excerpt });
+            hits.push(Hit {
+                id: id.clone(),
+                document: name,
+                page: body.page,
+                score,
+                text,
+                excerpt,
+            });
         }
         Ok(hits)
     }

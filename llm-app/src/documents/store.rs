@@ -241,11 +241,7 @@ impl Task for Embedded {
 }
 
 /// Forgets a document, a part in each transaction; whether it was there to be seen.
-pub(super) async fn forget(
-    database: &Database,
-    owner: &Str,
-    id: &Str,
-) -> Result<bool, StoreError> {
+pub(super) async fn forget(database: &Database, owner: &Str, id: &Str) -> Result<bool, StoreError> {
     let hidden = database.write(Hide(owner.clone(), id.clone())).await?;
     let mut until = AT_ONCE as i64;
     while database.write(Tear { owner: owner.clone(), id: id.clone(), until }).await? {

@@ -4,9 +4,14 @@
 //! Whose things they are is what the key or the token says; another's are not there. Deliberately
 //! absent: any right of operators to read what people have said.
 
+pub(crate) mod analysis;
+pub(crate) mod documents;
+
 use std::sync::Arc;
 
 use http::StatusCode;
+use llm_app::analysis::Analysis;
+use llm_app::documents::Documents;
 use llm_app::people::People;
 use llm_app::{Ground, NotDone};
 use llm_core::seam::Clock;
@@ -24,6 +29,12 @@ use crate::config::Config;
 pub(crate) struct Apps {
     /// What they all stand on.
     pub(crate) ground: Ground,
+    /// What people have uploaded.
+    pub(crate) documents: Documents,
+    /// Questions about it, and about tables.
+    pub(crate) analysis: Analysis,
+    /// What links to results are sealed with.
+    pub(crate) links: Chest,
 }
 
 impl Apps {
@@ -40,7 +51,9 @@ impl Apps {
         let people = People::new(database.clone(), chest.clone(), move || fresh(), assumed);
         let (gateway, entropy) = (gateway.clone(), Arc::clone(gateway.entropy()));
         let ground = Ground { gateway, database, people, clock: Arc::clone(clock), entropy };
-        Some(Self { ground })
+        let documents = documents::open(config, &ground);
+        let analysis = analysis::open(config, &ground, &documents);
+        Some(Self { ground, documents, analysis, links: chest.clone() })
     }
 }
 

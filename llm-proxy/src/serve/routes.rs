@@ -33,7 +33,7 @@ use super::body::Body;
 use super::credits::people;
 use super::door::empty;
 use super::house::House;
-use super::{app, batches, call, checks, files, heads, models, pages, responses, watch};
+use super::{app, apps, batches, call, checks, files, heads, models, pages, responses, watch};
 use ask::{AppCaller, Ask, Asker, Operator};
 use shape::{Field, Shape};
 
@@ -64,6 +64,8 @@ pub(crate) const TABLES: &[&[Route]] = &[
     admin::wallets::codes::ROUTES,
     admin::wallets::hooks::ROUTES,
     people::ROUTES,
+    apps::documents::ROUTES,
+    apps::analysis::ROUTES,
     admin::operators::ROUTES,
     admin::trail::ROUTES,
     watch::ROUTES,

@@ -254,6 +254,7 @@ mod admin;
 mod browsers;
 mod connections;
 mod credits;
+mod documents;
 mod encrypted;
 mod idempotency;
 mod inbound;

@@ -56,13 +56,12 @@ fn pdf(pages: &[&str]) -> Vec<u8> {
     let font = font(&mut file, &letters);
     let mut kids = Vec::new();
     for page in pages {
-        let mut drawn = vec![
-            Operation::new("BT", vec![]),
-            Operation::new("Tf", vec!["F1".into(), 12.into()]),
-        ];
+        let mut drawn =
+            vec![Operation::new("BT", vec![]), Operation::new("Tf", vec!["F1".into(), 12.into()])];
         for line in page.lines() {
             let bytes: Vec<u8> = line.encode_utf16().flat_map(u16::to_be_bytes).collect();
-            drawn.push(Operation::new("Tj", vec![Object::String(bytes, StringFormat::Hexadecimal)]));
+            drawn
+                .push(Operation::new("Tj", vec![Object::String(bytes, StringFormat::Hexadecimal)]));
             drawn.push(Operation::new("T*", vec![]));
         }
         drawn.push(Operation::new("ET", vec![]));
