@@ -35,6 +35,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::documents::Documents;
+use crate::documents::chunk::tokens;
 use crate::feature::Feature;
 use crate::people::Person;
 use crate::{Ground, NotDone};
@@ -255,7 +256,7 @@ impl Going<'_> {
         let shown = Part { cells: &order.selection.cells, pages };
         let allowed = Allowed::of(&shown).by(&claims);
         let request = words::merged(analysis.model(order), analysis.own(), order, &claims);
-        let size: usize = claims.iter().map(|claim| split::tokens(&claim.text)).sum();
+        let size: usize = claims.iter().map(|claim| tokens(&claim.text)).sum();
         if size > split::TOKENS_MAX {
             report.claims = claims;
             return Ok(());

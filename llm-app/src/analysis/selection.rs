@@ -78,13 +78,13 @@ impl Mode {
     }
 }
 
-/// Where documents come from.
+/// What is answered from beside the cells.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum From {
-    /// None are looked at.
+pub enum Basis {
+    /// From cells alone.
     #[default]
-    Nowhere,
+    Cells,
     /// These.
     Documents(Vec<Str>),
     /// Whatever of a collection answers the question.
@@ -96,8 +96,8 @@ pub enum From {
 pub struct Order {
     /// The cells.
     pub selection: Selection,
-    /// The documents.
-    pub from: From,
+    /// The documents, where there are any.
+    pub basis: Basis,
     /// The question.
     pub question: Str,
     /// What is wanted.
@@ -114,14 +114,14 @@ impl Order {
             return Err(NotDone::wrong("question", format!("1 to {QUESTION_LETTERS_MAX} letters")));
         }
         let cells = &self.selection.cells;
-        match (&self.from, cells.is_empty(), self.mode) {
-            (From::Nowhere, true, _) => {
+        match (&self.basis, cells.is_empty(), self.mode) {
+            (Basis::Cells, true, _) => {
                 return Err(NotDone::wrong("selection", "cells or documents are wanted"));
             }
             (_, true, Mode::PerCell) => {
                 return Err(NotDone::wrong("selection", "an answer for each cell wants cells"));
             }
-            (From::Documents(ids), _, _) if ids.is_empty() => {
+            (Basis::Documents(ids), _, _) if ids.is_empty() => {
                 return Err(NotDone::wrong("documents", "at least one, or none at all"));
             }
             _ => {}

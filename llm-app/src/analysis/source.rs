@@ -6,9 +6,10 @@ use std::sync::Arc;
 use llm_core::Str;
 use llm_core::principal::Grant;
 
-use super::selection::{From, Order};
-use super::split::{BESIDE_MAX, PARTS_MAX, TOKENS_MAX, tokens};
+use super::selection::{Basis, Order};
+use super::split::{BESIDE_MAX, PARTS_MAX, TOKENS_MAX};
 use crate::NotDone;
+use crate::documents::chunk::tokens;
 use crate::documents::{Document, Documents, HITS_MAX, NAMED_MAX, Query, Within};
 use crate::people::Person;
 
@@ -31,10 +32,10 @@ pub(super) async fn shown(
     grant: &Arc<Grant>,
     order: &Order,
 ) -> Result<Vec<Shown>, NotDone> {
-    let within = match &order.from {
-        From::Nowhere => return Ok(Vec::new()),
-        From::Collection(name) => Within::Collection(name.clone()),
-        From::Documents(ids) => {
+    let within = match &order.basis {
+        Basis::Cells => return Ok(Vec::new()),
+        Basis::Collection(name) => Within::Collection(name.clone()),
+        Basis::Documents(ids) => {
             let ids = distinct(ids);
             if ids.len() > NAMED_MAX {
                 return Err(NotDone::wrong("documents", format!("{NAMED_MAX} at the most")));
@@ -73,9 +74,9 @@ pub(super) async fn shown(
         page.push_str(&hit.text);
     }
     if pages.is_empty() {
-        let field = match order.from {
-            From::Collection(_) => "collection",
-            From::Nowhere | From::Documents(_) => "documents",
+        let field = match order.basis {
+            Basis::Collection(_) => "collection",
+            Basis::Cells | Basis::Documents(_) => "documents",
         };
         return Err(NotDone::wrong(field, "nothing in it answers the question"));
     }

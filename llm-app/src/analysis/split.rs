@@ -5,6 +5,7 @@
 
 use super::selection::{Cell, Mode};
 use super::source::Shown;
+use crate::documents::chunk::tokens;
 
 /// Cells of a part where each is to have an answer: the answers have to fit, too.
 pub const ANSWERED_MAX: usize = 40;
@@ -26,12 +27,6 @@ pub struct Part<'a> {
     pub cells: &'a [Cell],
     /// Its pages.
     pub pages: &'a [Shown],
-}
-
-/// How many tokens a text has, about: four letters of scripts that have spaces, one of the others.
-pub fn tokens(text: &str) -> usize {
-    let plain = text.bytes().filter(u8::is_ascii).count();
-    plain.div_ceil(4) + text.chars().filter(|letter| !letter.is_ascii()).count()
 }
 
 fn weight(cell: &Cell) -> usize {

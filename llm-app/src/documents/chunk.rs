@@ -78,7 +78,10 @@ fn end(text: &str, letters: usize) -> usize {
         let after = at + letter.len_utf8();
         let ends = matches!(letter, '.' | '!' | '?' | '…' | '。' | '！' | '？');
         let apart = head.get(after..).is_some_and(|rest| rest.starts_with(char::is_whitespace));
-        (ends && (apart || !letter.is_ascii())).then_some(after)
+        // With the space behind it, which no next sentence begins with.
+        let space = head.get(after..).and_then(|rest| rest.chars().next());
+        let space = space.filter(|letter| letter.is_whitespace()).map_or(0, char::len_utf8);
+        (ends && (apart || !letter.is_ascii())).then_some(after + space)
     };
     let word =
         |(at, letter): (usize, char)| letter.is_whitespace().then_some(at + letter.len_utf8());
@@ -87,6 +90,12 @@ fn end(text: &str, letters: usize) -> usize {
         .or_else(|| ends(head.char_indices().rev().find_map(sentence)))
         .or_else(|| ends(head.char_indices().rev().find_map(word)))
         .unwrap_or(most)
+}
+
+/// How many tokens a text has, about: four letters of scripts that have spaces, one of the others.
+pub fn tokens(text: &str) -> usize {
+    let plain = text.bytes().filter(u8::is_ascii).count();
+    plain.div_ceil(4) + text.chars().filter(|letter| !letter.is_ascii()).count()
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use llm_core::principal::Grant;
 use llm_core::prompt::{EmbedInput, EmbedRequest};
 use llm_core::store::StoreError;
 
+use super::chunk::tokens;
 use super::store::{self, Bare, Embedded, KeepVectors, Vectorless};
 use super::vector::Packed;
 use super::{Document, Documents};
@@ -23,6 +24,8 @@ use crate::people::Person;
 
 /// Texts of a call: what every provider takes at once.
 const TEXTS_AT_ONCE: usize = 64;
+/// Tokens of a call, as we count: what the most modest provider takes, and a gateway reads at once.
+const TOKENS_AT_ONCE: usize = 8_000;
 /// Calls beside each other. The plan of whoever asks holds beside this.
 const CALLS_AT_ONCE: usize = 4;
 
@@ -89,7 +92,7 @@ impl Documents {
                 texts.insert(one.print, store::text(person, &one.found)?);
             }
             let texts: Vec<(i64, Str)> = texts.into_iter().collect();
-            let calls = texts.chunks(TEXTS_AT_ONCE).map(|some| self.call(person, grant, some));
+            let calls = loads(&texts).into_iter().map(|some| self.call(person, grant, some));
             // Collected first: a closure that borrows may not go into the stream.
             let calls: Vec<_> = calls.collect();
             let mut calls = stream::iter(calls).buffer_unordered(CALLS_AT_ONCE);
@@ -146,6 +149,22 @@ impl Documents {
             Error::new(Kind::CorruptReply, text).into()
         })
     }
+}
+
+/// Texts in as few calls as they fit into, in their order.
+fn loads(texts: &[(i64, Str)]) -> Vec<&[(i64, Str)]> {
+    let (mut loads, mut rest) = (Vec::new(), texts);
+    while !rest.is_empty() {
+        let mut sum = 0;
+        let fits = rest.iter().take(TEXTS_AT_ONCE).take_while(|(_, text)| {
+            sum += tokens(text);
+            sum <= TOKENS_AT_ONCE
+        });
+        let (load, after) = rest.split_at(fits.count().max(1));
+        loads.push(load);
+        rest = after;
+    }
+    loads
 }
 
 /// The directions of an answer, where it has as many as were asked for.

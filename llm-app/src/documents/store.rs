@@ -33,14 +33,15 @@ const WHOLE: &str = "UPDATE document SET whole = 1 WHERE owner = $1 AND id = $2"
 const EMBEDDED: &str = "UPDATE document SET model = $3 WHERE owner = $1 AND id = $2";
 const HIDE: &str = "UPDATE document SET whole = 0 WHERE owner = $1 AND id = $2 AND whole = 1";
 /// Vectors that no other passage needs.
-const LONE: &str = "DELETE FROM vector WHERE owner = $1 AND print IN (SELECT print FROM passage \
-     WHERE owner = $1 AND document = $2 AND seq < $3) AND NOT EXISTS (SELECT 1 FROM passage o \
-     WHERE o.owner = $1 AND o.print = vector.print AND (o.document <> $2 OR o.seq >= $3))";
+const LONE: &str = "DELETE FROM passage_vector WHERE owner = $1 AND print IN (SELECT print \
+     FROM passage WHERE owner = $1 AND document = $2 AND seq < $3) AND NOT EXISTS (SELECT 1 \
+     FROM passage o WHERE o.owner = $1 AND o.print = passage_vector.print \
+     AND (o.document <> $2 OR o.seq >= $3))";
 const TEAR: &str = "DELETE FROM passage WHERE owner = $1 AND document = $2 AND seq < $3";
 const LEFT: &str = "SELECT 1 FROM passage WHERE owner = $1 AND document = $2 LIMIT 1";
 const FORGET: &str = "DELETE FROM document WHERE owner = $1 AND id = $2";
 const ERASE: [&str; 5] = [
-    "DELETE FROM vector WHERE owner = $1",
+    "DELETE FROM passage_vector WHERE owner = $1",
     "DELETE FROM passage WHERE owner = $1",
     "DELETE FROM document WHERE owner = $1",
     "DELETE FROM analysis_part WHERE owner = $1",

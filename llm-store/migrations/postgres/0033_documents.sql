@@ -44,7 +44,7 @@ CREATE TABLE passage (
 
 CREATE INDEX passage_print ON passage (owner, print);
 
-CREATE TABLE vector (
+CREATE TABLE passage_vector (
     owner TEXT NOT NULL,
     model TEXT NOT NULL,
     print BIGINT NOT NULL,

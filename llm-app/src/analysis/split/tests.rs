@@ -50,8 +50,3 @@ proptest! {
         }
     }
 }
-
-#[test]
-fn tokens_are_about_right() {
-    assert_eq!((tokens(""), tokens("word"), tokens("서울")), (0, 1, 2));
-}

@@ -51,7 +51,7 @@ proptest! {
     #[test]
     fn pieces_are_the_text(text in page(), letters in 1..2_000usize) {
         let pieces: Vec<&str> = cut(&text, letters).collect();
-        prop_assert_eq!(pieces.concat(), text);
+        prop_assert_eq!(pieces.concat(), text.clone());
         prop_assert!(pieces.iter().all(|p| !p.is_empty() && p.chars().count() <= letters));
     }
 }
@@ -67,4 +67,9 @@ fn cuts_are_where_something_ends() {
     assert!(cut(&lines, 500).all(|piece| piece.ends_with('\n')));
     let found = passages(&[Str::from(text)]);
     assert!(found.len() > 1 && found[0].lead == 0 && found[1].lead > 0);
+}
+
+#[test]
+fn tokens_are_about_right() {
+    assert_eq!((tokens(""), tokens("word"), tokens("서울")), (0, 1, 2));
 }

@@ -5,12 +5,16 @@
 //! the library says of a broken file is not passed on, since it may quote the file. Letters of fonts
 //! that do not say what they mean are left out.
 
+mod letters;
+
 use std::collections::BTreeMap;
 use std::io::Read;
 
 use llm_core::Str;
 use lopdf::content::Content;
-use lopdf::{Document, Encoding, LoadOptions, Object, ObjectId};
+use lopdf::{Dictionary, Document, Encoding, LoadOptions, Object, ObjectId};
+
+use letters::Letters;
 
 use super::{PAGES_MAX, TEXT_MAX, Unreadable};
 
@@ -86,18 +90,15 @@ fn weigh(bytes: &[u8], late: &dyn Fn() -> bool) -> Result<(), Unreadable> {
 
 /// The text of a page; one whose drawing cannot be read has none.
 fn page(file: &Document, id: ObjectId) -> Result<String, Unreadable> {
-    let bomb = |why: &lopdf::Error| matches!(why, lopdf::Error::Decompress(_));
     let drawn = match file.get_page_content_with_limit(id, STREAM_MAX) {
         Ok(drawn) => drawn,
-        Err(why) if bomb(&why) => return Err(Unreadable::TooMuch),
+        Err(why) if is_bomb(&why) => return Err(Unreadable::TooMuch),
         Err(_) => return Ok(String::new()),
     };
     let mut fonts = BTreeMap::new();
     for (name, font) in file.get_page_fonts(id).unwrap_or_default().into_iter().take(FONTS_MAX) {
-        match font.get_font_encoding_with_limit(file, STREAM_MAX) {
-            Ok(encoding) => drop(fonts.insert(name, encoding)),
-            Err(why) if bomb(&why) => return Err(Unreadable::TooMuch),
-            Err(_) => {}
+        if let Some(font) = Font::of(file, font)? {
+            fonts.insert(name, font);
         }
     }
     let Ok(content) = Content::decode(&drawn) else { return Ok(String::new()) };
@@ -111,10 +112,59 @@ fn page(file: &Document, id: ObjectId) -> Result<String, Unreadable> {
     Ok(written.text.trim().replace('\0', ""))
 }
 
+fn is_bomb(why: &lopdf::Error) -> bool {
+    matches!(why, lopdf::Error::Decompress(_))
+}
+
+/// What the codes of a font mean.
+enum Font<'d> {
+    /// As its own table says.
+    Own(Letters),
+    /// As one of the usual ones does.
+    Usual(Encoding<'d>),
+}
+
+impl<'d> Font<'d> {
+    /// `None` where nobody can tell.
+    fn of(file: &'d Document, font: &'d Dictionary) -> Result<Option<Self>, Unreadable> {
+        // Its own table first: names of letters are often made up.
+        let table = font.get_deref(b"ToUnicode", file).and_then(Object::as_stream);
+        if let Ok(table) = table {
+            match table.get_plain_content_with_limit(STREAM_MAX) {
+                Ok(table) => {
+                    if let Some(letters) = Letters::read(&table) {
+                        return Ok(Some(Self::Own(letters)));
+                    }
+                }
+                Err(why) if is_bomb(&why) => return Err(Unreadable::TooMuch),
+                Err(_) => {}
+            }
+        }
+        // Codes of several bytes are numbers of drawings, and say nothing by themselves.
+        if font.get(b"Subtype").and_then(Object::as_name).is_ok_and(|kind| kind == b"Type0") {
+            return Ok(None);
+        }
+        match font.get_font_encoding_with_limit(file, STREAM_MAX) {
+            Ok(encoding) => Ok(Some(Self::Usual(encoding))),
+            Err(why) if is_bomb(&why) => Err(Unreadable::TooMuch),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn decode(&self, codes: &[u8], text: &mut String) {
+        match self {
+            Self::Own(letters) => letters.decode(codes, text),
+            Self::Usual(encoding) => {
+                text.push_str(&Document::decode_text(encoding, codes).unwrap_or_default());
+            }
+        }
+    }
+}
+
 /// A page as it is being written.
 struct Written<'d> {
-    fonts: &'d BTreeMap<Vec<u8>, Encoding<'d>>,
-    font: Option<&'d Encoding<'d>>,
+    fonts: &'d BTreeMap<Vec<u8>, Font<'d>>,
+    font: Option<&'d Font<'d>>,
     text: String,
 }
 
@@ -144,8 +194,9 @@ impl Written<'_> {
     fn show(&mut self, operand: &Object, gaps: bool) {
         match operand {
             Object::String(bytes, _) => {
-                let text = self.font.and_then(|font| Document::decode_text(font, bytes).ok());
-                self.text.push_str(&text.unwrap_or_default());
+                if let Some(font) = self.font {
+                    font.decode(bytes, &mut self.text);
+                }
             }
             // The library refuses what is nested deeper than it can follow.
             Object::Array(several) => several.iter().for_each(|one| self.show(one, gaps)),

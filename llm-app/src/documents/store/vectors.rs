@@ -7,12 +7,12 @@ use llm_store::sql::{Failure, Session, Task};
 
 use super::rows::{FOUND, Found};
 
-const KEEP: &str = "INSERT INTO vector (owner, model, print, sealed) VALUES ($1, $2, $3, $4) \
-     ON CONFLICT (owner, model, print) DO NOTHING";
+const KEEP: &str = "INSERT INTO passage_vector (owner, model, print, sealed) \
+     VALUES ($1, $2, $3, $4) ON CONFLICT (owner, model, print) DO NOTHING";
 
 /// Where a vector is sealed.
 pub(in crate::documents) fn vector_place(row: &str) -> Place<'_> {
-    Place { table: "vector", column: "sealed", row, version: 0 }
+    Place { table: "passage_vector", column: "sealed", row, version: 0 }
 }
 
 /// Passages of a document without a vector of a model, behind one.
@@ -37,8 +37,8 @@ impl Task for Vectorless {
     async fn run(&self, session: &mut Session<'_>) -> Result<Self::Out, Failure> {
         let text = format!(
             "SELECT {FOUND}, print FROM passage p WHERE owner = $1 AND document = $2 AND seq > $4 \
-             AND NOT EXISTS (SELECT 1 FROM vector v WHERE v.owner = p.owner AND v.model = $3 \
-             AND v.print = p.print) ORDER BY seq LIMIT $5"
+             AND NOT EXISTS (SELECT 1 FROM passage_vector v WHERE v.owner = p.owner \
+             AND v.model = $3 AND v.print = p.print) ORDER BY seq LIMIT $5"
         );
         let args = [
             (&*self.owner).into(),

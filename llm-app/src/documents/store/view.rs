@@ -122,7 +122,8 @@ impl Task for Look {
         let text = format!(
             "SELECT p.document, p.seq, p.print, p.terms, p.length, v.sealed FROM passage p \
              JOIN document d ON d.owner = p.owner AND d.id = p.document AND d.whole = 1 \
-             LEFT JOIN vector v ON v.owner = p.owner AND v.model = $2 AND v.print = p.print \
+             LEFT JOIN passage_vector v ON v.owner = p.owner AND v.model = $2 \
+             AND v.print = p.print \
              WHERE p.owner = $1 AND (p.document, p.seq) > ($3, $4){of} \
              ORDER BY p.document, p.seq LIMIT $5"
         );

@@ -9,8 +9,9 @@ mod view;
 mod work;
 
 use http::StatusCode;
+use jiff::SignedDuration;
 use llm_app::analysis::Analysis;
-use llm_app::analysis::selection::{From, Mode, Order, Selection};
+use llm_app::analysis::selection::{Basis, Mode, Order, Selection};
 use llm_app::documents::Documents;
 use llm_app::feature::Feature;
 use llm_app::people::Person;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::super::admin::fields::Fields;
 use super::super::admin::refusal::{Answered, Refusal};
 use super::super::admin::told;
+use super::super::call::now;
 use super::super::house::House;
 use super::super::inbound::depot;
 use super::super::routes::ask::{AppCaller, Ask};
@@ -38,6 +40,8 @@ pub(super) use work::{asker, leaving, stopped, trouble};
 
 /// Bytes of a question with all of its cells.
 const BYTES_MAX: u64 = 4 << 20;
+/// Nobody's request lasts longer.
+const WAITED_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// The longest answer of a part, unless the configuration says another.
 const TOKENS_MAX: u32 = 8_192;
 
@@ -183,13 +187,13 @@ fn order(fields: &mut Fields) -> Result<Order, Refusal> {
     let selection: Option<Selection> = fields.take("selection")?.set();
     let documents: Option<Vec<Str>> = fields.take("documents")?.set();
     let collection: Option<Str> = fields.take("collection")?.set();
-    let from = match (documents, collection) {
+    let basis = match (documents, collection) {
         (Some(_), Some(_)) => {
             return Err(Refusal::wrong("collection", "documents or a collection, and not both"));
         }
-        (Some(ids), None) => From::Documents(ids),
-        (None, Some(name)) => From::Collection(llm_app::documents::named("collection", &name)?),
-        (None, None) => From::Nowhere,
+        (Some(ids), None) => Basis::Documents(ids),
+        (None, Some(name)) => Basis::Collection(llm_app::documents::named("collection", &name)?),
+        (None, None) => Basis::Cells,
     };
     let mode = match fields.take::<String>("mode")?.set() {
         None => Mode::default(),
@@ -199,7 +203,7 @@ fn order(fields: &mut Fields) -> Result<Order, Refusal> {
     };
     Ok(Order {
         selection: selection.unwrap_or_default(),
-        from,
+        basis,
         question: fields.need("question")?,
         mode,
         model: fields.take("model")?.set(),
@@ -239,6 +243,8 @@ async fn seen(
     let job = kept.job.as_ref().and_then(|job| job.parse().ok());
     let state = match (&report, job) {
         (Some(_), _) => State::Completed,
+        // Whoever waited for it has left, or the process has ended in the middle.
+        (None, None) if now(house).duration_since(kept.born) > WAITED_MAX => State::Failed,
         (None, None) => State::Processing,
         (None, Some(job)) => match depot(house)?.jobs.get(job, &Whose::all()).await {
             // The report is written before the job has ended.

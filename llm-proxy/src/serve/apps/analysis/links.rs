@@ -74,7 +74,7 @@ struct Link {
 
 async fn link(ask: &mut Ask, by: &AppCaller) -> Answered {
     let format = ask.query.parse("format", Format::parse)?.unwrap_or(Format::Markdown);
-    let good = |text: &str| text.parse().ok().filter(|s| (1..=SECONDS_MAX).contains(s));
+    let good = |text: &str| text.parse::<i64>().ok().filter(|s| (1..=SECONDS_MAX).contains(s));
     let seconds = ask.query.parse("seconds", good)?.unwrap_or(SECONDS_USUAL);
     let (apps, id) = (apps(&ask.house)?, ask.name(0)?);
     let person = apps.ground.person(&by.grant).await?;
