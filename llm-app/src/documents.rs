@@ -48,9 +48,9 @@ pub const DOCUMENTS_MAX: i64 = 5_000;
 pub const PASSAGES_MAX: i64 = 50_000;
 /// Documents of a page of a list.
 pub const PAGE_MAX: usize = 100;
-/// Files that are read at once: each is in memory, and takes a thread.
-const READERS_MAX: usize = 2;
-/// How long reading one may take.
+/// Files that are read at once: a hostile one takes a gigabyte for as long as it may.
+const READERS_MAX: usize = 1;
+/// How long reading one may take, and how long it may wait for the one before it.
 const READING_MAX: Duration = Duration::from_secs(20);
 /// Passages that are read at once.
 const READ_AT_ONCE: i64 = 256;
@@ -181,7 +181,10 @@ impl Documents {
     /// Pages and passages of an upload, within bounds of time and room.
     async fn read(&self, media: Media, bytes: Bytes) -> Result<(u32, Vec<Passage>), NotDone> {
         let busy = || Error::new(Kind::Busy, "other documents are being read: try again");
-        let place = Arc::clone(&self.readers).try_acquire_owned().map_err(|_| busy())?;
+        let place = tokio::select! {
+            place = Arc::clone(&self.readers).acquire_owned() => place.map_err(|_| busy())?,
+            () = self.ground.clock.sleep(READING_MAX) => return Err(busy().into()),
+        };
         let clock = Arc::clone(&self.ground.clock);
         let until = clock.now() + READING_MAX;
         let reading = tokio::task::spawn_blocking(move || {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use llm_core::Str;
-use lopdf::content::Content;
+use lopdf::content::{Content, Operation};
 use lopdf::{Dictionary, Document, Encoding, LoadOptions, Object, ObjectId};
 
 use letters::Letters;
@@ -22,6 +22,12 @@ use super::{PAGES_MAX, TEXT_MAX, Unreadable};
 const STREAM_MAX: usize = 8 << 20;
 /// What all streams of a file may unpack to, pictures included as far as they are packed like text.
 const UNPACKED_MAX: u64 = 256 << 20;
+/// The same for those that hold objects, which are read at once: a byte of them is fifty in memory.
+const OBJECTS_MAX: u64 = 12 << 20;
+/// What the drawing of a page may unpack to.
+const DRAWN_MAX: usize = 4 << 20;
+/// So often the clock is asked within a page.
+const ASKED_EVERY: usize = 4_096;
 /// Fonts of a page whose letters are looked up.
 const FONTS_MAX: usize = 64;
 /// A gap between letters, in thousandths of their size, that is a space.
@@ -50,7 +56,7 @@ pub(super) fn pages(bytes: &[u8], late: &dyn Fn() -> bool) -> Result<Vec<Str>, U
         if late() {
             return Err(Unreadable::TooLong);
         }
-        let text = page(&file, id)?;
+        let text = page(&file, id, late)?;
         size += text.len();
         if size > TEXT_MAX {
             return Err(Unreadable::TooMuch);
@@ -64,9 +70,13 @@ pub(super) fn pages(bytes: &[u8], late: &dyn Fn() -> bool) -> Result<Vec<Str>, U
 /// bombs is as bad as one of a large one.
 fn weigh(bytes: &[u8], late: &dyn Fn() -> bool) -> Result<(), Unreadable> {
     const WORD: &[u8] = b"stream";
-    let (mut rest, mut left) = (bytes, UNPACKED_MAX);
+    let (mut rest, mut left, mut objects) = (bytes, UNPACKED_MAX, OBJECTS_MAX);
     let mut scrap = vec![0; 64 << 10];
     while let Some(at) = memchr::memmem::find(rest, WORD) {
+        let before = &rest[..at];
+        // A name can be written in other letters, behind this mark.
+        let holds = memchr::memchr(b'#', before).is_some()
+            || memchr::memmem::find(before, b"ObjStm").is_some();
         rest = &rest[at + WORD.len()..];
         // Something that is packed badly is read far, and gives nothing.
         if late() {
@@ -80,6 +90,9 @@ fn weigh(bytes: &[u8], late: &dyn Fn() -> bool) -> Result<(), Unreadable> {
         let mut unpacked = flate2::read::ZlibDecoder::new(&rest[skipped..]);
         while let Ok(read @ 1..) = unpacked.read(&mut scrap) {
             left = left.checked_sub(read as u64).ok_or(Unreadable::TooMuch)?;
+            if holds {
+                objects = objects.checked_sub(read as u64).ok_or(Unreadable::TooMuch)?;
+            }
             if late() {
                 return Err(Unreadable::TooLong);
             }
@@ -89,8 +102,8 @@ fn weigh(bytes: &[u8], late: &dyn Fn() -> bool) -> Result<(), Unreadable> {
 }
 
 /// The text of a page; one whose drawing cannot be read has none.
-fn page(file: &Document, id: ObjectId) -> Result<String, Unreadable> {
-    let drawn = match file.get_page_content_with_limit(id, STREAM_MAX) {
+fn page(file: &Document, id: ObjectId, late: &dyn Fn() -> bool) -> Result<String, Unreadable> {
+    let drawn = match file.get_page_content_with_limit(id, DRAWN_MAX) {
         Ok(drawn) => drawn,
         Err(why) if is_bomb(&why) => return Err(Unreadable::TooMuch),
         Err(_) => return Ok(String::new()),
@@ -101,12 +114,17 @@ fn page(file: &Document, id: ObjectId) -> Result<String, Unreadable> {
             fonts.insert(name, font);
         }
     }
-    let Ok(content) = Content::decode(&drawn) else { return Ok(String::new()) };
     let mut written = Written { fonts: &fonts, font: None, text: String::new() };
-    for operation in &content.operations {
+    // One after the other: all of them at once have fifty times the size of the drawing.
+    for (number, operation) in Content::<Vec<Operation>>::decode_iter(&drawn).enumerate() {
+        // What comes behind something that is broken cannot be read.
+        let Ok(operation) = operation else { break };
         written.does(&operation.operator, &operation.operands);
         if written.text.len() > TEXT_MAX {
             return Err(Unreadable::TooMuch);
+        }
+        if number % ASKED_EVERY == ASKED_EVERY - 1 && late() {
+            return Err(Unreadable::TooLong);
         }
     }
     Ok(written.text.trim().replace('\0', ""))

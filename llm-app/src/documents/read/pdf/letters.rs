@@ -17,6 +17,8 @@ const CODE_BYTES_MAX: usize = 4;
 pub(super) struct Letters {
     /// How many bytes its codes have, the fewest first.
     lengths: Vec<usize>,
+    /// How many meanings were written, also of codes that have had one before.
+    written: usize,
     known: BTreeMap<(usize, u32), Str>,
 }
 
@@ -74,7 +76,10 @@ impl Letters {
             let range = number(&first).zip(number(&last)).map(|(first, last)| first..=last);
             match (range, next(rest)) {
                 (Some(range), Some(Token::Hex(text))) => {
-                    for (step, code) in (0..).zip(range.take(CODES_MAX)) {
+                    for (step, code) in (0..).zip(range) {
+                        if self.is_full() {
+                            return;
+                        }
                         self.mean(first.len(), code, &text, step);
                     }
                 }
@@ -91,11 +96,16 @@ impl Letters {
         }
     }
 
+    fn is_full(&self) -> bool {
+        self.written >= CODES_MAX
+    }
+
     /// A code means these letters, the last one so many steps further on.
     fn mean(&mut self, length: usize, code: u32, text: &[u8], step: u32) {
-        if self.known.len() >= CODES_MAX {
+        if self.is_full() {
             return;
         }
+        self.written += 1;
         let (pairs, _) = text.as_chunks::<2>();
         let units: Vec<u16> = match text {
             [one] => vec![u16::from(*one)],
