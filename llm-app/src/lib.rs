@@ -9,7 +9,9 @@
 //!
 //! Deliberately absent: HTTP, sign-up and passwords, and any way to a provider but the gateway.
 
+pub mod analysis;
 pub mod chat;
+pub mod documents;
 pub mod feature;
 mod ground;
 pub mod people;

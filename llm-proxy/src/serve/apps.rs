@@ -4,15 +4,19 @@
 //! Whose things they are is what the key or the token says; another's are not there. Deliberately
 //! absent: any right of operators to read what people have said.
 
+pub(crate) mod analysis;
 pub(crate) mod chat;
-pub(crate) mod usage;
+pub(crate) mod documents;
 pub(crate) mod prompts;
+pub(crate) mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use llm_app::analysis::Analysis;
 use llm_app::chat::Chat;
+use llm_app::documents::Documents;
 use llm_app::people::People;
 use llm_app::prompts::Prompts;
 use llm_app::{Ground, NotDone};
@@ -35,6 +39,12 @@ pub(crate) struct Apps {
     pub(crate) chat: Chat,
     /// Prompts, templates, experiments.
     pub(crate) prompts: Prompts,
+    /// What people have uploaded.
+    pub(crate) documents: Documents,
+    /// Questions about it, and about tables.
+    pub(crate) analysis: Analysis,
+    /// What links to results are sealed with.
+    pub(crate) links: Chest,
 }
 
 impl Apps {
@@ -53,7 +63,10 @@ impl Apps {
         let ground = Ground { gateway, database, people, clock: Arc::clone(clock), entropy };
         let chat = chat::open(config, &ground);
         let prompts = prompts::open(config, &ground);
-        Some(Self { ground, chat, prompts })
+        let documents = documents::open(config, &ground);
+        let analysis = analysis::open(config, &ground, &documents);
+        let links = chest.clone();
+        Some(Self { ground, chat, prompts, documents, analysis, links })
     }
 
     /// Begins what goes on behind the requests: what is kept no longer is forgotten. It ends with

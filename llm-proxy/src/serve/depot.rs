@@ -17,6 +17,8 @@ use llm_store::seal::Chest;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::apps::analysis::AnalysisWork;
+use super::apps::documents::EmbeddingWork;
 use super::batches::BatchWork;
 use super::house::House;
 use super::store::Store;
@@ -83,7 +85,13 @@ impl Depot {
     pub(crate) fn begin(&self, house: &Arc<House>) {
         let mut tasks = self.crew.tasks.lock();
         let work = Arc::new(BatchWork::new(Arc::downgrade(house)));
-        let kinds = [(Str::from_static(BatchWork::KIND), work as Arc<dyn runner::Work>)];
+        let analyses = Arc::new(AnalysisWork::new(Arc::downgrade(house)));
+        let embeddings = Arc::new(EmbeddingWork::new(Arc::downgrade(house)));
+        let kinds = [
+            (Str::from_static(BatchWork::KIND), work as Arc<dyn runner::Work>),
+            (Str::from_static(AnalysisWork::KIND), analyses as _),
+            (Str::from_static(EmbeddingWork::KIND), embeddings as _),
+        ];
         let mut settings = runner::Settings::new(self.replica.clone());
         settings.width = self.rules.batches.width;
         settings.grace = GRACE;

@@ -71,6 +71,8 @@ pub(crate) const TABLES: &[&[Route]] = &[
     apps::prompts::templates::ROUTES,
     apps::prompts::experiments::ROUTES,
     apps::prompts::feedback::ROUTES,
+    apps::documents::ROUTES,
+    apps::analysis::ROUTES,
     admin::operators::ROUTES,
     admin::trail::ROUTES,
     watch::ROUTES,

@@ -255,6 +255,7 @@ mod browsers;
 mod chat;
 mod connections;
 mod credits;
+mod documents;
 mod encrypted;
 mod idempotency;
 mod inbound;

@@ -132,7 +132,8 @@ pub(crate) const ROUTES: &[Route] = &[
         asked_by!(App, boost),
     )
     .takes(&[BOOST])
-    .gives(Shape::Table(&[BOOSTED])).streams(),
+    .gives(Shape::Table(&[BOOSTED]))
+    .streams(),
     Route::post(
         "/api/v1/prompts/analyze",
         "Says how good a prompt is, and what to do about it.",

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::shape::{Field, Shape, object};
 use super::spoken::{PASSED, PROBES, SPOKEN, body};
-use super::{Route, Run, Takes, all, app};
+use super::{Route, Run, Takes, Verb, all, app};
 
 /// The document, as it is sent.
 pub(crate) fn document() -> Bytes {
@@ -179,6 +179,11 @@ fn operation(route: &Route) -> Value {
         content[kind] = json!({"schema": {"type": "string"}});
     }
     responses.insert("200".to_owned(), json!({"description": "done", "content": content}));
+    if route.gives.has("job_id") && route.verb == Verb::Post {
+        let content = json!({route.gives.content_type(): {"schema": given(route)}});
+        let about = "taken; the job `job_id` does it";
+        responses.insert("202".to_owned(), json!({"description": about, "content": content}));
+    }
     let mut operation = json!({"tags": [tag(route.path)], "summary": route.about,
         "description": who, "security": security, "parameters": parameters,
         "responses": responses});

@@ -174,15 +174,23 @@ impl Shape {
         }
     }
 
+    /// Whether it is an object with a field of that name.
+    pub(crate) fn has(self, name: &str) -> bool {
+        match self {
+            Self::Table(groups) => groups.iter().copied().flatten().any(|f| f.name == name),
+            Self::Anything | Self::List(_) | Self::Page(_) | Self::Named(..) | Self::Typed(_) => {
+                false
+            }
+        }
+    }
+
     /// What it is sent as.
     pub(crate) fn content_type(self) -> &'static str {
         match self {
             Self::Typed(kind) => kind,
-            Self::Anything
-            | Self::Table(_)
-            | Self::List(_)
-            | Self::Page(_)
-            | Self::Named(..) => "application/json",
+            Self::Anything | Self::Table(_) | Self::List(_) | Self::Page(_) | Self::Named(..) => {
+                "application/json"
+            }
         }
     }
 }

@@ -67,7 +67,8 @@ pub(crate) const ROUTES: &[Route] = &[Route::post(
     asked_by!(App, compare),
 )
 .takes(&[COMPARE])
-.gives(Shape::Table(&[COMPARED])).streams()];
+.gives(Shape::Table(&[COMPARED]))
+.streams()];
 
 async fn compare(ask: &mut Ask, by: &AppCaller) -> Answered {
     let Ask { house, fields, headers, .. } = &mut *ask;
