@@ -9,8 +9,10 @@
 //!
 //! Deliberately absent: HTTP, sign-up and passwords, and any way to a provider but the gateway.
 
+pub mod captions;
 pub mod feature;
 mod ground;
+pub mod own;
 pub mod people;
 pub mod terms;
 #[cfg(test)]
