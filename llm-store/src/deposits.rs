@@ -21,7 +21,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use llm_core::Str;
-use llm_core::principal::Principal;
+use llm_core::principal::{Principal, TenantId, UserId};
 use llm_core::store::StoreError;
 
 use crate::seal::Chest;
@@ -68,11 +68,18 @@ pub struct Owner(Str);
 impl Owner {
     /// The user that a key belongs to; a key without a user is its own.
     pub fn of(principal: &Principal) -> Self {
-        let tenant = principal.tenant.0.replace('%', "%25").replace('/', "%2F");
-        Self(Str::from(match &principal.user {
-            Some(user) => format!("{tenant}/user/{user}"),
-            None => format!("{tenant}/key/{}", principal.key),
-        }))
+        let Principal { tenant, user, key, .. } = principal;
+        if let Some(user) = user {
+            return Self::user(tenant, user);
+        }
+        let tenant = tenant.0.replace('%', "%25").replace('/', "%2F");
+        Self(Str::from(format!("{tenant}/key/{key}")))
+    }
+
+    /// A user, by the name that keys have for them.
+    pub fn user(tenant: &TenantId, user: &UserId) -> Self {
+        let tenant = tenant.0.replace('%', "%25").replace('/', "%2F");
+        Self(Str::from(format!("{tenant}/user/{user}")))
     }
 
     /// The word for it in the database.

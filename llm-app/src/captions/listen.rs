@@ -18,7 +18,7 @@ const WHO: &str = "diarize";
 
 /// What cannot be made into captions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotHeard {
+pub(super) enum NotHeard {
     /// A text without times.
     #[error("the model does not say when what was said: captions want whisper-1 or one that tells speakers apart")]
     NoTimes,

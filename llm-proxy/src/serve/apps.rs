@@ -4,6 +4,10 @@
 //! Whose things they are is what the key or the token says; another's are not there. Deliberately
 //! absent: any right of operators to read what people have said.
 
+pub(crate) mod captions;
+pub(crate) mod debts;
+pub(crate) mod jobs;
+
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -24,6 +28,8 @@ use crate::config::Config;
 pub(crate) struct Apps {
     /// What they all stand on.
     pub(crate) ground: Ground,
+    /// Who makes captions.
+    pub(crate) captions: llm_app::captions::Captions,
 }
 
 impl Apps {
@@ -40,7 +46,8 @@ impl Apps {
         let people = People::new(database.clone(), chest.clone(), move || fresh(), assumed);
         let (gateway, entropy) = (gateway.clone(), Arc::clone(gateway.entropy()));
         let ground = Ground { gateway, database, people, clock: Arc::clone(clock), entropy };
-        Some(Self { ground })
+        let captions = captions::open(config, &ground, chest);
+        Some(Self { ground, captions })
     }
 }
 

@@ -33,6 +33,7 @@ use super::body::Body;
 use super::credits::people;
 use super::door::empty;
 use super::house::House;
+use super::apps::jobs;
 use super::{app, batches, call, checks, files, heads, models, pages, responses, watch};
 use ask::{AppCaller, Ask, Asker, Operator};
 use shape::{Field, Shape};
@@ -43,6 +44,7 @@ pub(crate) const TABLES: &[&[Route]] = &[
     checks::ROUTES,
     files::ROUTES,
     batches::ROUTES,
+    jobs::ROUTES,
     responses::ROUTES,
     models::ROUTES,
     admin::keys::ROUTES,
