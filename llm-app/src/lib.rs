@@ -14,6 +14,7 @@ pub mod feature;
 mod ground;
 pub mod own;
 pub mod people;
+pub mod privacy;
 pub mod terms;
 #[cfg(test)]
 mod testing;

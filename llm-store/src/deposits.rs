@@ -9,6 +9,7 @@
 //!
 //! Deliberately absent: folders, versions, and any reading of what is deposited.
 
+mod erase;
 mod keep;
 mod lines;
 mod sweep;
@@ -255,6 +256,18 @@ impl Deposits {
     /// Bytes of a kind that an owner has left.
     pub async fn size(&self, owner: &Owner, kind: Kind) -> Result<u64, StoreError> {
         self.database.report(view::Size { owner, kind }).await
+    }
+
+    /// Forgets all that an owner has left, of every kind: how many. No name of it stays.
+    pub async fn erase(&self, owner: &Owner) -> Result<u64, StoreError> {
+        let mut erased = 0;
+        loop {
+            let some = self.database.write(erase::Erase(owner.clone())).await?;
+            erased += some;
+            if some == 0 {
+                return Ok(erased);
+            }
+        }
     }
 
     /// Forgets a batch of what is kept no longer, and of what never came whole: how many.

@@ -7,6 +7,8 @@
 pub(crate) mod captions;
 pub(crate) mod debts;
 pub(crate) mod jobs;
+pub(crate) mod noted;
+pub(crate) mod privacy;
 
 use std::sync::Arc;
 
@@ -30,6 +32,8 @@ pub(crate) struct Apps {
     pub(crate) ground: Ground,
     /// Who makes captions.
     pub(crate) captions: llm_app::captions::Captions,
+    /// What is kept of people, for them to have and to have gone.
+    pub(crate) privacy: llm_app::privacy::Privacy,
 }
 
 impl Apps {
@@ -47,7 +51,8 @@ impl Apps {
         let (gateway, entropy) = (gateway.clone(), Arc::clone(gateway.entropy()));
         let ground = Ground { gateway, database, people, clock: Arc::clone(clock), entropy };
         let captions = captions::open(config, &ground, chest);
-        Some(Self { ground, captions })
+        let privacy = privacy::open(config, &ground, chest);
+        Some(Self { ground, captions, privacy })
     }
 }
 

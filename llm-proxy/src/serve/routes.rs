@@ -33,7 +33,7 @@ use super::body::Body;
 use super::credits::people;
 use super::door::empty;
 use super::house::House;
-use super::apps::jobs;
+use super::apps::{jobs, noted, privacy};
 use super::{app, batches, call, checks, files, heads, models, pages, responses, watch};
 use ask::{AppCaller, Ask, Asker, Operator};
 use shape::{Field, Shape};
@@ -45,6 +45,8 @@ pub(crate) const TABLES: &[&[Route]] = &[
     files::ROUTES,
     batches::ROUTES,
     jobs::ROUTES,
+    privacy::ROUTES,
+    noted::ROUTES,
     responses::ROUTES,
     models::ROUTES,
     admin::keys::ROUTES,

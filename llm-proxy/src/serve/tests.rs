@@ -257,6 +257,7 @@ mod credits;
 mod encrypted;
 mod idempotency;
 mod inbound;
+mod jobs;
 mod rolling;
 mod tokens;
 mod vendors;
