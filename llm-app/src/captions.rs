@@ -75,7 +75,10 @@ impl Wanted {
         }
         for (at, tag) in self.languages.iter().enumerate() {
             if !translate::is_language(tag) {
-                return Err(NotDone::wrong("languages", "a tag such as en, ja or zh-Hant is wanted"));
+                return Err(NotDone::wrong(
+                    "languages",
+                    "a tag such as en, ja or zh-Hant is wanted",
+                ));
             }
             let twice = |other: &Str| other.eq_ignore_ascii_case(tag);
             if self.languages.iter().take(at).any(twice) {

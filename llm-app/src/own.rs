@@ -73,7 +73,12 @@ pub fn is_sealed(media: &str) -> bool {
 }
 
 /// An artefact as its person has it.
-pub fn artefact(person: &Person, id: JobId, name: &str, sealed: Bytes) -> Result<Bytes, StoreError> {
+pub fn artefact(
+    person: &Person,
+    id: JobId,
+    name: &str,
+    sealed: Bytes,
+) -> Result<Bytes, StoreError> {
     at(id, "artefact", name, |place| person.open(place, sealed))
 }
 

@@ -20,7 +20,9 @@ const WHO: &str = "diarize";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotHeard {
     /// A text without times.
-    #[error("the model does not say when what was said: captions want whisper-1 or one that tells speakers apart")]
+    #[error(
+        "the model does not say when what was said: captions want whisper-1 or one that tells speakers apart"
+    )]
     NoTimes,
     /// Something else than segments.
     #[error("the model's segments cannot be read")]
@@ -110,7 +112,12 @@ mod tests {
             extra.push("segments", Raw::parse(segments.to_owned()).unwrap());
         }
         let language = Some(Str::from_static("korean"));
-        heard(&Transcript { text: text.to_owned().into(), language, extra, ..Transcript::default() })
+        heard(&Transcript {
+            text: text.to_owned().into(),
+            language,
+            extra,
+            ..Transcript::default()
+        })
     }
 
     #[test]

@@ -44,7 +44,8 @@ pub struct Place {
 /// Words as every notation can write them: lines without blank ones, nothing that cannot be seen,
 /// and no arrow of times.
 pub fn tidy(text: &str) -> String {
-    let breaks = |c| matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    let breaks =
+        |c| matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}');
     let mut whole = String::with_capacity(text.len());
     for line in text.split(breaks) {
         let seen = |c: &char| !c.is_control() && !matches!(c, '\u{2060}' | '\u{feff}');
@@ -180,6 +181,9 @@ pub(crate) mod tests {
         assert_eq!((one.language.as_deref(), &one.segments[0]), (Some("ko"), &said("A")));
         let two = rebased([(place(0), heard(None)), (place(10), heard(Some("ko")))]);
         let speakers: Vec<_> = two.segments.iter().flat_map(|one| one.speaker.clone()).collect();
-        assert_eq!((speakers, two.language.as_deref()), (vec!["1/A".into(), "2/A".into()], Some("ko")));
+        assert_eq!(
+            (speakers, two.language.as_deref()),
+            (vec!["1/A".into(), "2/A".into()], Some("ko"))
+        );
     }
 }

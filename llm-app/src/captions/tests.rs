@@ -62,8 +62,7 @@ async fn world(cut: Cut) -> World {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let people = People::new(database.clone(), chest(), fresh, true);
-    let jobs =
-        Jobs::new(database.clone(), Some(chest()), Arc::clone(&clock), Arc::clone(&entropy));
+    let jobs = Jobs::new(database.clone(), Some(chest()), Arc::clone(&clock), Arc::clone(&entropy));
     let deposits = Deposits::new(database.clone(), Some(chest()));
     let ground = Ground { gateway, database, people, clock, entropy };
     let features = (Feature::new(KIND, "ears"), Feature::new("translation", "smart"));
@@ -91,7 +90,8 @@ impl World {
         let (owner, file) = (self.owner.as_str().to_owned(), "file-1".to_owned());
         let order = Order { owner, print: [0; 32], file, lasts, wanted, charge: 7 };
         let input = Bytes::from(serde_json::to_vec(&order).unwrap());
-        let draft = Draft { attempts_max: 2, ..Draft::new(TenantId::default(), KIND.into(), input) };
+        let draft =
+            Draft { attempts_max: 2, ..Draft::new(TenantId::default(), KIND.into(), input) };
         let id = self.jobs.create(draft).await.unwrap().id;
         self.ended(id).await
     }
@@ -186,7 +186,9 @@ async fn what_passes_is_tried_again_behind_what_was_heard() {
     let (sound, cut) = sound();
     let world = world(cut).await;
     // The gateway repeats some by itself: all of an attempt, and then well.
-    world.script(json!([{"match": {"operation": "chat"}, "times": 12, "do": {"error": "server_error"}}]));
+    world.script(
+        json!([{"match": {"operation": "chat"}, "times": 12, "do": {"error": "server_error"}}]),
+    );
     let job = world.made(sound, 95_000).await;
     assert_eq!(job.attempts, 2, "{job:?}");
     assert_eq!(world.asked("transcriptions"), 3, "it was heard once");

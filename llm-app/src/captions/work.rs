@@ -135,8 +135,8 @@ impl Attempt<'_> {
     /// All that is said, with the times of the whole.
     async fn listen(&self) -> Result<Heard, Trouble> {
         let known: Option<Vec<Lies>> = self.kept("split").await?;
-        let known: Option<Vec<Place>> =
-            known.map(|all| all.iter().map(|lies| Place { start: lies.start, end: lies.end }).collect());
+        let known: Option<Vec<Place>> = known
+            .map(|all| all.iter().map(|lies| Place { start: lies.start, end: lies.end }).collect());
         let mut heard: Vec<Option<Heard>> = Vec::new();
         for at in 0..known.as_ref().map_or(0, Vec::len) {
             heard.push(self.kept(&format!("heard/{at}")).await?);

@@ -59,7 +59,10 @@ async fn what_is_kept_of_one_comes_out_and_goes_and_that_of_others_stays() {
     let who = privacy.who(tenant.clone(), one.clone()).await.unwrap();
     let kept = privacy.export(&who).await.unwrap();
     assert_eq!(kept["deposits"][0]["content"], "pangolin");
-    assert_eq!((&kept["jobs"][0]["state"], kept["jobs"].as_array().unwrap().len()), (&json!("pending"), 1));
+    assert_eq!(
+        (&kept["jobs"][0]["state"], kept["jobs"].as_array().unwrap().len()),
+        (&json!("pending"), 1)
+    );
     let receipt = privacy.erase(&who, [("cached_answers", 3)]).await.unwrap();
     assert!(receipt.key_forgotten && receipt.scrubbed);
     assert_eq!(receipt.removed, [("cached_answers", 3), ("deposits", 1), ("jobs", 1)].into());

@@ -72,12 +72,14 @@ async fn what_is_clean_is_relayed_as_it_came() {
 async fn what_goes_out_under_a_name_comes_back() {
     for split in [None, Some(1)] {
         let (gateway, sim) = ruled(Find::Cards, Then::Pseudonym);
-        let mut act = serde_json::json!({"text": "Your card ⟦card-1⟧ is fine, ⟦card-2⟧ and ⟦ are not."});
+        let mut act =
+            serde_json::json!({"text": "Your card ⟦card-1⟧ is fine, ⟦card-2⟧ and ⟦ are not."});
         act["split"] = serde_json::json!(split);
         let script = serde_json::json!({"times": "always", "do": act}).to_string();
         let rules = llm_sim::script::Script::parse(script.as_bytes()).unwrap();
         sim.upstream(Vendor::OpenAi).unwrap().script(rules);
-        let asked = || Request::new("smart").user("Is 4111 1111 1111 1111 fine? 4111 1111 1111 1111.");
+        let asked =
+            || Request::new("smart").user("Is 4111 1111 1111 1111 fine? 4111 1111 1111 1111.");
         let expected = "Your card 4111 1111 1111 1111 is fine, ⟦card-2⟧ and ⟦ are not.";
         let turn = gateway.chat(asked()).await.unwrap();
         assert_eq!(turn.text(0), expected);

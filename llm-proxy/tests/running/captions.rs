@@ -24,7 +24,13 @@ const MORE: &str = "user = \"viewer\"\n[batches]\nlease = \"1s\"\n\
 /// What nobody else says.
 const SAID: &str = "zebra-quartz-violet";
 
-async fn send(proxy: SocketAddr, method: Method, path: &str, media: &str, body: Vec<u8>) -> (StatusCode, Bytes) {
+async fn send(
+    proxy: SocketAddr,
+    method: Method,
+    path: &str,
+    media: &str,
+    body: Vec<u8>,
+) -> (StatusCode, Bytes) {
     let request = Request::builder()
         .method(method)
         .uri(format!("http://{proxy}{path}"))
@@ -68,8 +74,7 @@ fn form(seconds: usize) -> Vec<u8> {
 
 async fn give(proxy: SocketAddr) {
     let gift = json!({"event_id": "gift", "credits": 1_000}).to_string();
-    let (status, given) =
-        operate(proxy, Method::POST, "/admin/wallets/viewer/grant", &gift).await;
+    let (status, given) = operate(proxy, Method::POST, "/admin/wallets/viewer/grant", &gift).await;
     assert_eq!(status, 200, "{given}");
 }
 
@@ -115,11 +120,14 @@ async fn a_job_killed_at_sixty_percent_is_made_and_charged_once() {
     };
     assert_eq!(listened(&upstream), 1);
     let last = Proxy::start(&place, None).unwrap();
-    let done = until(&last, &id, |job| {
-        job["state"] == "completed" && job["credits"]["settled"] == true
-    });
+    let done =
+        until(&last, &id, |job| job["state"] == "completed" && job["credits"]["settled"] == true);
     let done = done.await;
-    assert_eq!((&done["attempts"], &done["credits"]["charged"]), (&json!(2), &json!("240")), "{done}");
+    assert_eq!(
+        (&done["attempts"], &done["credits"]["charged"]),
+        (&json!(2), &json!("240")),
+        "{done}"
+    );
     assert_eq!(listened(&upstream), 1, "what was heard before the death was kept");
     // As many segments in every language, at the same times.
     let mut times: Vec<Vec<Value>> = Vec::new();
@@ -187,6 +195,10 @@ async fn who_is_erased_is_in_no_file() {
     let media = "multipart/form-data; boundary=x";
     let (status, _) = send(proxy.address, Method::POST, "/v1/files", media, file.into()).await;
     assert_eq!(status, 200);
+    let slow = json!({ "match": {"operation": "chat"}, "times": "always",
+        "do": { "first_byte_ms": 20_000 } });
+    let upstream = simulator.upstream(Vendor::OpenAi).unwrap();
+    upstream.script(Script::parse(slow.to_string().as_bytes()).unwrap());
     make(proxy.address).await;
     let mut before = Vec::new();
     found(place.folder.path(), SAID, &mut before);
@@ -195,7 +207,8 @@ async fn who_is_erased_is_in_no_file() {
     assert!(export["kept"]["deposits"].to_string().contains(SAID), "{export}");
     assert!(export["kept"]["jobs"].to_string().contains("WEBVTT"), "{export}");
     assert!(!export["kept"]["requests"].as_array().unwrap().is_empty(), "{export}");
-    let receipt = asked(proxy.address, Method::DELETE, "/api/v1/users/viewer/data", Value::Null).await;
+    let receipt =
+        asked(proxy.address, Method::DELETE, "/api/v1/users/viewer/data", Value::Null).await;
     assert_eq!((&receipt["key_forgotten"], &receipt["scrubbed"]), (&json!(true), &json!(true)));
     assert_eq!(receipt["removed"]["jobs"], 2, "{receipt}");
     assert_eq!(receipt["removed"]["deposits"], 4, "{receipt}");

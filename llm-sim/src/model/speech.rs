@@ -13,6 +13,8 @@ use super::tokens::tokens;
 /// Bytes of a second of sound at 128 kbit/s; the length of a file is guessed from its size.
 const BYTES_PER_SECOND: u64 = 16_000;
 
+/// What stands before the samples of a plain WAV.
+const WAV_HEAD: usize = 44;
 /// How long what is said at once may be: a longer sound has several segments.
 const SEGMENT_SECONDS: u64 = 10;
 
@@ -68,8 +70,11 @@ pub(crate) fn transcribe(request: &TranscribeRequest) -> Transcript {
 fn length(bytes: &[u8]) -> u64 {
     let rate = bytes.get(28..32).filter(|_| bytes.starts_with(b"RIFF"));
     let rate = rate.and_then(|four| four.try_into().ok()).map(u32::from_le_bytes);
-    let rate = rate.filter(|rate| *rate > 0).map_or(BYTES_PER_SECOND, u64::from);
-    (bytes.len() as u64).div_ceil(rate).max(1)
+    let (rate, sound) = match rate.filter(|rate| *rate > 0) {
+        Some(rate) => (u64::from(rate), bytes.len().saturating_sub(WAV_HEAD)),
+        None => (BYTES_PER_SECOND, bytes.len()),
+    };
+    (sound as u64).div_ceil(rate).max(1)
 }
 
 fn segment(text: &str, at: u64, seconds: u64, who: bool) -> Value {

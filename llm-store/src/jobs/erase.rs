@@ -30,7 +30,8 @@ pub(super) struct Erase {
     pub(super) outbox: Outbox,
 }
 
-const OF_USER: &str = " FROM job WHERE tenant = $1 AND person = $2 AND id > $3 ORDER BY id LIMIT $4";
+const OF_USER: &str =
+    " FROM job WHERE tenant = $1 AND person = $2 AND id > $3 ORDER BY id LIMIT $4";
 const DELETE: &str = "DELETE FROM job WHERE id = $1";
 const EVENTS: &str = "UPDATE job_event SET note = NULL, step = NULL, step_percent = NULL \
      WHERE job = $1";

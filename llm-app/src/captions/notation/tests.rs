@@ -65,7 +65,7 @@ fn files_are_as_players_want_them() {
 #[test]
 fn what_cannot_be_read_says_where() {
     assert_eq!(Notation::Vtt.read("x"), Err(NotCaptions(1)));
-    assert_eq!(Notation::Srt.read("1\n00:00:00,000 --> 00:00:0,000\nx"), Err(NotCaptions(2)));
+    assert_eq!(Notation::Srt.read("1\n00:00:00,000 --> 00:00:00,00\nx"), Err(NotCaptions(2)));
     assert_eq!(Notation::Srt.read("1\n00:00:02,000 --> 00:00:01,000\nx"), Err(NotCaptions(2)));
     assert_eq!(Notation::Ass.read("Dialogue: 0,0:00:00.00"), Err(NotCaptions(1)));
 }

@@ -24,7 +24,8 @@ pub(super) fn write(segments: &[Segment]) -> String {
 
 pub(super) fn read(text: &str) -> Result<Vec<Segment>, NotCaptions> {
     let mut blocks = blocks(text).into_iter();
-    let head = blocks.next().filter(|(_, lines)| lines.first().is_some_and(|l| l.starts_with(HEAD)));
+    let head =
+        blocks.next().filter(|(_, lines)| lines.first().is_some_and(|l| l.starts_with(HEAD)));
     head.ok_or(NotCaptions(1))?;
     let mut segments = Vec::new();
     for (at, lines) in blocks {

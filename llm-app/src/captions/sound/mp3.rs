@@ -83,17 +83,23 @@ fn start(bytes: &[u8]) -> usize {
     10 + size + if flags & 0x10 == 0 { 0 } else { 10 }
 }
 
+/// Whether another frame stands here, or what stands behind the last one.
+fn goes_on(bytes: &[u8], at: usize) -> bool {
+    let rest = bytes.get(at..).unwrap_or_default();
+    let words: [&[u8]; 3] = [b"TAG", b"APETAGEX", b"LYRICSBEGIN"];
+    rest.is_empty()
+        || Frame::read(bytes, at).is_some()
+        || words.iter().any(|word| rest.starts_with(word))
+}
+
 /// Every frame that is heard, and where it stands.
 fn frames(bytes: &[u8]) -> impl Iterator<Item = (usize, Frame)> {
     let (mut at, mut first) = (start(bytes), true);
     std::iter::from_fn(move || {
         let mut skipped = 0;
         while at + HEAD <= bytes.len() && skipped <= GARBAGE_MAX {
-            let found = Frame::read(bytes, at).filter(|frame| {
-                let next = at + frame.bytes;
-                // Behind garbage only two heads are one; the last frame has none behind it.
-                skipped == 0 && !first || next >= bytes.len() || Frame::read(bytes, next).is_some()
-            });
+            // One head alone is no proof; the last frame has none behind it.
+            let found = Frame::read(bytes, at).filter(|frame| goes_on(bytes, at + frame.bytes));
             let Some(frame) = found.filter(|frame| at + frame.bytes <= bytes.len()) else {
                 (at, skipped) = (at + 1, skipped + 1);
                 continue;
@@ -130,8 +136,8 @@ pub(super) fn cut(bytes: &Bytes, by: Cut) -> Result<Vec<Piece>, NotSound> {
     };
     for (at, frame) in frames(bytes) {
         let (from, since) = *begun.get_or_insert((at, clock));
-        let fits = at + frame.bytes - from <= by.bytes
-            && millis(clock + frame.ticks - since) <= by.millis;
+        let fits =
+            at + frame.bytes - from <= by.bytes && millis(clock + frame.ticks - since) <= by.millis;
         if !fits && end > from {
             keep(from, end, since, clock);
             begun = Some((at, clock));

@@ -56,9 +56,7 @@ impl Find {
             Self::Phones => {
                 one(r"(?:\+82[ -]?|\b0)(?:1[016789]|2|[3-6][0-9]|70)[ -]?[0-9]{3,4}[ -]?[0-9]{4}\b")
             }
-            Self::Accounts => {
-                one(r"\b[0-9]{3,6}-[0-9]{2,6}-[0-9]{3,7}(?:-[0-9]{1,3})?\b")
-            }
+            Self::Accounts => one(r"\b[0-9]{3,6}-[0-9]{2,6}-[0-9]{3,7}(?:-[0-9]{1,3})?\b"),
             Self::Words(words) => {
                 if words.iter().any(|w| w.trim().is_empty()) {
                     return Err("an empty word stands everywhere".to_owned());

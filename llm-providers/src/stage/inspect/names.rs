@@ -25,7 +25,8 @@ impl Names {
     /// shorter than its name, or JSON would have to write it otherwise, and it could stand in any
     /// depth of it.
     pub(super) fn of(&mut self, kind: &str, thing: &str) -> Option<&str> {
-        let plain = !thing.contains(|c: char| c.is_control() || matches!(c, '"' | '\\' | OPEN | SHUT));
+        let plain =
+            !thing.contains(|c: char| c.is_control() || matches!(c, '"' | '\\' | OPEN | SHUT));
         if let Some(at) = self.0.iter().position(|(_, known)| known == thing) {
             return self.0.get(at).map(|(name, _)| &**name);
         }

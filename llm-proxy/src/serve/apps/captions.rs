@@ -9,6 +9,7 @@ use llm_app::captions::sound::{self, CUT, Container};
 use llm_app::captions::{BYTES_MAX, Captions, KIND, LASTS_MAX, Order, PIECES_MAX, Wanted};
 use llm_app::feature::Feature;
 use llm_app::{Ground, NotDone};
+use llm_core::Str;
 use llm_core::error::Kind as Why;
 use llm_core::money::Credits;
 use llm_core::seam::BoxFuture;
@@ -29,18 +30,33 @@ const PRICE: &str = "10 credits/minute + 5 credits/minute per target language";
 const MILLIS: NonZeroU64 = NonZeroU64::new(60_000).unwrap();
 const SECOND: NonZeroU64 = NonZeroU64::new(1_000).unwrap();
 /// Models that listen and say when what was said; the first one that there is.
-const LISTENERS: [&str; 3] = ["whisper-1", "gpt-4o-transcribe-diarize", "simulated"];
+const LISTENERS: [&str; 2] = ["whisper-1", "gpt-4o-transcribe-diarize"];
+/// Who has the first of them, where no model of the configuration is called so.
+const HOSTS: [&str; 2] = ["openai", "simulated"];
 
 /// Who makes captions, as the configuration has it.
 pub(super) fn open(config: &Config, ground: &Ground, chest: &Chest) -> Captions {
     let deposits = Deposits::new(ground.database.clone(), Some(chest.clone()));
-    let listening = config.feature(Feature::new(KIND, config.usual_of(&LISTENERS)));
+    let listening = config.feature(Feature::new(KIND, listener(config)));
     let translation = config.feature(Feature::new("translation", config.usual_model()));
     Captions::new(ground.clone(), deposits, (listening, translation), CUT)
 }
 
+/// The model that listens unless somebody says otherwise.
+fn listener(config: &Config) -> Str {
+    let known = LISTENERS.into_iter().find(|name| config.models.contains_key(*name));
+    let host = || HOSTS.into_iter().find(|name| config.providers.contains_key(*name));
+    let usual = known.map(Str::from_static);
+    let hosted = || Some(Str::from(format!("{}/{}", host()?, LISTENERS[0])));
+    usual.or_else(hosted).unwrap_or_else(|| config.usual_of(&LISTENERS))
+}
+
 /// What the price of the configuration makes of it.
-pub(super) fn price(formula: Option<&Formula>, lasts: u64, languages: usize) -> Result<Credits, Refusal> {
+pub(super) fn price(
+    formula: Option<&Formula>,
+    lasts: u64,
+    languages: usize,
+) -> Result<Credits, Refusal> {
     let usual = PRICE.parse();
     let formula = match (formula, &usual) {
         (Some(formula), _) | (None, Ok(formula)) => formula,

@@ -59,10 +59,8 @@ const WANTED: &[Field] = &[
     words("completion_window", &["24h"], "a batch: how long it may take"),
     super::super::routes::shape::free("metadata", "a batch: labels of whoever asks"),
 ];
-const WHICH: &[Field] = &[
-    words("state", &STATES, "in this state alone"),
-    text("kind", "of this kind alone"),
-];
+const WHICH: &[Field] =
+    &[words("state", &STATES, "in this state alone"), text("kind", "of this kind alone")];
 const SINCE: &[Field] = &[whole("since", "also what has happened behind this event")];
 const AFTER: &[Field] = &[whole("after", "behind this event; a `Last-Event-ID` says the same")];
 const KEEP: &[Field] = &[words("retention", &SPAN_WORDS, "for how long: never for less").need()];
@@ -199,9 +197,8 @@ async fn keep(ask: &mut Ask, by: &AppCaller) -> Answered {
 /// How long somebody may have what came of a job: what their plan says, and two hours in any case.
 async fn retention(house: &House, by: &AppCaller, word: &str) -> Result<Retention, Refusal> {
     let known = SPANS.iter().find(|(known, _)| *known == word).map(|(_, span)| *span);
-    let wanted = known.ok_or_else(|| {
-        Refusal::wrong("retention", format!("one of {}", SPAN_WORDS.join(", ")))
-    })?;
+    let wanted = known
+        .ok_or_else(|| Refusal::wrong("retention", format!("one of {}", SPAN_WORDS.join(", "))))?;
     let mut most = Retention::default().span();
     if wanted.span() > most
         && let Some(user) = &by.grant.principal.user
@@ -236,7 +233,8 @@ async fn artefact(ask: &mut Ask, by: &AppCaller) -> Answered {
 /// Bytes as a file, which nobody's browser shows as a page of ours.
 fn file(name: &str, media: &str, bytes: Bytes) -> Response<Body> {
     let length = bytes.len();
-    let mut response = Response::new(Body::Pieces(Box::pin(futures_util::stream::iter([Ok(bytes)]))));
+    let mut response =
+        Response::new(Body::Pieces(Box::pin(futures_util::stream::iter([Ok(bytes)]))));
     let headers = response.headers_mut();
     let usual = HeaderValue::from_static("application/octet-stream");
     headers.insert(CONTENT_TYPE, HeaderValue::from_str(media).unwrap_or(usual));

@@ -92,12 +92,8 @@ pub(super) fn open(config: &Config, ground: &Ground, chest: &Chest) -> Privacy {
     let (database, clock) = (ground.database.clone(), Arc::clone(&ground.clock));
     let entropy = Arc::clone(&ground.entropy);
     let requests = Requests::new(database.clone(), config.server.time_zone.1.clone());
-    let jobs = Jobs::new(
-        database.clone(),
-        Some(chest.clone()),
-        Arc::clone(&clock),
-        Arc::clone(&entropy),
-    );
+    let jobs =
+        Jobs::new(database.clone(), Some(chest.clone()), Arc::clone(&clock), Arc::clone(&entropy));
     let keepers: Vec<Arc<dyn Keeps>> = vec![
         // Jobs first: what one is still making would be left behind otherwise.
         Arc::new(JobKeeper::new(jobs, clock)),

@@ -34,7 +34,13 @@ pub(super) fn wav(seconds: usize) -> Vec<u8> {
 }
 
 impl Running {
-    pub(super) async fn app(&self, method: Method, path: &str, key: &str, body: &str) -> Response<Bytes> {
+    pub(super) async fn app(
+        &self,
+        method: Method,
+        path: &str,
+        key: &str,
+        body: &str,
+    ) -> Response<Bytes> {
         let bearer = format!("Bearer {key}");
         let headers = [("authorization", &*bearer), ("content-type", "application/json")];
         let response = self.send(method.clone(), path, &headers, body.to_owned()).await;
@@ -124,7 +130,8 @@ async fn captions_are_made_and_charged_once() {
             ("vtt", "text/vtt; charset=utf-8", " --> "),
             ("ass", "text/x-ssa; charset=utf-8", "Dialogue: "),
         ] {
-            let file = proxy.app(Method::GET, &format!("{path}/{language}.{ending}"), KEY, "").await;
+            let file =
+                proxy.app(Method::GET, &format!("{path}/{language}.{ending}"), KEY, "").await;
             assert_eq!(file.headers()["content-type"], media);
             let text = String::from_utf8_lossy(file.body()).into_owned();
             assert_eq!(text.matches(mark).count(), 72, "{text}");
@@ -241,10 +248,11 @@ async fn a_request_that_is_sent_again_is_the_same_job() {
     let proxy = Running::start(users(data.path(), "")).await;
     proxy.give("min", 40).await;
     let bearer = format!("Bearer {KEY}");
-    let mut form = b"--x\r\ncontent-disposition: form-data; name=\"kind\"\r\n\r\ncaptions\r\n--x\r\n\
+    let mut form =
+        b"--x\r\ncontent-disposition: form-data; name=\"kind\"\r\n\r\ncaptions\r\n--x\r\n\
         content-disposition: form-data; name=\"languages\"\r\n\r\nen, ja\r\n--x\r\n\
         content-disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n"
-        .to_vec();
+            .to_vec();
     form.extend(wav(90));
     form.extend(b"\r\n--x--\r\n");
     let mut ids = Vec::new();

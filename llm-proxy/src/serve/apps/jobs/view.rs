@@ -186,9 +186,7 @@ impl Happened {
 
 /// A name as a part of a path.
 fn escaped(name: &str) -> Cow<'_, str> {
-    const PLAIN: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
-        .remove(b'.')
-        .remove(b'-')
-        .remove(b'_');
+    const PLAIN: &percent_encoding::AsciiSet =
+        &percent_encoding::NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
     percent_encoding::utf8_percent_encode(name, PLAIN).into()
 }
