@@ -10,11 +10,14 @@
 //! Deliberately absent: HTTP, sign-up and passwords, and any way to a provider but the gateway.
 
 pub mod analysis;
+pub mod captions;
 pub mod chat;
 pub mod documents;
 pub mod feature;
 mod ground;
+pub mod own;
 pub mod people;
+pub mod privacy;
 pub mod prompts;
 pub mod terms;
 #[cfg(test)]

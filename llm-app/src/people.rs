@@ -134,6 +134,11 @@ impl People {
         Ok(())
     }
 
+    /// Whether things are kept of those who were not asked.
+    pub fn is_assumed(&self) -> bool {
+        self.assumed
+    }
+
     /// Forgets somebody: nothing that was sealed for them is ever opened again. Whether there was
     /// anybody to forget.
     pub async fn forget(&self, owner: &Owner) -> Result<bool, StoreError> {

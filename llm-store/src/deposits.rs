@@ -9,6 +9,7 @@
 //!
 //! Deliberately absent: folders, versions, and any reading of what is deposited.
 
+mod erase;
 mod keep;
 mod lines;
 mod sweep;
@@ -21,7 +22,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use llm_core::Str;
-use llm_core::principal::Principal;
+use llm_core::principal::{Principal, TenantId, UserId};
 use llm_core::store::StoreError;
 
 use crate::seal::Chest;
@@ -68,11 +69,18 @@ pub struct Owner(Str);
 impl Owner {
     /// The user that a key belongs to; a key without a user is its own.
     pub fn of(principal: &Principal) -> Self {
-        let tenant = principal.tenant.0.replace('%', "%25").replace('/', "%2F");
-        Self(Str::from(match &principal.user {
-            Some(user) => format!("{tenant}/user/{user}"),
-            None => format!("{tenant}/key/{}", principal.key),
-        }))
+        let Principal { tenant, user, key, .. } = principal;
+        if let Some(user) = user {
+            return Self::user(tenant, user);
+        }
+        let tenant = tenant.0.replace('%', "%25").replace('/', "%2F");
+        Self(Str::from(format!("{tenant}/key/{key}")))
+    }
+
+    /// A user, by the name that keys have for them.
+    pub fn user(tenant: &TenantId, user: &UserId) -> Self {
+        let tenant = tenant.0.replace('%', "%25").replace('/', "%2F");
+        Self(Str::from(format!("{tenant}/user/{user}")))
     }
 
     /// The word for it in the database.
@@ -248,6 +256,18 @@ impl Deposits {
     /// Bytes of a kind that an owner has left.
     pub async fn size(&self, owner: &Owner, kind: Kind) -> Result<u64, StoreError> {
         self.database.report(view::Size { owner, kind }).await
+    }
+
+    /// Forgets all that an owner has left, of every kind: how many. No name of it stays.
+    pub async fn erase(&self, owner: &Owner) -> Result<u64, StoreError> {
+        let mut erased = 0;
+        loop {
+            let some = self.database.write(erase::Erase(owner.clone())).await?;
+            erased += some;
+            if some == 0 {
+                return Ok(erased);
+            }
+        }
     }
 
     /// Forgets a batch of what is kept no longer, and of what never came whole: how many.

@@ -13,7 +13,9 @@
 //! Deliberately absent: times of day (a job that is to run at noon is made at noon), jobs that wait
 //! for jobs, and telling anyone by himself: events are asked for.
 
+mod announce;
 mod create;
+mod erase;
 mod event;
 mod job;
 mod lease;
@@ -40,10 +42,13 @@ use llm_core::store::StoreError;
 use crate::seal::Chest;
 use crate::sql::Database;
 use crate::sql::row::micros_of;
+use crate::webhooks::Outbox;
 use create::{Create, print};
 use lease::{Beating, Move, Moving, Progressing};
 use part::{Get, Names, Part, Put, Role, fits};
 
+pub use announce::{JOB_CANCELLED, JOB_COMPLETED, JOB_FAILED};
+pub use erase::Erased;
 pub use event::{EVENTS_MAX, Event, What};
 pub use job::{
     ARTEFACTS_MAX, ATTEMPTS_MAX, Draft, Job, JobId, Made, NAME_MAX, NotDone, NotJobId, PART_MAX,
@@ -68,6 +73,7 @@ pub struct Jobs {
     chest: Option<Chest>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    outbox: Outbox,
 }
 
 /// Which jobs somebody would do.
@@ -93,7 +99,13 @@ impl Jobs {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        Self { database, chest, clock, entropy }
+        Self { database, chest, clock, entropy, outbox: Outbox::default() }
+    }
+
+    /// With others who hear of each end.
+    #[must_use]
+    pub fn telling(self, outbox: Outbox) -> Self {
+        Self { outbox, ..self }
     }
 
     fn next_id(&self) -> JobId {
@@ -132,7 +144,9 @@ impl Jobs {
         let taker = life::Taker { owner: want.owner.clone(), ticket, lease: micros_of(lasts) };
         let (max, tried) = (want.max.min(TAKE_MAX), AtomicBool::new(false));
         let (kinds, after) = (want.kinds.clone(), want.after.clone());
-        let rows = self.database.write(take::Take { kinds, taker, max, after, tried }).await?;
+        let outbox = self.outbox.clone();
+        let take = take::Take { kinds, taker, max, after, tried, outbox };
+        let rows = self.database.write(take).await?;
         let taken = rows.into_iter().map(|row| {
             let lease = Lease { id: row.id, fence: row.life.fence, lasts };
             let job = row.job().map_err(crate::sql::fault::Failure::understood)?;
@@ -217,7 +231,7 @@ impl Jobs {
     }
 
     async fn go(&self, id: JobId, by: Move) -> Result<State, NotDone> {
-        self.database.write(Moving { id, by }).await?
+        self.database.write(Moving { id, by, outbox: self.outbox.clone() }).await?
     }
 
     /// A job and its steps.
@@ -284,12 +298,27 @@ impl Jobs {
     /// Ends leases that nobody keeps, a batch at a time: how many. Whoever takes does it for what
     /// they take; this is for kinds that nobody does.
     pub async fn reap(&self) -> Result<usize, StoreError> {
-        self.database.write(take::Reap).await
+        self.database.write(take::Reap(self.outbox.clone())).await
     }
 
     /// Forgets a batch of what is kept no longer.
     pub async fn sweep(&self) -> Result<Swept, StoreError> {
         self.database.write(sweep::Sweep).await
+    }
+
+    /// Forgets all jobs of a user. Those that somebody works on are cancelled, and have to be asked
+    /// for again once they have ended.
+    pub async fn erase(&self, whose: &Whose) -> Result<Erased, StoreError> {
+        let (mut erased, mut after) = (Erased::default(), Some(Vec::new()));
+        while let Some(behind) = after.take() {
+            let (whose, outbox) = (whose.clone(), self.outbox.clone());
+            let (some, next) =
+                self.database.write(erase::Erase { whose, after: behind, outbox }).await?;
+            erased.gone += some.gone;
+            erased.later += some.later;
+            after = next;
+        }
+        Ok(erased)
     }
 
     /// Carries what is owed to a ledger, a batch at a time.

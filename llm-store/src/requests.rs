@@ -15,6 +15,7 @@
 
 mod append;
 mod days;
+mod keys;
 mod page;
 mod row;
 mod subject;

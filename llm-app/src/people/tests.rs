@@ -1,23 +1,12 @@
-use std::sync::Arc;
-
 use llm_core::Str;
-use llm_core::secret::Secret;
 use llm_store::deposits::Owner;
-use llm_store::seal::{Chest, FRESH_BYTES, Fresh, Keyring, Place, SealKey, Sealer};
+use llm_store::seal::Place;
 
 use super::*;
-use crate::testing::database;
-
-fn fresh() -> Fresh {
-    let mut random = [0; FRESH_BYTES];
-    getrandom::fill(&mut random).unwrap();
-    Fresh::new(random)
-}
+use crate::testing::{chest, database, fresh};
 
 async fn people(database: &Database, assumed: bool) -> People {
-    let keyring = Keyring::new(SealKey::new(Secret::new([7; 32])));
-    let chest = Chest::new(Sealer::new(Arc::new(keyring)), fresh);
-    People::new(database.clone(), chest, fresh, assumed)
+    People::new(database.clone(), chest(), fresh, assumed)
 }
 
 fn owner(name: &str) -> Owner {

@@ -1,14 +1,16 @@
 //! Optional content rules, on the words of a question: how long it may be, and what may not stand
-//! in it. A rule refuses the call or masks what it found. A question in which nothing is found
-//! passes as it came, byte for byte.
+//! in it. A rule refuses the call, masks what it found, or gives it a name, which is taken back out
+//! of the answer. A question in which nothing is found passes as it came, byte for byte.
 //!
 //! Below the reserve stage, so that a caller without credit cannot use the rules as an oracle; a
 //! call that is refused here costs nothing. Deliberately absent: rules on answers (text would have
-//! to be held back to be looked at), and anything that interprets what it reads. What is not words
+//! to be held back to be looked at; names are found in no more than a word of it), and anything that interprets what it reads. What is not words
 //! is not looked at: pictures, sound, documents, a model's own thoughts, numbers of tokens, and
 //! members that no dialect knows. Moderation must see what it is asked about, and is left alone.
 
 mod find;
+mod names;
+mod restore;
 mod texts;
 
 use llm_core::Str;
@@ -24,6 +26,8 @@ use super::{Next, Stage};
 use crate::metrics::Metrics;
 use crate::reply::Reply;
 use crate::settings::Problem;
+
+use names::Names;
 
 pub use find::Find;
 
@@ -56,6 +60,10 @@ pub enum Then {
     /// It is replaced by asterisks, never more than it had characters: a hold that covers the
     /// question covers it masked.
     Mask,
+    /// It goes out under a name (`⟦card-1⟧`), and where the answer says that name, the caller reads
+    /// the thing again. What is shorter than its name is masked, and so is what JSON would have to
+    /// write otherwise, since it may stand in any depth of it.
+    Pseudonym,
 }
 
 /// Rules, ready to be used.
@@ -71,6 +79,8 @@ struct Ready {
     name: Str,
     patterns: Vec<Regex>,
     holds: fn(&str) -> bool,
+    /// What its things are called.
+    kind: &'static str,
     then: Then,
     found: IntCounter,
 }
@@ -100,6 +110,7 @@ impl Rules {
                     name: rule.name.clone(),
                     patterns,
                     holds: rule.find.check(),
+                    kind: rule.find.kind(),
                     then: rule.then,
                     found: metrics.content_rule(&rule.name),
                 }),
@@ -111,14 +122,15 @@ impl Rules {
         Some(Self { chars_max: said.chars_max, rules, too_long: metrics.content_rule("chars_max") })
     }
 
-    /// The words of a call as the rules leave them; `None` when they leave them as they are.
-    fn look(&self, call: &Call) -> Result<Option<Prompt>, Error> {
-        let mut prompt = words(call)?.clone();
-        Ok(self.look_at(&mut prompt)?.then_some(prompt))
+    /// The words of a call as the rules leave them, and what has a name in them; `None` when they
+    /// leave them as they are.
+    fn look(&self, call: &Call) -> Result<Option<(Prompt, Names)>, Error> {
+        let (mut prompt, mut names) = (words(call)?.clone(), Names::default());
+        Ok(self.look_at(&mut prompt, &mut names)?.then_some((prompt, names)))
     }
 
-    /// Whether anything was masked.
-    fn look_at(&self, prompt: &mut Prompt) -> Result<bool, Error> {
+    /// Whether anything was masked, or named.
+    fn look_at(&self, prompt: &mut Prompt, names: &mut Names) -> Result<bool, Error> {
         let (mut chars, mut masked) = (0u64, false);
         texts::each(prompt, &mut |text| {
             chars += text.read().chars().count() as u64;
@@ -129,7 +141,7 @@ impl Rules {
                 return Err(Error::new(Kind::TooLarge, why).in_field(text.place()));
             }
             for rule in &self.rules {
-                let Some(left) = rule.apply(text.read()) else { continue };
+                let Some(left) = rule.apply(text.read(), names) else { continue };
                 rule.found.inc();
                 if rule.then == Then::Refuse || !text.write(left) {
                     return Err(rule.refusal(text.place()));
@@ -144,7 +156,7 @@ impl Rules {
 
 impl Ready {
     /// The text without what was found; `None` when nothing was.
-    fn apply(&self, text: &str) -> Option<String> {
+    fn apply(&self, text: &str, names: &mut Names) -> Option<String> {
         let mut out: Option<String> = None;
         for pattern in &self.patterns {
             let from = out.as_deref().unwrap_or(text);
@@ -153,8 +165,17 @@ impl Ready {
                 pattern.find_iter(from).filter(|f| !f.is_empty() && (self.holds)(f.as_str()))
             {
                 left.push_str(&from[at..found.start()]);
-                let chars = found.as_str().chars().count();
-                left.push_str(&MASK[..chars.min(MASK.len())]);
+                let named = match self.then {
+                    Then::Pseudonym => names.of(self.kind, found.as_str()),
+                    Then::Refuse | Then::Mask => None,
+                };
+                match named {
+                    Some(name) => left.push_str(name),
+                    None => {
+                        let chars = found.as_str().chars().count();
+                        left.push_str(&MASK[..chars.min(MASK.len())]);
+                    }
+                }
                 at = found.end();
             }
             if at > 0 {
@@ -182,9 +203,15 @@ impl Stage for InspectStage {
 
     async fn run<N: Next<Funded>>(&self, mut funded: Funded, next: &N) -> Result<Reply, Error> {
         if let Some(rules) = &funded.opened().snapshot.content
-            && let Some(prompt) = rules.look(&funded.opened().call)?
+            && let Some((prompt, names)) = rules.look(&funded.opened().call)?
         {
             funded = funded.saying(prompt);
+            if !names.is_empty() {
+                let asked = funded.clone();
+                let reply = next.run(funded).await?;
+                let shown = !asked.hides_usage(reply.head.dialect);
+                return Ok(restore::wrap(reply, names, shown));
+            }
         }
         next.run(funded).await
     }

@@ -1,5 +1,6 @@
 //! What content rules let through, what they change on the way, and what a refusal costs.
 
+use futures_util::StreamExt as _;
 use llm_core::error::Kind;
 use llm_core::prompt::Request;
 use llm_providers::Gateway;
@@ -63,4 +64,34 @@ async fn what_is_clean_is_relayed_as_it_came() {
     let dialect = llm_core::dialect::DialectId::OpenaiChat;
     asking.ask_raw(dialect, "/v1/chat/completions", json, odd.into()).await.unwrap();
     assert_eq!(sent(&sim), [odd.replace("smart", "gpt-4o-mini")]);
+}
+
+/// What goes out under a name stands in the answer again, whole and streamed, also where the name
+/// comes in pieces.
+#[tokio::test(start_paused = true)]
+async fn what_goes_out_under_a_name_comes_back() {
+    for split in [None, Some(1)] {
+        let (gateway, sim) = ruled(Find::Cards, Then::Pseudonym);
+        let mut act =
+            serde_json::json!({"text": "Your card ⟦card-1⟧ is fine, ⟦card-2⟧ and ⟦ are not."});
+        act["split"] = serde_json::json!(split);
+        let script = serde_json::json!({"times": "always", "do": act}).to_string();
+        let rules = llm_sim::script::Script::parse(script.as_bytes()).unwrap();
+        sim.upstream(Vendor::OpenAi).unwrap().script(rules);
+        let asked =
+            || Request::new("smart").user("Is 4111 1111 1111 1111 fine? 4111 1111 1111 1111.");
+        let expected = "Your card 4111 1111 1111 1111 is fine, ⟦card-2⟧ and ⟦ are not.";
+        let turn = gateway.chat(asked()).await.unwrap();
+        assert_eq!(turn.text(0), expected);
+        let mut events = gateway.stream(asked()).await.unwrap();
+        let mut seen = Vec::new();
+        while let Some(event) = events.next().await {
+            seen.push(event);
+        }
+        assert_eq!(seen.last(), Some(&llm_core::event::Event::End));
+        assert_eq!(llm_core::completion::collect(&seen).text(0), expected);
+        for body in sent(&sim) {
+            assert!(body.contains("Is ⟦card-1⟧ fine? ⟦card-1⟧."), "{body}");
+        }
+    }
 }

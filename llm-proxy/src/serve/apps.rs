@@ -5,8 +5,13 @@
 //! absent: any right of operators to read what people have said.
 
 pub(crate) mod analysis;
+pub(crate) mod captions;
 pub(crate) mod chat;
+pub(crate) mod debts;
 pub(crate) mod documents;
+pub(crate) mod jobs;
+pub(crate) mod noted;
+pub(crate) mod privacy;
 pub(crate) mod prompts;
 pub(crate) mod usage;
 
@@ -45,6 +50,10 @@ pub(crate) struct Apps {
     pub(crate) analysis: Analysis,
     /// What links to results are sealed with.
     pub(crate) links: Chest,
+    /// Who makes captions.
+    pub(crate) captions: llm_app::captions::Captions,
+    /// What is kept of people, for them to have and to have gone.
+    pub(crate) privacy: llm_app::privacy::Privacy,
 }
 
 impl Apps {
@@ -66,7 +75,9 @@ impl Apps {
         let documents = documents::open(config, &ground);
         let analysis = analysis::open(config, &ground, &documents);
         let links = chest.clone();
-        Some(Self { ground, chat, prompts, documents, analysis, links })
+        let captions = captions::open(config, &ground, chest);
+        let privacy = privacy::open(config, &ground, chest);
+        Some(Self { ground, chat, prompts, documents, analysis, links, captions, privacy })
     }
 
     /// Begins what goes on behind the requests: what is kept no longer is forgotten. It ends with

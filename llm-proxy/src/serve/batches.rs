@@ -20,6 +20,7 @@ use llm_store::jobs::{ATTEMPTS_MAX, Draft, JobId, Retention, Whose};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::admin::fields::Fields;
 use super::admin::refusal::{Answered, Refusal};
 use super::depot::Depot;
 use super::door::json as said;
@@ -32,7 +33,7 @@ use super::routes::{Route, asked_by};
 pub(crate) use work::BatchWork;
 
 /// What a line may ask for.
-const ENDPOINTS: &[&str] =
+pub(super) const ENDPOINTS: &[&str] =
     &["/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/completions"];
 /// Lines of a batch, as OpenAI has it.
 const LINES_MAX: u64 = 50_000;
@@ -151,7 +152,7 @@ fn job_of(id: &str) -> Option<JobId> {
 }
 
 /// What a caller asks for.
-struct Wanted {
+pub(super) struct Wanted {
     file: String,
     endpoint: String,
     window: String,
@@ -159,8 +160,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn read(ask: &mut Ask) -> Result<Self, Refusal> {
-        let fields = &mut ask.fields;
+    pub(super) fn read(fields: &mut Fields) -> Result<Self, Refusal> {
         let (file, endpoint) = (fields.need("input_file_id")?, fields.need("endpoint")?);
         let (window, labels) = (fields.need("completion_window")?, fields.take("metadata")?.set());
         let wanted = Self { file, endpoint, window, labels };
@@ -179,12 +179,20 @@ impl Wanted {
 }
 
 async fn create(ask: &mut Ask, by: &AppCaller) -> Answered {
-    let Wanted { file, endpoint, window, labels } = Wanted::read(ask)?;
+    let wanted = Wanted::read(&mut ask.fields)?;
+    let depot = depot(&ask.house)?;
+    let job = begin(depot, by, wanted).await?;
+    seen(depot, &owner(by), &format!("batch_{job}")).await
+}
+
+/// Puts a batch into the queue.
+pub(super) async fn begin(depot: &Depot, by: &AppCaller, wanted: Wanted) -> Result<JobId, Refusal> {
+    let Wanted { file, endpoint, window, labels } = wanted;
     let print = by.print.ok_or_else(|| {
         let text = "this token allows less than its user may ask, and a batch would outlast it";
         Refusal::new(StatusCode::FORBIDDEN, "permission_denied", text)
     })?;
-    let (depot, owner) = (depot(&ask.house)?, owner(by));
+    let owner = owner(by);
     let entry = depot.deposits.get(&owner, Kind::File, &file).await?;
     let entry = entry.ok_or_else(|| Refusal::wrong("input_file_id", "there is no such file"))?;
     if files::shown(&entry)["purpose"] != "batch" {
@@ -232,5 +240,5 @@ async fn create(ask: &mut Ask, by: &AppCaller) -> Answered {
         body: bytes::Bytes::new(),
     };
     depot.deposits.put(deposit).await?;
-    seen(depot, &owner, &id).await
+    Ok(made.id)
 }

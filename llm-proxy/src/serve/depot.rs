@@ -14,10 +14,13 @@ use llm_store::deposits::Deposits;
 use llm_store::jobs::Jobs;
 use llm_store::jobs::runner::{self, Runner};
 use llm_store::seal::Chest;
+use llm_store::webhooks::Outbox;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::apps::analysis::AnalysisWork;
+use super::apps::captions::CaptionWork;
+use super::apps::debts::Debts;
 use super::apps::documents::EmbeddingWork;
 use super::batches::BatchWork;
 use super::house::House;
@@ -28,6 +31,11 @@ use crate::config::{Config, Inbound};
 const UPLOADS_MAX: usize = 4;
 /// How often what is kept no longer is looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How often jobs of the dead are looked for, and holds of jobs that have ended are settled.
+const SETTLE_EVERY: Duration = Duration::from_secs(1);
+/// Jobs of applications beside each other in this process: nearly all of their time they wait for
+/// providers.
+const APPS_WIDTH: usize = 4;
 /// How long a worker may take to give back what it has not ended: the lines under way are waited
 /// for, and the rest is another's.
 const GRACE: Duration = Duration::from_secs(8);
@@ -63,13 +71,14 @@ impl Depot {
         clock: &Arc<dyn Clock>,
         gateway: &Gateway,
         chest: Option<Chest>,
+        outbox: Outbox,
     ) -> Option<Self> {
         let database = store.database()?;
         let (replica, rules) = (Str::from(store.replica()), config.inbound.clone());
         let entropy = Arc::clone(gateway.entropy());
         Some(Self {
             deposits: Deposits::new(database.clone(), chest.clone()),
-            jobs: Jobs::new(database.clone(), chest, Arc::clone(clock), entropy),
+            jobs: Jobs::new(database.clone(), chest, Arc::clone(clock), entropy).telling(outbox),
             rules: Arc::new(rules),
             replica,
             uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
@@ -83,27 +92,26 @@ impl Depot {
 
     /// Begins to work: the house is open.
     pub(crate) fn begin(&self, house: &Arc<House>) {
-        let mut tasks = self.crew.tasks.lock();
         let work = Arc::new(BatchWork::new(Arc::downgrade(house)));
-        let analyses = Arc::new(AnalysisWork::new(Arc::downgrade(house)));
-        let embeddings = Arc::new(EmbeddingWork::new(Arc::downgrade(house)));
-        let kinds = [
-            (Str::from_static(BatchWork::KIND), work as Arc<dyn runner::Work>),
-            (Str::from_static(AnalysisWork::KIND), analyses as _),
-            (Str::from_static(EmbeddingWork::KIND), embeddings as _),
+        let batches = [(Str::from_static(BatchWork::KIND), work as Arc<dyn runner::Work>)];
+        self.work(self.replica.clone(), self.rules.batches.width, batches);
+        // Apart from batches, of which one may take a day.
+        let of = || Arc::downgrade(house);
+        let apps = [
+            (CaptionWork::KIND, Arc::new(CaptionWork::new(of())) as Arc<dyn runner::Work>),
+            (AnalysisWork::KIND, Arc::new(AnalysisWork::new(of()))),
+            (EmbeddingWork::KIND, Arc::new(EmbeddingWork::new(of()))),
         ];
-        let mut settings = runner::Settings::new(self.replica.clone());
-        settings.width = self.rules.batches.width;
-        settings.grace = GRACE;
-        settings.lease = self.rules.batches.lease;
-        let runner = Runner::new(self.jobs.clone(), kinds, settings);
-        let mut stop = self.crew.stop.subscribe();
-        tasks.spawn(async move {
-            let stopped = async {
-                let _ = stop.wait_for(|stop| *stop).await;
-            };
-            runner.run(stopped).await;
-        });
+        let apps = apps.map(|(kind, work)| (Str::from_static(kind), work));
+        self.work(Str::from(format!("{}/apps", self.replica)), APPS_WIDTH, apps);
+        let mut tasks = self.crew.tasks.lock();
+        if let Some(purse) = &house.purse {
+            let debts = Debts::new(purse.wallets.clone(), self.jobs.clone());
+            let (jobs, stopped) = (self.jobs.clone(), self.stopped());
+            tasks.spawn(async move {
+                runner::keep_up(&jobs, &debts, SETTLE_EVERY, stopped).await;
+            });
+        }
         let (depot, mut stop) = (self.clone(), self.crew.stop.subscribe());
         tasks.spawn(async move {
             loop {
@@ -118,12 +126,32 @@ impl Depot {
         });
     }
 
+    /// Has a worker do these kinds of jobs, so many beside each other.
+    fn work<const N: usize>(
+        &self,
+        owner: Str,
+        width: usize,
+        kinds: [(Str, Arc<dyn runner::Work>); N],
+    ) {
+        let mut settings = runner::Settings::new(owner);
+        (settings.width, settings.grace) = (width, GRACE);
+        settings.lease = self.rules.batches.lease;
+        let (runner, stopped) = (Runner::new(self.jobs.clone(), kinds, settings), self.stopped());
+        self.crew.tasks.lock().spawn(async move { runner.run(stopped).await });
+    }
+
+    /// Until the work ends.
+    fn stopped(&self) -> impl Future<Output = ()> + use<> {
+        let mut stop = self.crew.stop.subscribe();
+        async move {
+            let _ = stop.wait_for(|stop| *stop).await;
+        }
+    }
+
     /// Forgets what is kept no longer.
     async fn sweep(&self) -> Result<(), StoreError> {
         while self.deposits.sweep().await? > 0 {}
         while self.deposits.trim(self.rules.responses.size_max).await? > 0 {}
-        while self.jobs.reap().await? > 0 {}
-        while self.jobs.sweep().await? != llm_store::jobs::Swept::default() {}
         Ok(())
     }
 

@@ -29,6 +29,7 @@ use hyper::body::Incoming;
 use super::admin;
 use super::admin::fields::decoded;
 use super::admin::refusal::{Answered, Refusal};
+use super::apps::{jobs, noted, privacy};
 use super::body::Body;
 use super::credits::people;
 use super::door::empty;
@@ -43,6 +44,9 @@ pub(crate) const TABLES: &[&[Route]] = &[
     checks::ROUTES,
     files::ROUTES,
     batches::ROUTES,
+    jobs::ROUTES,
+    privacy::ROUTES,
+    noted::ROUTES,
     responses::ROUTES,
     models::ROUTES,
     admin::keys::ROUTES,

@@ -259,6 +259,7 @@ mod documents;
 mod encrypted;
 mod idempotency;
 mod inbound;
+mod jobs;
 mod prompts;
 mod rolling;
 mod tokens;

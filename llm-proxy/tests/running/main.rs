@@ -9,6 +9,8 @@ mod batch;
 #[cfg(test)]
 mod books;
 #[cfg(test)]
+mod captions;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod first;

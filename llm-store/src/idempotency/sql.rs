@@ -13,6 +13,8 @@ use llm_core::call::CallId;
 use llm_core::idempotency::{
     Answer, BODY_BYTES_MAX, Fingerprint, Form, IdempotencyStore, Kept, Record, Seen, Slot, State,
 };
+use llm_core::ledger::Owner;
+use llm_core::principal::{KeyId, TenantId, account_name};
 use llm_core::store::vault::Tenure;
 use llm_core::store::{StoreError, Stored};
 
@@ -38,6 +40,19 @@ impl SqlSlots {
     /// Records in this database, their bodies sealed in this chest.
     pub fn new(database: Database, chest: Chest) -> Self {
         Self { database, chest }
+    }
+}
+
+impl SqlSlots {
+    /// Forgets what was answered to somebody under these keys; a request that runs keeps its record
+    /// until its time is over, since it would be run twice without. How many.
+    pub async fn erase(
+        &self,
+        tenant: &TenantId,
+        keys: impl IntoIterator<Item = KeyId>,
+    ) -> Result<u64, StoreError> {
+        let slot = |key: KeyId| account_name(Owner::User, tenant, &key.0);
+        self.database.write(Erase(keys.into_iter().map(slot).collect())).await
     }
 }
 
@@ -240,6 +255,22 @@ impl Task for Remove {
             i64::from(self.seen.step).into(),
         ];
         session.run(REMOVE, &args).await.map(drop)
+    }
+}
+
+struct Erase(Vec<Str>);
+
+const ERASE: &str = "DELETE FROM idempotency WHERE tenant = $1 AND state <> 'running'";
+
+impl Task for Erase {
+    type Out = u64;
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<u64, Failure> {
+        let mut erased = 0;
+        for tenant in &self.0 {
+            erased += session.run(ERASE, &[(&tenant[..]).into()]).await?;
+        }
+        Ok(erased)
     }
 }
 

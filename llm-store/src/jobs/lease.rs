@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use llm_core::Str;
 
+use super::announce::announce;
 use super::job::{Job, JobId, NAME_MAX, NotDone, PROBLEM_MAX, STEPS_MAX, State};
 use super::life::Mishap;
 use super::part::{fits, forget_steps};
@@ -12,6 +13,7 @@ use super::view::Whose;
 use crate::sql::database::{Arg, Session, Task};
 use crate::sql::fault::Failure;
 use crate::sql::row::micros_of;
+use crate::webhooks::Outbox;
 
 /// A job that somebody has for a while. Whoever has a later one has the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +76,7 @@ pub(super) enum Move {
 pub(super) struct Moving {
     pub(super) id: JobId,
     pub(super) by: Move,
+    pub(super) outbox: Outbox,
 }
 
 impl Task for Moving {
@@ -103,6 +106,7 @@ impl Task for Moving {
         };
         if row.life != before {
             row.save(session, &news).await?;
+            announce(session, &self.outbox, &row, &news).await?;
         }
         if row.life.state == State::Completed && before.state != State::Completed {
             forget_steps(session, self.id).await?;

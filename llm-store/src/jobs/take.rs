@@ -10,11 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use llm_core::Str;
 use llm_core::principal::TenantId;
 
+use super::announce::announce;
 use super::job::State;
 use super::life::Taker;
 use super::rows::{CLASSES, COLUMNS, Row, number};
 use crate::sql::database::{Arg, Record, Session, Task};
 use crate::sql::fault::Failure;
+use crate::webhooks::Outbox;
 
 /// Jobs that are taken at once: each is a few statements, and all of them are one transaction that
 /// has a second.
@@ -33,6 +35,7 @@ pub(super) struct Take {
     pub(super) after: TenantId,
     /// Whether it was tried before, and nobody knows how that ended.
     pub(super) tried: AtomicBool,
+    pub(super) outbox: Outbox,
 }
 
 const MINE: &str = " FROM job WHERE state = 'processing' AND owner = $1 AND ticket = $2";
@@ -119,6 +122,7 @@ impl Task for Take {
             let mut row = Row::read(&found)?;
             let news = row.life.take(&self.taker, session.now());
             row.save(session, &news).await?;
+            announce(session, &self.outbox, &row, &news).await?;
             after = row.tenant.clone();
             if row.life.state == State::Processing {
                 taken.push(row);
@@ -129,7 +133,7 @@ impl Task for Take {
 }
 
 /// Ends leases that nobody keeps, whoever would do the jobs.
-pub(super) struct Reap;
+pub(super) struct Reap(pub(super) Outbox);
 
 const OVERDUE: &str = " FROM job WHERE state = 'processing' AND due <= $1 ORDER BY due LIMIT $2";
 
@@ -143,6 +147,7 @@ impl Task for Reap {
             let mut row = Row::read(record)?;
             let news = row.life.lost(session.now());
             row.save(session, &news).await?;
+            announce(session, &self.0, &row, &news).await?;
         }
         Ok(rows.len())
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use llm_core::Str;
-use llm_core::principal::{TenantId, UserId};
+use llm_core::principal::{KeyId, Principal, TenantId, UserId};
 
 use super::job::{Job, JobId, NotDone, State};
 use super::lease::steps;
@@ -25,6 +25,8 @@ pub struct Whose {
     pub tenant: Option<TenantId>,
     /// Of this user; `None` is of all.
     pub user: Option<UserId>,
+    /// Asked for with this key, which is nobody's in particular; `None` is with any.
+    pub key: Option<KeyId>,
 }
 
 impl Whose {
@@ -35,12 +37,20 @@ impl Whose {
 
     /// A tenant's.
     pub fn tenant(tenant: TenantId) -> Self {
-        Self { tenant: Some(tenant), user: None }
+        Self { tenant: Some(tenant), user: None, key: None }
+    }
+
+    /// A caller's: the user's that a key belongs to, and the key's own where it is nobody's.
+    pub fn of(principal: &Principal) -> Self {
+        let Principal { tenant, user, key, .. } = principal;
+        let key = if user.is_none() { Some(key.clone()) } else { None };
+        Self { tenant: Some(tenant.clone()), user: user.clone(), key }
     }
 
     pub(super) fn owns(&self, row: &Row) -> bool {
         self.tenant.as_ref().is_none_or(|tenant| *tenant == row.tenant)
             && (self.user.is_none() || self.user == row.user)
+            && (self.key.is_none() || self.key == row.key && row.user.is_none())
     }
 }
 
@@ -117,6 +127,7 @@ impl Task for List {
             ("id <", before.as_ref().map(|id| blob(id))),
             ("tenant =", whose.tenant.as_ref().map(|tenant| (&tenant.0[..]).into())),
             ("person =", whose.user.as_ref().map(|user| (&user.0[..]).into())),
+            ("person IS NULL AND virtual_key =", whose.key.as_ref().map(|key| (&key.0[..]).into())),
             ("state =", self.filter.state.map(|state| state.as_str().into())),
             ("kind =", self.filter.kind.as_ref().map(|kind| (&kind[..]).into())),
         ];

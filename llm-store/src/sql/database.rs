@@ -80,6 +80,18 @@ impl Database {
         self.read_within(task, REPORT_DEADLINE).await
     }
 
+    /// Takes what was deleted from the disk as well, as far as the database lets us: a file forgets
+    /// at once, a server when it cleans up. What is sealed cannot be read in either case once its
+    /// key is gone. Whether it was done.
+    pub async fn scrub(&self) -> Result<bool, StoreError> {
+        match &self.0 {
+            #[cfg(feature = "sqlite")]
+            Kind::Sqlite(vault) => vault.scrub().await.map(|()| true),
+            #[cfg(feature = "postgres")]
+            Kind::Postgres(_) => Ok(false),
+        }
+    }
+
     /// What its accounts of a unit say, recomputed.
     pub(crate) async fn audit<U: Unit>(&self) -> Result<Audit, StoreError> {
         match &self.0 {

@@ -11,6 +11,7 @@
 pub(crate) mod copy;
 mod place;
 mod reads;
+mod scrub;
 mod steps;
 mod writer;
 
@@ -78,6 +79,7 @@ struct Shared {
     jobs: mpsc::Sender<Box<dyn Job>>,
     readers: SqlitePool,
     clock: Arc<dyn Clock>,
+    place: place::Place,
 }
 
 impl<U: Unit> SqliteVault<U> {
@@ -88,8 +90,9 @@ impl<U: Unit> SqliteVault<U> {
         let connection = place.prepare(&*clock).await?;
         let readers = place.readers().await.map_err(|error| understand(&error))?;
         let (jobs, waiting) = mpsc::channel(WAITING_MAX);
-        runtime.spawn(writer::write(place, connection, waiting));
-        Ok(Self { shared: Arc::new(Shared { jobs, readers, clock }), unit: PhantomData })
+        runtime.spawn(writer::write(place.clone(), connection, waiting));
+        let shared = Arc::new(Shared { jobs, readers, clock, place });
+        Ok(Self { shared, unit: PhantomData })
     }
 
     /// The accounts of another unit, in the same file and through the same writer.
@@ -127,6 +130,11 @@ impl<U: Unit> SqliteVault<U> {
     /// Something that is not the ledger's, in a transaction that writes.
     pub(super) async fn write<T: Task + 'static>(&self, task: T) -> Result<T::Out, StoreError> {
         self.ask(InFile { task, now: self.now() }).await
+    }
+
+    /// Takes what was deleted from the disk as well.
+    pub(super) async fn scrub(&self) -> Result<(), StoreError> {
+        scrub::scrub(&self.shared.place, &*self.shared.clock).await
     }
 
     /// Something that is not the ledger's, and only reads; within so long.

@@ -10,12 +10,15 @@ pub enum Find {
     Secrets,
     /// Numbers of payment cards, by their check digit.
     Cards,
-    /// Korean resident registration numbers, and those of foreigners.
+    /// Korean resident registration numbers, and those of foreigners. By their dates alone: those
+    /// that were given out since October 2020 have no check digit.
     Residents,
     /// Addresses of mail.
     Emails,
     /// Korean telephone numbers, written as there or internationally.
     Phones,
+    /// Numbers of bank accounts, as Korean banks write them: groups of digits with hyphens.
+    Accounts,
     /// Words and phrases, in whatever case they are written.
     Words(Vec<Str>),
     /// A regular expression of the operator's. Linear in the text: no look-around, no references
@@ -53,6 +56,7 @@ impl Find {
             Self::Phones => {
                 one(r"(?:\+82[ -]?|\b0)(?:1[016789]|2|[3-6][0-9]|70)[ -]?[0-9]{3,4}[ -]?[0-9]{4}\b")
             }
+            Self::Accounts => one(r"\b[0-9]{3,6}-[0-9]{2,6}-[0-9]{3,7}(?:-[0-9]{1,3})?\b"),
             Self::Words(words) => {
                 if words.iter().any(|w| w.trim().is_empty()) {
                     return Err("an empty word stands everywhere".to_owned());
@@ -70,10 +74,25 @@ impl Find {
         }
     }
 
+    /// What things of that kind are called, where they go out under a name.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Secrets => "secret",
+            Self::Cards => "card",
+            Self::Residents => "id",
+            Self::Emails => "mail",
+            Self::Phones => "phone",
+            Self::Accounts => "acct",
+            Self::Words(_) => "word",
+            Self::Pattern(_) => "thing",
+        }
+    }
+
     /// What an expression cannot say of what it found.
     pub(super) fn check(&self) -> fn(&str) -> bool {
         match self {
             Self::Cards => luhn,
+            Self::Accounts => account,
             Self::Secrets
             | Self::Residents
             | Self::Emails
@@ -91,6 +110,12 @@ fn ready(text: &str, any_case: bool) -> Result<Regex, String> {
     let mut builder = RegexBuilder::new(text);
     builder.case_insensitive(any_case).size_limit(SIZE_MAX).dfa_size_limit(SIZE_MAX);
     builder.build().map_err(|e| e.to_string())
+}
+
+/// Whether it is as long as accounts are, and no telephone number, which begins with 0, nor a day.
+fn account(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    (10..=14).contains(&digits) && !text.starts_with('0')
 }
 
 /// Whether the check digit of a card's number is right: one number in ten of that length is.

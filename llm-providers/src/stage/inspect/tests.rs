@@ -18,7 +18,7 @@ fn rules(rules: &[(Find, Then)], chars_max: Option<u64>) -> Rules {
 
 fn masked(find: Find, text: &str) -> String {
     let rules = rules(&[(find, Then::Mask)], None);
-    rules.rules[0].apply(text).unwrap_or_else(|| text.to_owned())
+    rules.rules[0].apply(text, &mut Names::default()).unwrap_or_else(|| text.to_owned())
 }
 
 #[test]
@@ -35,6 +35,8 @@ fn what_is_found_is_masked_and_nothing_else() {
         (Find::Residents, "901301-1234567", "901301-1234567"),
         (Find::Emails, "<kim.j+x@mail.example.co.kr>", "<********>"),
         (Find::Phones, "010-1234-5678, +82 10 1234 5678", "********, ********"),
+        (Find::Accounts, "110-123-456789, 123456-12-123456", "********, ********"),
+        (Find::Accounts, "010-1234-5678 2024-01-01", "010-1234-5678 2024-01-01"),
         (Find::Words(vec!["a.b".into(), "금지".into()]), "A.B acb 금지어", "*** acb **어"),
         (Find::Pattern("x+".into()), "xx.y.x", "**.y.*"),
     ];
@@ -63,7 +65,7 @@ fn asked(kind: PartKind) -> Prompt {
 }
 
 fn seen(rules: &Rules, mut prompt: Prompt) -> Result<Prompt, Error> {
-    rules.look_at(&mut prompt).map(|_| prompt)
+    rules.look_at(&mut prompt, &mut Names::default()).map(|_| prompt)
 }
 
 #[test]

@@ -56,14 +56,16 @@ pub(super) fn content(at: &At<'_>, reading: &mut Reading<'_>) -> ContentRules {
 type Make = fn() -> Find;
 
 /// What has a word of its own.
-const FINDS: [(&str, Make); 5] = [
+const FINDS: [(&str, Make); 6] = [
     ("secrets", || Find::Secrets),
     ("cards", || Find::Cards),
     ("residents", || Find::Residents),
     ("emails", || Find::Emails),
     ("phones", || Find::Phones),
+    ("accounts", || Find::Accounts),
 ];
-const THENS: [(&str, Then); 2] = [("refuse", Then::Refuse), ("mask", Then::Mask)];
+const THENS: [(&str, Then); 3] =
+    [("refuse", Then::Refuse), ("mask", Then::Mask), ("pseudonym", Then::Pseudonym)];
 
 fn rule(at: &At<'_>, reading: &mut Reading<'_>) -> Option<ContentRule> {
     let mut fields = at.fields(reading)?;

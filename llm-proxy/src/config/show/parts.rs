@@ -190,6 +190,7 @@ pub(super) fn content(content: &ContentRules, w: &mut Writer<'_>) {
         match rule.then {
             Then::Refuse => {}
             Then::Mask => w.text("then", "mask"),
+            Then::Pseudonym => w.text("then", "pseudonym"),
         }
     });
 }

@@ -429,7 +429,7 @@ rules = [{ name = "a", find = "card" }, { find = "cards", words = ["x"] }]
   |
 2 | rules = [{ name = "a", find = "card" }, { find = "cards", words = ["x"] }]
   |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-error: content.rules.0.find: "card" is none of secrets, cards, residents, emails, phones; did you mean "cards"?
+error: content.rules.0.find: "card" is none of secrets, cards, residents, emails, phones, accounts; did you mean "cards"?
  --> c.toml:2:31
   |
 2 | rules = [{ name = "a", find = "card" }, { find = "cards", words = ["x"] }]

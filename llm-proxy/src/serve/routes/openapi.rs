@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::shape::{Field, Shape, object};
+use super::shape::{Field, object};
 use super::spoken::{PASSED, PROBES, SPOKEN, body};
 use super::{Route, Run, Takes, Verb, all, app};
 

@@ -45,6 +45,8 @@ impl Place {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(synchronous)
             .foreign_keys(true)
+            // Who was erased is not to be found in pages that nobody uses any more.
+            .pragma("secure_delete", "on")
             .busy_timeout(settings.patience)
             .disable_statement_logging();
         if let Some(bytes) = settings.bytes_max {
