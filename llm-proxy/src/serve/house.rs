@@ -127,7 +127,7 @@ impl House {
         let keys = Keys::new(peppers, fixed, known).believing(tokens);
         board.open(&registry)?;
         let vendors = Vendors::open(config, office.as_ref())?;
-        let told = webhooks::open(config, &store, outbox.clone(), budgets, gateway.entropy())?;
+        let told = webhooks::open(config, &store, &outbox, budgets, gateway.entropy())?;
         let once = idempotency::open(config, &store, Arc::clone(&clock))?;
         let chest = seal::chest(config)?;
         let apps = Apps::open(config, &store, &gateway, &clock, &chest);

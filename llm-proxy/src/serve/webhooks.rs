@@ -49,7 +49,7 @@ pub(super) fn outbox(config: &Config) -> Result<Outbox, NotOpened> {
 pub(super) fn open(
     config: &Config,
     store: &Store,
-    outbox: Outbox,
+    outbox: &Outbox,
     budgets: Option<Arc<Budgets>>,
     entropy: &Arc<dyn Entropy>,
 ) -> Result<Option<Webhooks>, NotOpened> {
@@ -59,7 +59,7 @@ pub(super) fn open(
             false => Err(odd("", "nothing is told by a proxy that keeps nothing (memory:)")),
         };
     };
-    let webhooks = Webhooks::new(database.clone(), outbox);
+    let webhooks = Webhooks::new(database.clone(), outbox.clone());
     let clock = store.clock();
     if !config.webhooks.is_empty() {
         let sender = Arc::new(Post::new(config)?);

@@ -149,7 +149,7 @@ async fn a_job_killed_at_sixty_percent_is_made_and_charged_once() {
     let balance = seen(last.address, "/api/v1/credits/balance").await;
     assert_eq!((&balance["available"], &balance["held"]), (&json!("760"), &json!("0")));
     let history = seen(last.address, "/api/v1/credits/history").await.to_string();
-    assert_eq!(history.matches("\"settle\"").count(), 1, "{history}");
+    assert_eq!(history.matches("\"kind\":\"spent\"").count(), 1, "{history}");
     last.stop();
 }
 

@@ -80,7 +80,7 @@ fn length(bytes: &[u8]) -> u64 {
 fn segment(text: &str, at: u64, seconds: u64, who: bool) -> Value {
     let (start, end) = (at * SEGMENT_SECONDS, ((at + 1) * SEGMENT_SECONDS).min(seconds));
     if who {
-        let speaker = if at % 2 == 0 { "A" } else { "B" };
+        let speaker = if at.is_multiple_of(2) { "A" } else { "B" };
         return json!({"type": "transcript.text.segment", "id": format!("seg_{at}"),
             "start": start as f64, "end": end as f64, "text": text, "speaker": speaker});
     }

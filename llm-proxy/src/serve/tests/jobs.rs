@@ -120,7 +120,7 @@ async fn captions_are_made_and_charged_once() {
     let path = format!("/api/v1/jobs/{id}/artefacts");
     let mut times = Vec::new();
     for language in ["original", "en", "ja"] {
-        let whole = proxy.app(Method::GET, &format!("{path}/{language}.json"), KEY, "").await;
+        let whole = proxy.get(&format!("{path}/{language}.json"), KEY).await;
         let whole: Value = serde_json::from_slice(whole.body()).unwrap();
         let segments = whole["segments"].as_array().unwrap().clone();
         assert_eq!(segments.len(), 72, "one in ten seconds");
