@@ -13,6 +13,7 @@
 
 mod follow;
 mod id;
+mod keep;
 mod live;
 mod mark;
 mod notes;
@@ -120,8 +121,8 @@ impl Chat {
         self.0.ground.database.write(store::Sweep).await
     }
 
-    /// Deletes everything that somebody has said.
-    pub async fn forget(&self, owner: &Owner) -> Result<(), StoreError> {
+    /// Deletes everything that somebody has said: how many rows those were.
+    pub async fn forget(&self, owner: &Owner) -> Result<u64, StoreError> {
         self.0.ground.database.write(store::Forget(owner.clone())).await
     }
 

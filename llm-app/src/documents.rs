@@ -12,6 +12,7 @@
 
 pub mod chunk;
 mod embed;
+mod keep;
 pub mod rank;
 pub mod read;
 mod search;
@@ -38,6 +39,7 @@ use chunk::Passage;
 use read::{Media, Unreadable};
 
 pub use embed::Watch;
+pub use keep::DocumentKeeper;
 pub use search::{HITS_MAX, Hit, NAMED_MAX, QUERY_LETTERS_MAX, Query, Results, Within};
 
 /// Letters of a document's name, and of a collection's.

@@ -94,6 +94,14 @@ pub enum NotDone {
 }
 
 impl NotDone {
+    /// What it says of the store, for whoever asks for nothing that could be refused otherwise.
+    pub(crate) fn of_store(self) -> StoreError {
+        match self {
+            Self::Store(why) => why,
+            other => StoreError::Unavailable(Str::from(other.to_string())),
+        }
+    }
+
     /// A field that says what cannot be done.
     pub fn wrong(field: impl Into<Str>, why: impl Into<Str>) -> Self {
         Self::Wrong { field: field.into(), why: why.into() }

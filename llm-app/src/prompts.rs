@@ -19,6 +19,7 @@ mod guides;
 pub mod holders;
 pub mod intent;
 pub mod judge;
+mod keep;
 pub mod language;
 mod lexicon;
 mod piece;

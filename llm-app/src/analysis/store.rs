@@ -38,6 +38,7 @@ const END: &str = "UPDATE analysis SET ended = $3 WHERE owner = $1 AND id = $2";
 const BEHIND: &str = "UPDATE analysis SET job = $3 WHERE owner = $1 AND id = $2";
 const SEE: &str = "SELECT id, job, born, ended, expires FROM analysis \
      WHERE owner = $1 AND id = $2 AND expires > $3";
+const IDS: &str = "SELECT id FROM analysis WHERE owner = $1 ORDER BY id DESC LIMIT $2";
 const PIECES: &str = "SELECT sealed FROM analysis_part \
      WHERE owner = $1 AND analysis = $2 AND role = $3 ORDER BY seq";
 const OVER: &str = "SELECT owner, id FROM analysis WHERE expires <= $1 ORDER BY expires LIMIT $2";
@@ -83,6 +84,12 @@ impl Analysis {
         Ok(self.ground.database.write(Forget(owner, id.into())).await?)
     }
 
+    /// Those of somebody, the newest first.
+    pub(crate) async fn ids(&self, person: &Person, most: usize) -> Result<Vec<Str>, NotDone> {
+        let (owner, most) = (person.owner().as_str().into(), most);
+        Ok(self.ground.database.read(Ids { owner, most }).await?)
+    }
+
     /// One of somebody's.
     pub async fn get(&self, person: &Person, id: &str) -> Result<Kept, NotDone> {
         let (owner, now) = (person.owner().as_str().into(), self.ground.now().as_microsecond());
@@ -117,6 +124,21 @@ impl Analysis {
         }
         let odd = |_| StoreError::Corrupt("an analysis".into());
         Ok(serde_json::from_slice(&whole).map_err(odd)?)
+    }
+}
+
+struct Ids {
+    owner: Str,
+    most: usize,
+}
+
+impl Task for Ids {
+    type Out = Vec<Str>;
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<Vec<Str>, Failure> {
+        let most = i64::try_from(self.most).unwrap_or(i64::MAX);
+        let rows = session.all(IDS, &[(&self.owner[..]).into(), most.into()]).await?;
+        rows.iter().map(|row| Ok(row.text(0)?.into())).collect()
     }
 }
 

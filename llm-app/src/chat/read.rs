@@ -81,6 +81,15 @@ impl Chat {
         most: usize,
     ) -> Result<Page<Conversation>, NotDone> {
         let person = self.0.ground.person(grant).await?;
+        self.listed(&person, cursor, most).await
+    }
+
+    pub(super) async fn listed(
+        &self,
+        person: &Person,
+        cursor: Option<&str>,
+        most: usize,
+    ) -> Result<Page<Conversation>, NotDone> {
         let before = cursor.map(place).transpose()?;
         let most = most.clamp(1, PAGE_MAX);
         let list = store::List { owner: person.owner().clone(), before, most: most + 1 };
@@ -89,7 +98,7 @@ impl Chat {
         kept.truncate(most);
         let last = kept.last().filter(|_| more);
         let next = last.map(|last| format!("{}-{}", last.touched.as_microsecond(), last.id));
-        let items = kept.into_iter().map(|kept| conversation(&person, kept));
+        let items = kept.into_iter().map(|kept| conversation(person, kept));
         Ok(Page { items: items.collect::<Result<_, _>>()?, next })
     }
 
@@ -226,10 +235,14 @@ impl Chat {
     /// All of a conversation.
     pub async fn export(&self, grant: &Grant, id: Id) -> Result<Export, NotDone> {
         let person = self.0.ground.person(grant).await?;
-        let conversation = conversation(&person, self.kept(&person, id).await?)?;
-        let laid = self.laid(&person, id).await?;
+        self.exported(&person, id).await
+    }
+
+    pub(super) async fn exported(&self, person: &Person, id: Id) -> Result<Export, NotDone> {
+        let conversation = conversation(person, self.kept(person, id).await?)?;
+        let laid = self.laid(person, id).await?;
         let all: Vec<Id> = laid.roles.keys().copied().collect();
-        let texts = self.texts(&person, id, &all).await?;
+        let texts = self.texts(person, id, &all).await?;
         Ok(Export { conversation, messages: texts.into_values().collect() })
     }
 

@@ -21,8 +21,9 @@ use std::time::Duration;
 use http::StatusCode;
 use llm_app::analysis::Analysis;
 use llm_app::chat::Chat;
-use llm_app::documents::Documents;
+use llm_app::documents::{DocumentKeeper, Documents};
 use llm_app::people::People;
+use llm_app::privacy::Keeps;
 use llm_app::prompts::Prompts;
 use llm_app::{Ground, NotDone};
 use llm_core::seam::Clock;
@@ -76,7 +77,13 @@ impl Apps {
         let analysis = analysis::open(config, &ground, &documents);
         let links = chest.clone();
         let captions = captions::open(config, &ground, chest);
-        let privacy = privacy::open(config, &ground, chest);
+        // One more line for each feature that keeps something.
+        let keepers: [Arc<dyn Keeps>; 3] = [
+            Arc::new(chat.clone()),
+            Arc::new(DocumentKeeper::new(documents.clone(), analysis.clone())),
+            Arc::new(prompts.clone()),
+        ];
+        let privacy = privacy::open(config, &ground, chest, keepers);
         Some(Self { ground, chat, prompts, documents, analysis, links, captions, privacy })
     }
 

@@ -55,12 +55,13 @@ const FORGET: [&str; 3] = [
 ];
 
 impl Task for Forget {
-    type Out = ();
+    type Out = u64;
 
-    async fn run(&self, session: &mut Session<'_>) -> Result<(), Failure> {
+    async fn run(&self, session: &mut Session<'_>) -> Result<u64, Failure> {
+        let mut rows = 0;
         for text in FORGET {
-            session.run(text, &[self.0.as_str().into()]).await?;
+            rows += session.run(text, &[self.0.as_str().into()]).await?;
         }
-        Ok(())
+        Ok(rows)
     }
 }

@@ -87,20 +87,26 @@ pub(crate) const ROUTES: &[Route] = &[
     .gives(Shape::Table(&[RECEIPT])),
 ];
 
-/// All that keep something of people. One more line for each feature.
-pub(super) fn open(config: &Config, ground: &Ground, chest: &Chest) -> Privacy {
+/// All that keep something of people.
+pub(super) fn open(
+    config: &Config,
+    ground: &Ground,
+    chest: &Chest,
+    features: impl IntoIterator<Item = Arc<dyn Keeps>>,
+) -> Privacy {
     let (database, clock) = (ground.database.clone(), Arc::clone(&ground.clock));
     let entropy = Arc::clone(&ground.entropy);
     let requests = Requests::new(database.clone(), config.server.time_zone.1.clone());
     let jobs =
         Jobs::new(database.clone(), Some(chest.clone()), Arc::clone(&clock), Arc::clone(&entropy));
-    let keepers: Vec<Arc<dyn Keeps>> = vec![
+    let mut keepers: Vec<Arc<dyn Keeps>> = vec![
         // Jobs first: what one is still making would be left behind otherwise.
         Arc::new(JobKeeper::new(jobs, clock)),
         Arc::new(DepositKeeper(Deposits::new(database.clone(), Some(chest.clone())))),
         Arc::new(SlotKeeper::new(SqlSlots::new(database, chest.clone()), requests.clone())),
         Arc::new(RequestKeeper::new(requests, entropy)),
     ];
+    keepers.extend(features);
     Privacy::new(ground.clone(), keepers)
 }
 
