@@ -121,6 +121,23 @@ impl Chat {
         self.0.ground.database.write(store::Sweep).await
     }
 
+    /// Forgets what is kept no longer, every so often, for as long as anybody has this chat: it keeps
+    /// nothing open by itself.
+    pub fn upkeep(&self, every: Duration) -> impl Future<Output = ()> + Send + 'static {
+        let (chat, clock) = (Arc::downgrade(&self.0), Arc::clone(&self.0.ground.clock));
+        async move {
+            while let Some(inner) = chat.upgrade() {
+                let swept = Self(inner).sweep().await;
+                if let Err(error) = &swept {
+                    tracing::warn!(%error, "upkeep of conversations");
+                }
+                if !swept.unwrap_or(false) {
+                    clock.sleep(every).await;
+                }
+            }
+        }
+    }
+
     /// Deletes everything that somebody has said: how many rows those were.
     pub async fn forget(&self, owner: &Owner) -> Result<u64, StoreError> {
         self.0.ground.database.write(store::Forget(owner.clone())).await

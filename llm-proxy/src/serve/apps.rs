@@ -87,20 +87,9 @@ impl Apps {
         Some(Self { ground, chat, prompts, documents, analysis, links, captions, privacy })
     }
 
-    /// Begins what goes on behind the requests: what is kept no longer is forgotten. It ends with
-    /// the runtime.
+    /// Begins what goes on behind the requests: what is kept no longer is forgotten.
     pub(super) fn begin(&self) {
-        let (chat, clock) = (self.chat.clone(), Arc::clone(&self.ground.clock));
-        tokio::spawn(async move {
-            loop {
-                match chat.sweep().await {
-                    Ok(true) => continue,
-                    Ok(false) => {}
-                    Err(error) => tracing::warn!(%error, "upkeep of conversations"),
-                }
-                clock.sleep(SWEEP_EVERY).await;
-            }
-        });
+        tokio::spawn(self.chat.upkeep(SWEEP_EVERY));
     }
 
     /// Ends what is under way, so that what there is of it is kept.

@@ -18,7 +18,6 @@ use crate::config::TENANT;
 use crate::serve::admin::refusal::{Answered, Refusal};
 use crate::serve::admin::wallets::view;
 use crate::serve::admin::{Listed, told};
-use crate::serve::call::now;
 use crate::serve::house::House;
 use crate::serve::office::Office;
 use crate::serve::routes::ask::{AppCaller, Ask, Part, office};
@@ -149,7 +148,7 @@ fn of_user(ask: &Ask) -> Result<Of, Refusal> {
 
 /// Which day it is where the operator lives.
 fn today(house: &House, office: &Office) -> Result<Date, Refusal> {
-    let today = office.day(&now(house).to_string());
+    let today = office.day(&apps(house)?.ground.now().to_string());
     today.ok_or_else(|| Refusal::wrong("time_zone", "a zone without days"))
 }
 
