@@ -9,17 +9,27 @@ mod batch;
 #[cfg(test)]
 mod books;
 #[cfg(test)]
+mod canaries;
+#[cfg(test)]
 mod client;
+#[cfg(test)]
+mod collector;
 #[cfg(test)]
 mod first;
 #[cfg(test)]
 mod kill;
+#[cfg(test)]
+mod looks;
+#[cfg(test)]
+mod malformed;
 #[cfg(test)]
 mod once;
 #[cfg(test)]
 mod ops;
 #[cfg(test)]
 mod outage;
+#[cfg(test)]
+mod overload;
 #[cfg(test)]
 mod overspend;
 #[cfg(test)]
@@ -37,5 +47,7 @@ mod rolling;
 #[cfg(test)]
 #[path = "../../../llm-store/tests/vault/server.rs"]
 mod server;
+#[cfg(test)]
+mod told;
 #[cfg(test)]
 mod vendors;
