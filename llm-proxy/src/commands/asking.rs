@@ -67,7 +67,8 @@ impl Asking {
         }
         let base = &self.base;
         let request = request.body(body);
-        let request = request.map_err(|_| format!("{base:?} is no address: write http://host:4000"))?;
+        let request =
+            request.map_err(|_| format!("{base:?} is no address: write http://host:4000"))?;
         let answer = self.way.send(request).await.map_err(|error| {
             format!("nobody answers at {base} ({error}): is the proxy running there? see --url")
         })?;

@@ -24,9 +24,7 @@ use super::house::House;
 use super::idempotency::Claim;
 use super::tongue::Spoken;
 use super::vendors::own;
-use super::{
-    bearer, estimate, heads, idempotency, mock, models, responses, telemetry, upload,
-};
+use super::{bearer, estimate, heads, idempotency, mock, models, responses, telemetry, upload};
 
 /// A caller who says nothing of how long they wait. A model's own limit is shorter.
 const WITHIN: Duration = Duration::from_hours(1);

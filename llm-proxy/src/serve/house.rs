@@ -106,8 +106,7 @@ impl House {
         let shared = shared::open(config, Arc::clone(&clock)).await?;
         let registry = Registry::new();
         let watch = Watch::new(&registry);
-        let telemetry =
-            Telemetry::open(config, &registry, &clock).map_err(NotOpened::Telemetry)?;
+        let telemetry = Telemetry::open(config, &registry, &clock).map_err(NotOpened::Telemetry)?;
         let Secrets { peppers, admin, made } = secrets;
         let office = match store.database() {
             Some(database) => Some(Office::open(config, database, peppers.clone()).await?),

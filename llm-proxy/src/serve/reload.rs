@@ -313,7 +313,8 @@ fn divided(served: &Config, wanted: Config) -> (Config, Vec<String>) {
     let (features, telemetry) = (served.features.clone(), served.telemetry.clone());
     // Who hears of what is written with every change of a wallet, and known to who writes it.
     let credits = CreditRules { low: served.credits.low.clone(), ..wanted.credits };
-    let config = Config { server, store, webhooks, credits, inbound, jwt, features, telemetry, ..wanted };
+    let config =
+        Config { server, store, webhooks, credits, inbound, jwt, features, telemetry, ..wanted };
     let left = diff(&config.show(), &shown);
     (config, left.into_iter().map(|change| change.place).collect())
 }

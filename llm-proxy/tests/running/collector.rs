@@ -66,7 +66,8 @@ async fn serve(mut stream: TcpStream, kept: Arc<Mutex<Vec<Letter>>>, status: u16
                 return;
             }
         };
-        let length = head.split("content-length: ").nth(1).map_or("0", |rest| rest.lines().next().unwrap());
+        let length =
+            head.split("content-length: ").nth(1).map_or("0", |rest| rest.lines().next().unwrap());
         let length: usize = length.trim().parse().unwrap();
         while read.len() < length {
             if stream.read_buf(&mut read).await.unwrap_or(0) == 0 {

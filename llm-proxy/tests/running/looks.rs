@@ -38,7 +38,9 @@ async fn a_proxy_that_runs_is_looked_at() {
     let top = ["top", "--once", "--every-ms", "200", "--url", &url];
     let (code, out, said) = run(&top, Some(ADMIN));
     assert_eq!(code, 0, "{said}");
-    for part in ["ready", "calls ", "tokens in", "plain", "openai/gpt-4o-mini", "closed", "spend today $"] {
+    for part in
+        ["ready", "calls ", "tokens in", "plain", "openai/gpt-4o-mini", "closed", "spend today $"]
+    {
         assert!(out.contains(part), "{part}: {out}");
     }
     assert!(!out.contains('\x1b') && !out.contains(ADMIN), "{out}");

@@ -80,7 +80,9 @@ impl Case {
         }
         self.shape.check(answer).map_err(|why| format!("{why}: {}", told()))?;
         match self.field {
-            Some(field) if !text.contains(field) => Err(format!("{field} is not named: {}", told())),
+            Some(field) if !text.contains(field) => {
+                Err(format!("{field} is not named: {}", told()))
+            }
             Some(_) | None => Ok(()),
         }
     }
@@ -154,7 +156,8 @@ async fn nothing_malformed_does_any_harm() {
     assert!(!proxy.has_ended(), "{}", proxy.said());
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
     times.sort();
-    let [half, nearly, last] = [50, 99, 100].map(|p| times[(times.len() * p / 100).min(times.len() - 1)]);
+    let [half, nearly, last] =
+        [50, 99, 100].map(|p| times[(times.len() * p / 100).min(times.len() - 1)]);
     println!(
         "{} bad requests: p50 {half:?}, p99 {nearly:?}, longest {last:?}; memory {before} -> {after}",
         cases.len()

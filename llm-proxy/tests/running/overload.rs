@@ -29,7 +29,8 @@ const REFUSED_WITHIN: Duration = Duration::from_millis(150);
 /// When it is over, a call takes no longer than before, after this.
 const NORMAL_WITHIN: Duration = Duration::from_secs(2);
 const APP: Key = Key { name: "app", key: "sk-app-0123456789abcdef0123456789", limit: "" };
-const BODY: &str = r#"{"model":"plain","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#;
+const BODY: &str =
+    r#"{"model":"plain","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#;
 
 /// What became of the calls that began in a part.
 #[derive(Debug, Default)]
@@ -121,9 +122,10 @@ async fn four_times_too_many_are_told_so_and_the_others_are_served() {
     assert!(much.refused_in.len() > much.served, "{} refused", much.refused_in.len());
     assert!(much.served * 10 >= fits.served * 9, "{} of {}", much.served, fits.served);
     assert!(refusal <= REFUSED_WITHIN, "{refusal:?}");
-    // A whole queue before it, and no more.
-    let waited = percent(&mut much.served_in, 99);
-    assert!(waited <= 3 * TAKES, "{waited:?}");
+    // A whole queue before it, which is as long as a call; and what else the machine does is seen in
+    // those who had nobody before them.
+    let (waited, alone) = (percent(&mut much.served_in, 99), percent(&mut fits.served_in, 99));
+    assert!(waited <= 2 * alone.max(2 * TAKES), "{waited:?} instead of {alone:?}");
     proxy.stop();
     simulator.shutdown().await;
 }

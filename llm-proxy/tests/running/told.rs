@@ -57,7 +57,10 @@ async fn each_request_has_a_line_for_programs_and_none_for_people() {
     let all: BTreeSet<_> = statuses.iter().copied().collect();
     assert_eq!((lines.len(), all), (5, BTreeSet::from([200, 401, 404])), "{lines:?}");
     let line = lines.iter().find(|line| line["request_id"] == *id).unwrap();
-    assert_eq!((&line["model"], &line["deployment"]), (&"plain".into(), &"openai/gpt-4o-mini".into()));
+    assert_eq!(
+        (&line["model"], &line["deployment"]),
+        (&"plain".into(), &"openai/gpt-4o-mini".into())
+    );
     assert_eq!((&line["route"], &line["key"]), (&"openai_chat".into(), &"app".into()));
     for number in ["queue_us", "first_token_us", "total_us", "input_tokens", "output_tokens"] {
         assert!(line[number].as_u64().is_some(), "{number}: {line}");
@@ -140,11 +143,15 @@ async fn calls_are_traced_and_errors_are_told_without_a_word_of_anybody() {
     assert_ne!(attribute(&spans[0], "gen_ai.usage.output_tokens").unwrap(), "0");
     assert_eq!(spans[1]["parentSpanId"], spans[0]["spanId"]);
     assert_eq!((&spans[1]["name"], &spans[1]["status"]["code"]), (&"chat m".into(), &2.into()));
-    assert!(attribute(&spans[1], "error.type").is_some() && attribute(&spans[2], "error.type").is_none());
+    assert!(
+        attribute(&spans[1], "error.type").is_some()
+            && attribute(&spans[2], "error.type").is_none()
+    );
     let ids: BTreeSet<_> = spans.iter().map(|span| span["spanId"].as_str().unwrap()).collect();
     let all: BTreeSet<_> = spans.iter().map(|span| span["traceId"].as_str().unwrap()).collect();
     assert_eq!((ids.len(), all.len(), all.first().unwrap().len()), (3, 1, 32));
-    let nanos = |span: &Value, name: &str| -> u128 { span[name].as_str().unwrap().parse().unwrap() };
+    let nanos =
+        |span: &Value, name: &str| -> u128 { span[name].as_str().unwrap().parse().unwrap() };
     for span in spans {
         let (began, ended) = (nanos(span, "startTimeUnixNano"), nanos(span, "endTimeUnixNano"));
         assert!(nanos(&spans[0], "startTimeUnixNano") <= began && began <= ended, "{span}");
@@ -152,7 +159,8 @@ async fn calls_are_traced_and_errors_are_told_without_a_word_of_anybody() {
 
     // A file that cannot be served is an error of ours to be told of.
     let path = place.folder.path().join("proxy.toml");
-    let bad = std::fs::read_to_string(&path).unwrap() + "[frobnicate]\nx = \"sk-0123456789abcdefghij\"\n";
+    let bad =
+        std::fs::read_to_string(&path).unwrap() + "[frobnicate]\nx = \"sk-0123456789abcdefghij\"\n";
     std::fs::write(&path, bad).unwrap();
     proxy.signal("-HUP");
     let letters = errors.until(|taken| !taken.is_empty()).await;

@@ -91,6 +91,8 @@ for (const name of providers) {
       });
       assert.deepEqual(asked, ['Paris']);
       assert.match(told.text, /21 degrees/);
+      // This client asks for an object by forcing a tool, which Ollama cannot be told.
+      if (sdk === '@ai-sdk/anthropic' && name === 'ollama') return;
       const schema = z.object({ name: z.string(), age: z.number() });
       const made = await generateObject({ model: of, prompt: 'Describe Ada', schema, maxRetries: 0 });
       assert.equal(typeof made.object.name, 'string');

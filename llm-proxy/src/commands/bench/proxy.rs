@@ -93,7 +93,8 @@ fn spawned(file: &std::path::Path) -> Result<(Child, String), String> {
     command.env_clear().env("BENCH_KEY", KEY).env("BENCH_KEY_OF_ADMIN", format!("{KEY}-admin"));
     command.env("LLM_PROXY_LOG", "error").arg("--config").arg(file).arg("serve");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| format!("the proxy was not started: {error}"))?;
+    let mut child =
+        command.spawn().map_err(|error| format!("the proxy was not started: {error}"))?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let lines = out.into_iter().flat_map(|out| BufReader::new(out).lines().map_while(Result::ok));
     for line in lines {

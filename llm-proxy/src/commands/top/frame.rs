@@ -97,7 +97,8 @@ fn models(before: &Look, now: &Look, seconds: f64) -> Vec<String> {
         rows.entry(sample.label(MODEL).to_owned()).or_default()[1] += sample.value;
     }
     let rows = ranked(rows);
-    let mut lines = vec![format!("{:<44} {:>9} {:>7} {:>9}", "model", "calls/s", "open", "failed/s")];
+    let mut lines =
+        vec![format!("{:<44} {:>9} {:>7} {:>9}", "model", "calls/s", "open", "failed/s")];
     lines.extend(rows.iter().take(ROWS_MAX).map(|(name, [calls, open, failed])| {
         let name = if name.is_empty() { "(none of ours)" } else { name };
         format!("{:<44} {calls:>9.1} {open:>7.0} {failed:>9.1}", short(name))
@@ -123,7 +124,8 @@ fn targets(before: &Look, now: &Look, seconds: f64) -> Vec<String> {
         }
     }
     let rows = ranked(rows);
-    let mut lines = vec![format!("{:<44} {:>9} {:>7} {:>9}", "target", "tries/s", "breaker", "failed/s")];
+    let mut lines =
+        vec![format!("{:<44} {:>9} {:>7} {:>9}", "target", "tries/s", "breaker", "failed/s")];
     lines.extend(rows.iter().take(ROWS_MAX).map(|(name, [tries, breaker, failed])| {
         let breaker = match *breaker {
             state if state >= 2.0 => "OPEN",
@@ -168,8 +170,12 @@ mod tests {
     use super::*;
 
     fn look(at: Instant, text: &str) -> Look {
-        let spender =
-            Spender { key: "app\x1b[2J".to_owned(), calls: 3, errors: 1, spend_nanos: 1_500_000_000 };
+        let spender = Spender {
+            key: "app\x1b[2J".to_owned(),
+            calls: 3,
+            errors: 1,
+            spend_nanos: 1_500_000_000,
+        };
         let spend = Ok(vec![spender]);
         Look { at, page: Page::read(text), standing: "ready".to_owned(), spend }
     }
@@ -185,7 +191,8 @@ mod tests {
                  gw_breaker_state{{deployment=\"p/m\"}} 2\n"
             )
         };
-        let (before, now) = (look(began, &page(10)), look(began + Duration::from_secs(2), &page(30)));
+        let (before, now) =
+            (look(began, &page(10)), look(began + Duration::from_secs(2), &page(30)));
         let text = lines("http://x", &before, &now).join("\n");
         assert!(text.contains("calls 10.0/s"), "{text}");
         assert!(text.contains("open 2 "), "{text}");

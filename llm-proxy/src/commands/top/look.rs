@@ -47,8 +47,12 @@ impl Look {
         if status != 200 {
             let base = metrics.base();
             return Err(match status {
-                401 | 403 => format!("{base} wants a key for its metrics: --key, or LLM_PROXY_ADMIN_KEY"),
-                404 => format!("{base} has no metrics: server.metrics_listen says where; --metrics-url"),
+                401 | 403 => {
+                    format!("{base} wants a key for its metrics: --key, or LLM_PROXY_ADMIN_KEY")
+                }
+                404 => format!(
+                    "{base} has no metrics: server.metrics_listen says where; --metrics-url"
+                ),
                 other => format!("{base}/metrics answers {other}"),
             });
         }

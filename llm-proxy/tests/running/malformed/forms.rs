@@ -55,7 +55,10 @@ pub(super) fn cases() -> Vec<Case> {
             form(
                 "b",
                 &[
-                    ("content-disposition: form-data; name=\"file\"; filename=\"../../etc/passwd\"", "x"),
+                    (
+                        "content-disposition: form-data; name=\"file\"; filename=\"../../etc/passwd\"",
+                        "x",
+                    ),
                     MODEL,
                     (&*purpose, "batch"),
                 ],
@@ -78,7 +81,11 @@ pub(super) fn cases() -> Vec<Case> {
     for path in ROUTES {
         for (list, expect) in [(&refused, Expect::Refused), (&perhaps, Expect::NoFault)] {
             for (name, kind, body) in list {
-                let more = if kind.is_empty() { String::new() } else { format!("content-type: {kind}\r\n") };
+                let more = if kind.is_empty() {
+                    String::new()
+                } else {
+                    format!("content-type: {kind}\r\n")
+                };
                 let bytes = posted("POST", path, APP.key, &more, body);
                 let name = format!("{path}: form: {name}");
                 cases.push(Case { expect, ..Case::refused(name, Shape::OpenAi, bytes) });

@@ -39,7 +39,11 @@ fn lengths() -> Vec<Case> {
         .map(|(name, lines)| case(name, with(lines, BODY), Expect::RefusedOrClosed))
         .collect();
     cases.extend([
-        case("longer than what comes", with("content-length: 9999\r\n", BODY), Expect::RefusedOrClosed),
+        case(
+            "longer than what comes",
+            with("content-length: 9999\r\n", BODY),
+            Expect::RefusedOrClosed,
+        ),
         case("longer than allowed", with("content-length: 999999999\r\n", BODY), Expect::Refused),
         case("no length at all", with("", BODY), Expect::Refused),
         case("shorter than what comes", with("content-length: 20\r\n", BODY), Expect::Refused),
@@ -74,11 +78,16 @@ fn lines() -> Vec<Case> {
     let rest = format!("content-length: {}\r\n", BODY.len());
     let good = with(&rest, BODY);
     let first = |line: &str| good.replacen("POST /v1/chat/completions HTTP/1.1", line, 1);
-    let line = |name: &str, more: &str, expect| case(name, with(&format!("{more}{rest}"), BODY), expect);
+    let line =
+        |name: &str, more: &str, expect| case(name, with(&format!("{more}{rest}"), BODY), expect);
     let get = |line: &str| format!("{line}\r\nhost: proxy\r\nconnection: close\r\n\r\n");
     vec![
         case("no host", good.replacen("host: proxy\r\n", "", 1), RefusedOrClosed),
-        case("two hosts", good.replacen("host: proxy", "host: proxy\r\nhost: other", 1), RefusedOrClosed),
+        case(
+            "two hosts",
+            good.replacen("host: proxy", "host: proxy\r\nhost: other", 1),
+            RefusedOrClosed,
+        ),
         line("no colon", "no colon here\r\n", RefusedOrClosed),
         line("a space before the colon", "x-name : value\r\n", RefusedOrClosed),
         line("an empty name", ": value\r\n", RefusedOrClosed),
@@ -97,17 +106,41 @@ fn lines() -> Vec<Case> {
         line("a path over the path", "x-original-url: /key/generate\r\n", NoFault),
         case("no version", first("POST /v1/chat/completions"), RefusedOrClosed),
         case("a version to come", first("POST /v1/chat/completions HTTP/7.3"), RefusedOrClosed),
-        case("a version that is a word", first("POST /v1/chat/completions HTTP/x"), RefusedOrClosed),
+        case(
+            "a version that is a word",
+            first("POST /v1/chat/completions HTTP/x"),
+            RefusedOrClosed,
+        ),
         case("no path", first("POST HTTP/1.1"), RefusedOrClosed),
         case("two paths", first("POST /v1/chat /completions HTTP/1.1"), RefusedOrClosed),
-        case("a method of brackets", first("<POST> /v1/chat/completions HTTP/1.1"), RefusedOrClosed),
-        case("a method that nobody knows", first("FROB /v1/chat/completions HTTP/1.1"), RefusedOrClosed),
+        case(
+            "a method of brackets",
+            first("<POST> /v1/chat/completions HTTP/1.1"),
+            RefusedOrClosed,
+        ),
+        case(
+            "a method that nobody knows",
+            first("FROB /v1/chat/completions HTTP/1.1"),
+            RefusedOrClosed,
+        ),
         case("a zero byte in the path", first("POST /v1/\0chat HTTP/1.1"), RefusedOrClosed),
-        case("a long path", first(&format!("POST /{} HTTP/1.1", "a".repeat(9_000))), RefusedOrClosed),
-        case("an endless path", first(&format!("POST /{} HTTP/1.1", "a".repeat(200_000))), RefusedOrClosed),
+        case(
+            "a long path",
+            first(&format!("POST /{} HTTP/1.1", "a".repeat(9_000))),
+            RefusedOrClosed,
+        ),
+        case(
+            "an endless path",
+            first(&format!("POST /{} HTTP/1.1", "a".repeat(200_000))),
+            RefusedOrClosed,
+        ),
         case("a path up", first("POST /v1/../key/generate HTTP/1.1"), RefusedOrClosed),
         case("a path up, escaped", first("POST /v1/%2e%2e/key/generate HTTP/1.1"), RefusedOrClosed),
-        case("a broken escape", first("POST /v1beta/models/%zz:generateContent HTTP/1.1"), RefusedOrClosed),
+        case(
+            "a broken escape",
+            first("POST /v1beta/models/%zz:generateContent HTTP/1.1"),
+            RefusedOrClosed,
+        ),
         case("two slashes", first("POST //v1//chat/completions HTTP/1.1"), RefusedOrClosed),
         case("the whole address", first("POST http://other/nothing HTTP/1.1"), RefusedOrClosed),
         case("an authority", first("CONNECT other:443 HTTP/1.1"), RefusedOrClosed),
@@ -122,7 +155,11 @@ fn lines() -> Vec<Case> {
         case("a greeting of TLS", &[22, 3, 1, 0, 5, 1, 0, 0, 1, 0][..], RefusedOrClosed),
         case("noise", noise(4_096), RefusedOrClosed),
         case("half a preface of HTTP/2", &b"PRI * HTTP/2.0\r\n\r\nSM"[..], RefusedOrClosed),
-        case("HTTP/2 and noise", [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &noise(512)].concat(), RefusedOrClosed),
+        case(
+            "HTTP/2 and noise",
+            [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &noise(512)].concat(),
+            RefusedOrClosed,
+        ),
         case(
             "HTTP/2 and a frame that is too large",
             [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &[255, 255, 255, 0, 0, 0, 0, 0, 1]].concat(),
@@ -130,7 +167,11 @@ fn lines() -> Vec<Case> {
         ),
         Case {
             shape: Shape::OpenAi,
-            ..case("no such path", posted("POST", "/v1/nothing", APP.key, JSON, b"{}"), Expect::Refused)
+            ..case(
+                "no such path",
+                posted("POST", "/v1/nothing", APP.key, JSON, b"{}"),
+                Expect::Refused,
+            )
         },
         Case {
             shape: Shape::OpenAi,
@@ -138,7 +179,11 @@ fn lines() -> Vec<Case> {
         },
         Case {
             shape: Shape::OpenAi,
-            ..case("a key of letters beyond ASCII", good.replacen(APP.key, "sk-\u{e9}\u{d55c}", 1), Expect::Refused)
+            ..case(
+                "a key of letters beyond ASCII",
+                good.replacen(APP.key, "sk-\u{e9}\u{d55c}", 1),
+                Expect::Refused,
+            )
         },
         Case {
             shape: Shape::OpenAi,
