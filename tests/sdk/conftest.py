@@ -168,6 +168,20 @@ output = "2"
 input = "1"
 output = "0"
 """
+# Providers of their own for what goes wrong: one that has failed is left alone for a while.
+FAILING = """
+[providers.{name}-{error}]
+kind = "{name}"
+base_url = "{url}"
+keys = ["env:SDK_PROVIDER"]
+retries = 0
+[models.{error}-{name}]
+tiers = [["{name}-{error}/m-{error}"]]
+[prices."{name}-{error}/m-{error}"]
+input = "1"
+output = "2"
+"""
+ERRORS = ("rate_limit", "bad_request", "server_error", "overloaded", "invalid_key")
 MODELS = {
     "openai": ("gpt-4o-mini", "text-embedding-3-small", "/v1"),
     "anthropic": ("claude-sonnet-5", "none", ""),
@@ -191,6 +205,7 @@ def running(simulated, tmp_path_factory):
     for name, (model, embeds, base) in MODELS.items():
         url = simulated[name].url + base
         text += PROVIDER.format(name=name, url=url, model=model, embeds=embeds)
+        text += "".join(FAILING.format(name=name, url=url, error=error) for error in ERRORS)
     (folder / "proxy.toml").write_text(text)
     env = {"PATH": os.environ["PATH"], "SDK_ADMIN": "sk-sdk-admin-0123456789abcdef"}
     env |= {"SDK_KEY": APP_KEY, "SDK_POOR": APP_KEY + "poor", "SDK_PROVIDER": "sk-of-the-provider"}

@@ -121,8 +121,9 @@ def test_openai_embeddings(client, name):
 )
 def test_openai_errors(client, simulated, name, error, kind):
     simulated[name].script({"times": "always", "do": {"error": error}})
+    model = f"{error}-{name}"
     with pytest.raises(kind) as failed:
-        client.chat.completions.create(model=f"of-{name}", messages=HELLO)
+        client.chat.completions.create(model=model, messages=HELLO)
     # Each is the proxy's own to say: a caller has nothing to do with the key of a provider.
     assert failed.value.body["message"] and "sk-of-the-provider" not in str(failed.value)
 

@@ -38,7 +38,7 @@ pub(crate) async fn top(wanted: Top) -> Done {
         None => asking.clone(),
     };
     let mut before = Look::take(&asking, &metrics).await?;
-    let mut out = std::io::stdout();
+    let out = std::io::stdout();
     let write = |text: &str| {
         let mut out = out.lock();
         // Whoever reads has gone: that is how a pipe says that it is enough.

@@ -116,15 +116,8 @@ impl House {
         let purse = purse(config, &store, office.as_ref(), &outbox)?;
         let budgets = outbox.wants(BUDGET_REACHED).then(Budgets::new);
         let log = office.as_ref().map(|of| watch.over(Arc::new(of.requests.clone())));
-        let gateway = lent(budgets.as_ref(), telemetry.over(log), shared.as_ref())
-            .settings(settings)
-            .bounds(config.bounds())
-            .cache_bytes(config.server.cache_max)
-            .ledger(store.ledger())
-            .credits(store.credits())
-            .registry(registry.clone())
-            .build()
-            .map_err(NotOpened::Problems)?;
+        let gateway = lent(budgets.as_ref(), telemetry.over(log), shared.as_ref());
+        let gateway = built(gateway.settings(settings), config, &store, &registry)?;
         let started = clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let known = known(office.as_ref(), shared.as_ref(), &clock);
         let tokens = tokens(config, office.as_ref(), known.as_ref(), &clock)?;
@@ -196,6 +189,22 @@ impl House {
         }
         self.store.close().await
     }
+}
+
+/// The gateway, over what it counts in and pays from.
+fn built(
+    gateway: GatewayBuilder,
+    config: &Config,
+    store: &Store,
+    registry: &Registry,
+) -> Result<Gateway, NotOpened> {
+    let gateway = gateway
+        .bounds(config.bounds())
+        .cache_bytes(config.server.cache_max)
+        .ledger(store.ledger())
+        .credits(store.credits())
+        .registry(registry.clone());
+    gateway.build().map_err(NotOpened::Problems)
 }
 
 /// A gateway in the making, with what it is lent by those who are there.

@@ -98,35 +98,8 @@ async fn each_request_has_a_line_for_programs_and_none_for_people() {
     simulator.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn calls_are_traced_and_errors_are_told_without_a_word_of_anybody() {
-    let simulator = simulator().await;
-    let (traces, errors) = (Collector::start(200).await, Collector::start(200).await);
-    let folder = tempfile::tempdir().unwrap();
-    let store = sqlite(folder.path());
-    let dsn = folder.path().join("dsn");
-    std::fs::write(&dsn, format!("http://dsn-key@{}/7\n", errors.address)).unwrap();
-    let more = format!(
-        "[providers.gone]\nkind = \"openai\"\nbase_url = \"http://127.0.0.1:1/v1\"\n\
-         keys = [\"env:KILL_OPENAI\"]\nretries = 0\n\
-         [prices.\"gone/m\"]\ninput = \"1\"\noutput = \"1\"\n\
-         [models.again]\ntiers = [[\"gone/m\"], [\"openai/gpt-4o-mini\"]]\n\
-         [telemetry]\notlp = \"http://{}\"\nservice = \"here\"\nenvironment = \"test\"\n\
-         sentry = \"file:{}\"\n",
-        traces.address,
-        dsn.display()
-    );
-    let at = simulator.base_url(Vendor::OpenAi);
-    let more = Box::leak(more.into_boxed_str());
-    let place = Place { keys: vec![APP], more, ..Place::new(folder, store, at) };
-    let proxy = Proxy::start(&place, None).unwrap();
-    let client = client();
-    let asked = body(false).replace("\"plain\"", "\"again\"");
-    let answer = ask(&client, proxy.address, APP.key, asked).await.unwrap();
-    assert_eq!(answer.status(), 200);
-    let letters = traces.until(|taken| !taken.is_empty()).await;
-    assert!(letters[0].head.starts_with("post /v1/traces "), "{}", letters[0].head);
-    let letter: Value = serde_json::from_str(&letters[0].body).unwrap();
+/// A letter about a call that was answered by the second who was asked.
+fn traced(letter: &Value) {
     let of = &letter["resourceSpans"][0];
     assert_eq!(of["resource"]["attributes"][0]["value"]["stringValue"], "here");
     let spans = of["scopeSpans"][0]["spans"].as_array().unwrap();
@@ -156,6 +129,37 @@ async fn calls_are_traced_and_errors_are_told_without_a_word_of_anybody() {
         let (began, ended) = (nanos(span, "startTimeUnixNano"), nanos(span, "endTimeUnixNano"));
         assert!(nanos(&spans[0], "startTimeUnixNano") <= began && began <= ended, "{span}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_are_traced_and_errors_are_told_without_a_word_of_anybody() {
+    let simulator = simulator().await;
+    let (traces, errors) = (Collector::start(200).await, Collector::start(200).await);
+    let folder = tempfile::tempdir().unwrap();
+    let store = sqlite(folder.path());
+    let dsn = folder.path().join("dsn");
+    std::fs::write(&dsn, format!("http://dsn-key@{}/7\n", errors.address)).unwrap();
+    let more = format!(
+        "[providers.gone]\nkind = \"openai\"\nbase_url = \"http://127.0.0.1:1/v1\"\n\
+         keys = [\"env:KILL_OPENAI\"]\nretries = 0\n\
+         [prices.\"gone/m\"]\ninput = \"1\"\noutput = \"1\"\n\
+         [models.again]\ntiers = [[\"gone/m\"], [\"openai/gpt-4o-mini\"]]\n\
+         [telemetry]\notlp = \"http://{}\"\nservice = \"here\"\nenvironment = \"test\"\n\
+         sentry = \"file:{}\"\n",
+        traces.address,
+        dsn.display()
+    );
+    let at = simulator.base_url(Vendor::OpenAi);
+    let more = Box::leak(more.into_boxed_str());
+    let place = Place { keys: vec![APP], more, ..Place::new(folder, store, at) };
+    let proxy = Proxy::start(&place, None).unwrap();
+    let client = client();
+    let asked = body(false).replace("\"plain\"", "\"again\"");
+    let answer = ask(&client, proxy.address, APP.key, asked).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let letters = traces.until(|taken| !taken.is_empty()).await;
+    assert!(letters[0].head.starts_with("post /v1/traces "), "{}", letters[0].head);
+    traced(&serde_json::from_str(&letters[0].body).unwrap());
 
     // A file that cannot be served is an error of ours to be told of.
     let path = place.folder.path().join("proxy.toml");

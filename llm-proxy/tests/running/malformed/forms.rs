@@ -19,19 +19,24 @@ const FILE: (&str, &str) =
     ("content-disposition: form-data; name=\"file\"; filename=\"a.wav\"", "RIFF0000WAVE");
 const MODEL: (&str, &str) = ("content-disposition: form-data; name=\"model\"", "plain");
 
-pub(super) fn cases() -> Vec<Case> {
+/// A name, a type and a body.
+type Body = (&'static str, &'static str, Vec<u8>);
+
+const KIND: &str = "multipart/form-data; boundary=b";
+
+/// No form that anybody can read.
+fn bad() -> Vec<Body> {
     let good = form("b", &[FILE, MODEL]);
-    let kind = "multipart/form-data; boundary=b";
+    let kind = KIND;
     let long = "b".repeat(70_000);
     let named = |name: &str| format!("content-disposition: form-data; name=\"{name}\"");
-    let [purpose, bare] = [named("purpose"), named("model")];
-    let deep = format!("{}; x=\"{}\"", FILE.0, "a".repeat(30_000));
+    let purpose = named("purpose");
     let many = form("b", &vec![("content-disposition: form-data; name=\"x\"", "1"); 10_000]);
-    let refused: Vec<(&str, &str, Vec<u8>)> = vec![
+    vec![
         ("no boundary", "multipart/form-data", good.clone()),
         ("an empty boundary", "multipart/form-data; boundary=", good.clone()),
         ("another boundary", "multipart/form-data; boundary=other", good.clone()),
-        ("an endless boundary", &"multipart/form-data; boundary=b", form(&long, &[FILE, MODEL])),
+        ("an endless boundary", "multipart/form-data; boundary=b", form(&long, &[FILE, MODEL])),
         ("no form", "application/json", br#"{"model":"plain"}"#.to_vec()),
         ("no type", "", good.clone()),
         ("nothing", kind, Vec::new()),
@@ -45,13 +50,20 @@ pub(super) fn cases() -> Vec<Case> {
         ("no file", kind, form("b", &[MODEL, (&*purpose, "batch")])),
         ("ten thousand parts", kind, many),
         ("noise", kind, vec![0xfe; 2_000]),
-    ];
-    let perhaps: Vec<(&str, &str, Vec<u8>)> = vec![
-        ("the same field twice", kind, form("b", &[FILE, MODEL, (&*bare, "other")])),
-        ("a head without end", kind, form("b", &[(&*deep, "x"), MODEL, (&*purpose, "batch")])),
+    ]
+}
+
+/// What some readers take, and others do not.
+fn odd() -> Vec<Body> {
+    let named = |name: &str| format!("content-disposition: form-data; name=\"{name}\"");
+    let [purpose, bare] = [named("purpose"), named("model")];
+    let deep = format!("{}; x=\"{}\"", FILE.0, "a".repeat(30_000));
+    vec![
+        ("the same field twice", KIND, form("b", &[FILE, MODEL, (&*bare, "other")])),
+        ("a head without end", KIND, form("b", &[(&*deep, "x"), MODEL, (&*purpose, "batch")])),
         (
             "a file of another folder",
-            kind,
+            KIND,
             form(
                 "b",
                 &[
@@ -66,7 +78,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         (
             "a file whose name breaks lines",
-            kind,
+            KIND,
             form(
                 "b",
                 &[
@@ -76,7 +88,11 @@ pub(super) fn cases() -> Vec<Case> {
                 ],
             ),
         ),
-    ];
+    ]
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let [refused, perhaps] = [bad(), odd()];
     let mut cases = Vec::new();
     for path in ROUTES {
         for (list, expect) in [(&refused, Expect::Refused), (&perhaps, Expect::NoFault)] {

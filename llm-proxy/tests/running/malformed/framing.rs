@@ -73,14 +73,13 @@ fn chunks() -> Vec<Case> {
     all.collect()
 }
 
+/// Lines of heads.
 fn lines() -> Vec<Case> {
     use Expect::{NoFault, RefusedOrClosed};
     let rest = format!("content-length: {}\r\n", BODY.len());
     let good = with(&rest, BODY);
-    let first = |line: &str| good.replacen("POST /v1/chat/completions HTTP/1.1", line, 1);
     let line =
         |name: &str, more: &str, expect| case(name, with(&format!("{more}{rest}"), BODY), expect);
-    let get = |line: &str| format!("{line}\r\nhost: proxy\r\nconnection: close\r\n\r\n");
     vec![
         case("no host", good.replacen("host: proxy\r\n", "", 1), RefusedOrClosed),
         case(
@@ -104,6 +103,16 @@ fn lines() -> Vec<Case> {
         line("another key as well", "x-api-key: sk-other\r\n", NoFault),
         line("a method over the method", "x-http-method-override: DELETE\r\n", NoFault),
         line("a path over the path", "x-original-url: /key/generate\r\n", NoFault),
+    ]
+}
+
+/// First lines.
+fn firsts() -> Vec<Case> {
+    use Expect::{NoFault, RefusedOrClosed};
+    let good = with(&format!("content-length: {}\r\n", BODY.len()), BODY);
+    let first = |line: &str| good.replacen("POST /v1/chat/completions HTTP/1.1", line, 1);
+    let get = |line: &str| format!("{line}\r\nhost: proxy\r\nconnection: close\r\n\r\n");
+    vec![
         case("no version", first("POST /v1/chat/completions"), RefusedOrClosed),
         case("a version to come", first("POST /v1/chat/completions HTTP/7.3"), RefusedOrClosed),
         case(
@@ -147,6 +156,14 @@ fn lines() -> Vec<Case> {
         case("a trace", get("TRACE /v1/models HTTP/1.1"), RefusedOrClosed),
         case("everything", get("OPTIONS * HTTP/1.1"), NoFault),
         case("a star", get("GET * HTTP/1.1"), RefusedOrClosed),
+    ]
+}
+
+/// What is cut off, or no request of this kind at all.
+fn frames() -> Vec<Case> {
+    use Expect::{NoFault, RefusedOrClosed};
+    let good = with(&format!("content-length: {}\r\n", BODY.len()), BODY);
+    vec![
         case("half a head", &good.as_bytes()[..60], RefusedOrClosed),
         case("half a first line", &b"POST /v1/ch"[..], RefusedOrClosed),
         case("nothing but lines", "\r\n".repeat(50), RefusedOrClosed),
@@ -165,6 +182,13 @@ fn lines() -> Vec<Case> {
             [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &[255, 255, 255, 0, 0, 0, 0, 0, 1]].concat(),
             RefusedOrClosed,
         ),
+    ]
+}
+
+/// Keys, and no key.
+fn keys() -> Vec<Case> {
+    let good = with(&format!("content-length: {}\r\n", BODY.len()), BODY);
+    vec![
         Case {
             shape: Shape::OpenAi,
             ..case(
@@ -208,5 +232,8 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases = lengths();
     cases.extend(chunks());
     cases.extend(lines());
+    cases.extend(firsts());
+    cases.extend(frames());
+    cases.extend(keys());
     cases
 }

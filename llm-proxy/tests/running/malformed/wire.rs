@@ -38,7 +38,7 @@ pub(super) async fn send(to: SocketAddr, bytes: &[u8], pause: Duration) -> Sent 
     let mut read = Vec::new();
     let reading = async {
         // A connection that is reset has said what it had to say.
-        let mut piece = [0; 16 << 10];
+        let mut piece = vec![0; 16 << 10];
         while let Ok(n @ 1..) = from.read(&mut piece).await {
             read.extend_from_slice(&piece[..n]);
         }
