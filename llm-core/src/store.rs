@@ -24,7 +24,7 @@ use crate::principal::{Grant, KeyId, TenantId, UserId};
 use crate::quota::{Limit, Verdict, WindowId};
 use crate::seam::BoxFuture;
 
-pub use record::{CallRecord, Outcome};
+pub use record::{CallRecord, Outcome, Tried};
 
 /// What a store answers with, sooner or later.
 pub type Stored<'a, T> = BoxFuture<'a, Result<T, StoreError>>;

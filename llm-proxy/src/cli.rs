@@ -93,6 +93,13 @@ pub(crate) enum Command {
         #[arg(value_name = "PATH")]
         from: PathBuf,
     },
+    /// Measures this proxy on this machine, against a simulated provider: a few seconds.
+    Bench(Bench),
+    /// Shows what a proxy is doing: calls, tokens, spend, targets. Ctrl-C ends it.
+    Top(Top),
+    /// Says whether a proxy is well, for whoever restarts containers: ends with 0 when it is, and
+    /// with 1 when it is not or does not answer.
+    Health(Health),
     /// Turns another gateway's configuration into one of ours.
     #[command(subcommand)]
     Import(Import),
@@ -182,6 +189,62 @@ pub(crate) enum Import {
         #[arg(long)]
         strict: bool,
     },
+}
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Bench {
+    /// For how long, all parts together.
+    #[arg(long, value_name = "SECONDS", default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) seconds: u64,
+    /// How many ask at once.
+    #[arg(long, value_name = "COUNT", default_value_t = 32, value_parser = callers)]
+    pub(crate) callers: usize,
+}
+
+/// Beyond this nothing is measured but the machine's queue.
+const CALLERS_MAX: usize = 4_096;
+
+fn callers(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=CALLERS_MAX).contains(number));
+    number.ok_or_else(|| format!("a number from 1 to {CALLERS_MAX}"))
+}
+
+/// Whom to look at.
+#[derive(Clone, Args)]
+pub(crate) struct Top {
+    /// The proxy.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4000")]
+    pub(crate) url: String,
+    /// The admin key, or an operator's. Better in the environment, where nobody else sees it.
+    #[arg(long, value_name = "KEY", env = "LLM_PROXY_ADMIN_KEY", hide_env_values = true)]
+    pub(crate) key: Option<String>,
+    /// Where its metrics are, if that is another address.
+    #[arg(long, value_name = "URL")]
+    pub(crate) metrics_url: Option<String>,
+    /// Milliseconds from one look to the next.
+    #[arg(long, value_name = "MS", default_value_t = 1_000)]
+    pub(crate) every_ms: u64,
+    /// One frame, and no more: for scripts.
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+impl std::fmt::Debug for Top {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Top").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// Whom to ask.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Health {
+    /// The proxy; unless said, the one that this configuration starts, on this machine.
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Whether it lives, and not whether it should be sent calls.
+    #[arg(long)]
+    pub(crate) live: bool,
 }
 
 /// Where the simulated providers listen.

@@ -1,13 +1,18 @@
-//! Commands that serve nothing: they look at configurations, or at what is stored.
+//! Commands that serve nothing: they look at configurations, at what is stored, or at a proxy that
+//! runs.
 
+mod asking;
 mod audit;
 mod backup;
+mod bench;
 mod check;
 mod diff;
 mod explain;
+mod health;
 mod import;
 mod key;
 mod ledger;
+mod top;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -25,12 +30,15 @@ use crate::serve::store;
 
 pub(crate) use audit::audit;
 pub(crate) use backup::{back_up, restore};
+pub(crate) use bench::bench;
 pub(crate) use check::check;
 pub(crate) use diff::diff;
 pub(crate) use explain::explain;
+pub(crate) use health::health;
 pub(crate) use import::litellm;
 pub(crate) use key::key;
 pub(crate) use ledger::verify;
+pub(crate) use top::top;
 
 /// The thing that was asked about is bad.
 const EXIT_BAD: u8 = 1;

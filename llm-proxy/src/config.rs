@@ -24,6 +24,7 @@ pub(crate) mod reference;
 pub(crate) mod resolve;
 pub(crate) mod settings;
 mod show;
+pub(crate) mod telemetry;
 pub(crate) mod tree;
 
 use std::collections::BTreeMap;
@@ -81,6 +82,8 @@ pub(crate) struct Config {
     pub(crate) features: features::Features,
     /// Whose tokens are believed.
     pub(crate) jwt: Option<edge::Jwt>,
+    /// Who is told of calls and errors beside the log.
+    pub(crate) telemetry: telemetry::Telemetry,
 }
 
 /// Where and how the proxy listens.
@@ -108,6 +111,8 @@ pub(crate) struct Server {
     pub(crate) cache_max: u64,
     /// Whether calls may bring keys of providers along, where a plan does not say.
     pub(crate) own_keys: OwnKeysUse,
+    /// What is logged, and how.
+    pub(crate) log: telemetry::Log,
     /// How it meets the network.
     pub(crate) edge: edge::Edge,
 }
@@ -126,6 +131,7 @@ impl Default for Server {
             wait_max: Duration::from_secs(30),
             cache_max: 64 << 20,
             own_keys: OwnKeysUse::Off,
+            log: telemetry::Log::default(),
             edge: edge::Edge::default(),
         }
     }

@@ -53,6 +53,9 @@ fn main() -> ExitCode {
         }
         Command::Backup { to } => runtime.block_on(commands::back_up(cli.asked(), &to)),
         Command::Restore { from } => runtime.block_on(commands::restore(cli.asked(), &from)),
+        Command::Bench(wanted) => runtime.block_on(commands::bench(wanted)),
+        Command::Top(wanted) => runtime.block_on(commands::top(wanted)),
+        Command::Health(wanted) => runtime.block_on(commands::health(cli.asked(), wanted)),
         Command::Import(Import::Litellm { file, strict }) => commands::litellm(&file, strict),
     };
     match done {

@@ -41,6 +41,7 @@ mod scrape;
 mod seal;
 mod shared;
 pub(crate) mod store;
+pub(crate) mod telemetry;
 mod token;
 mod tongue;
 mod upload;

@@ -4,10 +4,14 @@ use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::cli::Cli;
 use crate::config::Config;
+use crate::config::telemetry::Form;
 use crate::serve::reload::source::Source;
+use crate::serve::telemetry::sentry;
 use crate::serve::vendors::ollama;
 use crate::serve::{self, first::Made};
 
@@ -21,7 +25,7 @@ pub(crate) async fn serve(cli: &Cli) -> Result<(), String> {
         ollama::look(&source).await;
     }
     let resolved = source.read().map_err(|report| format!("\n{report}"))?;
-    logged();
+    logged(&resolved.config)?;
     for line in resolved.report.to_string().lines().filter(|line| !line.is_empty()) {
         tracing::warn!("{line}");
     }
@@ -34,12 +38,22 @@ pub(crate) async fn serve(cli: &Cli) -> Result<(), String> {
 }
 
 /// Lines for people go to standard error, where they do not mix with what a command answers.
-fn logged() {
+fn logged(config: &Config) -> Result<(), String> {
     let filter =
         EnvFilter::try_from_env("LLM_PROXY_LOG").unwrap_or_else(|_| EnvFilter::new(LOG_USUAL));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let errors = sentry::start(&config.telemetry)?;
+    let all = tracing_subscriber::registry().with(filter).with(errors);
     // A test may have set another one.
-    let _ = lines.try_init();
+    let _ = match config.server.log.form {
+        Form::Text => all.with(lines).try_init(),
+        Form::Json => {
+            let lines = lines.json().flatten_event(true).with_current_span(false);
+            all.with(lines.with_span_list(false)).try_init()
+        }
+    };
+    std::panic::set_hook(Box::new(sentry::panicked));
+    Ok(())
 }
 
 /// Where it listens, and what can be done there at once.

@@ -290,9 +290,12 @@ def checked_config(binary, config, variables, files):
         run([str(pathlib.Path(binary).resolve()), "check", "--config", str(path)], env=env)
 
 
-def healthcheck(command, port):
+def healthcheck(command, binary, port):
     """What the image asks of itself says yes where somebody answers, and no where nobody does."""
-    with_port = {"PATH": os.environ["PATH"], "PORT": str(port)}
+    beside = pathlib.Path(binary).resolve().parent
+    with_port = {"PATH": f"{beside}:{os.environ['PATH']}", "PORT": str(port)}
+    # By its path: it is not in the path of whoever starts it.
+    command = [str(beside / command[0]), *command[1:]]
     run(command, env=with_port)
     nobody = subprocess.run(command, env={**with_port, "PORT": "9"}, capture_output=True, timeout=30)
     assert nobody.returncode != 0, "the image's healthcheck is content with nobody"
@@ -324,7 +327,7 @@ def main():
         checked_config(wanted.bin, config, variables, files)
         with running.Proxy(wanted.bin) as proxy:
             live(every, proxy.live())
-            healthcheck(health, proxy.port)
+            healthcheck(health, wanted.bin, proxy.port)
     print("deploy/ holds")
 
 

@@ -132,3 +132,101 @@ def check_person(text):
     assert isinstance(person["name"], str)
     assert isinstance(person["age"], int)
     assert all(isinstance(x, str) for x in person["langs"])
+
+
+APP_KEY = "sk-sdk-0123456789abcdef0123456789"
+CONFIG = """
+[server]
+listen = "127.0.0.1:0"
+admin_key = "env:SDK_ADMIN"
+[store]
+url = "sqlite:{folder}/sdk.db"
+data = "{folder}/data"
+[[keys]]
+name = "sdk"
+key = "env:SDK_KEY"
+limits = ["$1000/month"]
+[[keys]]
+name = "poor"
+key = "env:SDK_POOR"
+limits = ["$0.000000001/month"]
+"""
+PROVIDER = """
+[providers.{name}]
+kind = "{name}"
+base_url = "{url}"
+keys = ["env:SDK_PROVIDER"]
+retries = 0
+[models.of-{name}]
+tiers = [["{name}/{model}"]]
+[models.embeds-{name}]
+tiers = [["{name}/{embeds}"]]
+[prices."{name}/{model}"]
+input = "1"
+output = "2"
+[prices."{name}/{embeds}"]
+input = "1"
+output = "0"
+"""
+# Providers of their own for what goes wrong: one that has failed is left alone for a while.
+FAILING = """
+[providers.{name}-{error}]
+kind = "{name}"
+base_url = "{url}"
+keys = ["env:SDK_PROVIDER"]
+retries = 0
+[models.{error}-{name}]
+tiers = [["{name}-{error}/m-{error}"]]
+[prices."{name}-{error}/m-{error}"]
+input = "1"
+output = "2"
+"""
+ERRORS = ("rate_limit", "bad_request", "server_error", "overloaded", "invalid_key")
+MODELS = {
+    "openai": ("gpt-4o-mini", "text-embedding-3-small", "/v1"),
+    "anthropic": ("claude-sonnet-5", "none", ""),
+    "gemini": ("gemini-2.5-flash", "gemini-embedding-001", ""),
+    "cohere": ("command-a-03-2025", "embed-v4.0", ""),
+    "ollama": ("llama3.2", "nomic-embed-text", ""),
+}
+
+
+class Proxied:
+    """The proxy in front of all simulated providers."""
+
+    def __init__(self, url):
+        self.url, self.key, self.poor = url, APP_KEY, APP_KEY + "poor"
+
+
+@pytest.fixture(scope="session")
+def running(simulated, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("proxy")
+    text = CONFIG.format(folder=folder)
+    for name, (model, embeds, base) in MODELS.items():
+        url = simulated[name].url + base
+        text += PROVIDER.format(name=name, url=url, model=model, embeds=embeds)
+        text += "".join(FAILING.format(name=name, url=url, error=error) for error in ERRORS)
+    (folder / "proxy.toml").write_text(text)
+    env = {"PATH": os.environ["PATH"], "SDK_ADMIN": "sk-sdk-admin-0123456789abcdef"}
+    env |= {"SDK_KEY": APP_KEY, "SDK_POOR": APP_KEY + "poor", "SDK_PROVIDER": "sk-of-the-provider"}
+    process = subprocess.Popen(
+        [binary(), "--config", str(folder / "proxy.toml"), "serve"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=env,
+    )
+    try:
+        first = process.stdout.readline()
+        assert first.startswith("listening on "), first
+        yield Proxied(first.removeprefix("listening on ").strip())
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=40) == 0, "SIGTERM must end it cleanly"
+
+
+@pytest.fixture
+def proxied(running, simulated):
+    """With every provider behind it as it was at first."""
+    for provider in simulated.values():
+        provider.reset()
+    return running

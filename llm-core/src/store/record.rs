@@ -2,8 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
+use smallvec::SmallVec;
+
 use crate::Str;
 use crate::call::{CallId, Operation};
+use crate::dialect::DialectId;
 use crate::error::Kind;
 use crate::money::Money;
 use crate::principal::{FeatureId, Principal};
@@ -23,6 +26,8 @@ pub struct CallRecord {
     pub feature: FeatureId,
     /// What was asked for.
     pub operation: Operation,
+    /// What the caller speaks; `None` when the request was not understood, only carried.
+    pub dialect: Option<DialectId>,
     /// The model, as the caller named it.
     pub model: Str,
     /// Who answered; `None` when nobody was asked.
@@ -47,6 +52,21 @@ pub struct CallRecord {
     pub total: Duration,
     /// Labels that the caller gave.
     pub tags: Vec<Str>,
+    /// Those who were asked, in their order.
+    pub tried: SmallVec<[Tried; 2]>,
+}
+
+/// One attempt of a call, as its record has it. Times run from the call's acceptance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tried {
+    /// Who was asked.
+    pub target: TargetId,
+    /// When.
+    pub began: Duration,
+    /// When it had ended; `None` where it ended with the call.
+    pub ended: Option<Duration>,
+    /// What went wrong; `None` where nothing did.
+    pub failed: Option<Kind>,
 }
 
 /// How a call ended, seen from the caller.

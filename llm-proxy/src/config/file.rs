@@ -12,6 +12,7 @@ mod models;
 mod providers;
 mod rules;
 mod server;
+mod telemetry;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use super::credits::{CreditRules, Hook};
 use super::edge::Jwt;
 use super::features::Features;
 use super::reading::{At, Literals, Reading};
+use super::telemetry::Telemetry;
 use super::tree::Node;
 use super::{FixedKey, Inbound, Priced, Provider};
 
@@ -54,6 +56,7 @@ pub(super) struct File {
     pub(super) inbound: Inbound,
     pub(super) features: Features,
     pub(super) jwt: Option<Jwt>,
+    pub(super) telemetry: Telemetry,
 }
 
 /// Reads a tree.
@@ -106,6 +109,9 @@ pub(super) fn read(root: &Node, reading: &mut Reading<'_>) -> File {
     }
     file.inbound = inbound::inbound(&mut fields, reading);
     file.features = features::features(&mut fields, reading);
+    if let Some(at) = fields.at("telemetry") {
+        file.telemetry = telemetry::telemetry(&at, reading);
+    }
     if let Some(at) = fields.at("auth") {
         file.jwt = edge::auth(&at, &file.plans, reading);
     }

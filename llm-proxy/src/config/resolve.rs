@@ -17,6 +17,7 @@ use super::litellm::{self, Finding};
 use super::problem::{Problem, Report};
 use super::reading::{Literals, Reading};
 use super::reference::{Hidden, Surroundings};
+use super::telemetry::{FORMS, Log, Telemetry};
 use super::tree::{self, Language, Node};
 use super::{Config, Server, Store, StorePlace};
 
@@ -137,6 +138,7 @@ fn whole(
     let File { server, store, providers, models, prices, plans, keys, limits, content, .. } = file;
     let (credits, webhooks, inbound, jwt) = (file.credits, file.webhooks, file.inbound, file.jwt);
     let features = file.features;
+    let telemetry = whole_telemetry(file.telemetry, around);
     let server = whole_server(server, asked, around, problems);
     let store = whole_store(store, asked, around, problems);
     if let (Some(_), StorePlace::Memory) = (&jwt, &store.place) {
@@ -158,6 +160,7 @@ fn whole(
         inbound,
         features,
         jwt,
+        telemetry,
     }
 }
 
@@ -181,6 +184,15 @@ fn whole_server(
         listen.set_port(port);
     }
     let admin = ["LLM_PROXY_ADMIN_KEY", "LITELLM_MASTER_KEY"];
+    let form = || {
+        let said = around.env("LLM_PROXY_LOG_FORMAT").filter(|v| !v.is_empty())?;
+        let found = FORMS.iter().find(|(word, _)| said.eq_ignore_ascii_case(word));
+        if found.is_none() {
+            let text = "LLM_PROXY_LOG_FORMAT in the environment is none of text, json: passed over";
+            problems.push(Problem::doubtful("server.log", None, text));
+        }
+        found.map(|(_, form)| *form)
+    };
     let admin = || admin.iter().find_map(|name| from_variable(name, around));
     Server {
         listen,
@@ -194,6 +206,7 @@ fn whole_server(
         wait_max: file.wait_max.unwrap_or(usual.wait_max),
         cache_max: file.cache_max.unwrap_or(usual.cache_max),
         own_keys: file.own_keys.unwrap_or(usual.own_keys),
+        log: Log { form: file.log.or_else(form).unwrap_or_default(), access: file.access_log },
         edge: file.edge,
     }
 }
@@ -217,6 +230,13 @@ fn variable<T: std::str::FromStr>(
 fn from_variable(name: &str, around: &dyn Surroundings) -> Option<Hidden> {
     let secret = around.env(name).filter(|v| !v.is_empty())?;
     Some(Hidden { reference: format!("env:{name}"), secret: Secret::new(secret) })
+}
+
+/// Who sets this variable wants traces there, of every program alike.
+fn whole_telemetry(file: Telemetry, around: &dyn Surroundings) -> Telemetry {
+    let otlp = file.otlp.or_else(|| from_variable("OTEL_EXPORTER_OTLP_ENDPOINT", around));
+    let known = |at: &Hidden| at.secret.expose().starts_with("http");
+    Telemetry { otlp: otlp.filter(known), ..file }
 }
 
 /// Where files go unless it is said.

@@ -8,6 +8,7 @@ mod edge;
 mod features;
 mod inbound;
 mod parts;
+mod telemetry;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -58,6 +59,7 @@ impl Config {
         if let Some(jwt) = &self.jwt {
             root.table("auth", |w| w.table("jwt", |w| edge::jwt(jwt, w)));
         }
+        root.table("telemetry", |w| telemetry::telemetry(&self.telemetry, w));
         let tree = root.done();
         Shown { tree, secrets }
     }
@@ -271,6 +273,7 @@ impl Server {
         if self.own_keys != usual.own_keys {
             w.text("byok", self.own_keys.name());
         }
+        telemetry::log(self.log, w);
         edge::edge(&self.edge, w);
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use llm_core::Str;
@@ -24,7 +24,7 @@ use super::house::House;
 use super::idempotency::Claim;
 use super::tongue::Spoken;
 use super::vendors::own;
-use super::{bearer, estimate, heads, idempotency, mock, models, responses, upload};
+use super::{bearer, estimate, heads, idempotency, mock, models, responses, telemetry, upload};
 
 /// A caller who says nothing of how long they wait. A model's own limit is shorter.
 const WITHIN: Duration = Duration::from_hours(1);
@@ -45,14 +45,38 @@ pub(crate) async fn answer(
 ) -> Response<Body> {
     let id = new_id(house);
     let ours = HeaderValue::from_str(&id.to_string()).unwrap_or(HeaderValue::from_static("-"));
-    let dialect = spoken.dialect;
+    let (dialect, operation) = (spoken.dialect, spoken.route.operation);
     let theirs = head.headers.get(heads::REQUEST_ID).filter(|id| id.len() <= ID_BYTES_MAX).cloned();
     let mut response = match served(house, head, body, spoken, id).await {
         Ok(response) => response,
-        Err(error) => refused(dialect, &error.of(id)),
+        Err(error) => {
+            turned_away(house, dialect, operation, &error, id);
+            refused(dialect, &error.of(id))
+        }
     };
     heads::name(response.headers_mut(), theirs.as_ref(), ours);
     response
+}
+
+/// A line for whoever did not come as far as the records of calls.
+fn turned_away(
+    house: &House,
+    dialect: &dyn CallerDialect,
+    operation: Operation,
+    error: &Error,
+    id: CallId,
+) {
+    if error.call().is_some() {
+        return;
+    }
+    house.telemetry.answered(&telemetry::Request {
+        id: Some(&id.to_string()),
+        route: dialect.id().name(),
+        operation: operation.name(),
+        status: StatusCode::from_u16(error.kind().status()).unwrap_or_default(),
+        error: error.kind().name(),
+        total: None,
+    });
 }
 
 /// An error, in the caller's words.

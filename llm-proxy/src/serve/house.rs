@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use llm_core::Str;
 use llm_core::quota::Zone;
 use llm_core::seam::Clock;
-use llm_core::store::StoreError;
+use llm_core::store::{CallLog, StoreError};
 use llm_providers::Gateway;
 use llm_providers::builder::GatewayBuilder;
 use llm_providers::edge::once::Once;
@@ -32,6 +32,7 @@ use super::reload::Board;
 use super::seal;
 use super::shared::{self, Shared};
 use super::store::{self, NotOpened, Store};
+use super::telemetry::Telemetry;
 use super::token::Tokens;
 use super::vendors::Vendors;
 use super::watch::Watch;
@@ -84,6 +85,8 @@ pub(crate) struct House {
     pub(crate) webhooks: Option<Webhooks>,
     /// The names of who is told.
     pub(crate) hooks: Vec<Str>,
+    /// Who is told of calls.
+    pub(crate) telemetry: Telemetry,
     /// What holds for every request.
     pub(crate) web: Web,
     /// What calls under way may take when the process ends.
@@ -104,6 +107,7 @@ impl House {
         let shared = shared::open(config, Arc::clone(&clock)).await?;
         let registry = Registry::new();
         let watch = Watch::new(&registry);
+        let telemetry = Telemetry::open(config, &registry, &clock).map_err(NotOpened::Telemetry)?;
         let Secrets { peppers, admin, made } = secrets;
         let office = match store.database() {
             Some(database) => Some(Office::open(config, database, peppers.clone()).await?),
@@ -112,15 +116,9 @@ impl House {
         let outbox = webhooks::outbox(config)?;
         let purse = purse(config, &store, office.as_ref(), &outbox)?;
         let budgets = outbox.wants(BUDGET_REACHED).then(Budgets::new);
-        let gateway = lent(budgets.as_ref(), office.as_ref(), shared.as_ref(), &watch)
-            .settings(settings)
-            .bounds(config.bounds())
-            .cache_bytes(config.server.cache_max)
-            .ledger(store.ledger())
-            .credits(store.credits())
-            .registry(registry.clone())
-            .build()
-            .map_err(NotOpened::Problems)?;
+        let log = office.as_ref().map(|of| watch.over(Arc::new(of.requests.clone())));
+        let gateway = lent(budgets.as_ref(), telemetry.over(log), shared.as_ref());
+        let gateway = built(gateway.settings(settings), config, &store, &registry)?;
         let started = clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let known = known(office.as_ref(), shared.as_ref(), &clock);
         let tokens = tokens(config, office.as_ref(), known.as_ref(), &clock)?;
@@ -157,6 +155,7 @@ impl House {
             purse,
             webhooks: told,
             hooks: config.webhooks.keys().cloned().collect(),
+            telemetry,
             web,
             drain_max: config.server.drain,
             draining: AtomicBool::new(false),
@@ -203,19 +202,34 @@ impl House {
     }
 }
 
+/// The gateway, over what it counts in and pays from.
+fn built(
+    gateway: GatewayBuilder,
+    config: &Config,
+    store: &Store,
+    registry: &Registry,
+) -> Result<Gateway, NotOpened> {
+    let gateway = gateway
+        .bounds(config.bounds())
+        .cache_bytes(config.server.cache_max)
+        .ledger(store.ledger())
+        .credits(store.credits())
+        .registry(registry.clone());
+    gateway.build().map_err(NotOpened::Problems)
+}
+
 /// A gateway in the making, with what it is lent by those who are there.
 fn lent(
     budgets: Option<&Arc<Budgets>>,
-    office: Option<&Office>,
+    log: Option<Arc<dyn CallLog>>,
     shared: Option<&Shared>,
-    watch: &Arc<Watch>,
 ) -> GatewayBuilder {
     let mut gateway = Gateway::builder();
     if let Some(budgets) = budgets {
         gateway = gateway.spending(Arc::clone(budgets) as _);
     }
-    if let Some(office) = office {
-        gateway = gateway.log(watch.over(Arc::new(office.requests.clone())));
+    if let Some(log) = log {
+        gateway = gateway.log(log);
     }
     match shared {
         Some(shared) => shared.lend(gateway),

@@ -34,7 +34,8 @@ use super::body::Body;
 use super::credits::people;
 use super::door::empty;
 use super::house::House;
-use super::{app, apps, batches, call, checks, files, heads, models, pages, responses, watch};
+use super::{app, apps, batches, call, checks, files, heads, models, pages, responses};
+use super::{telemetry, watch};
 use ask::{AppCaller, Ask, Asker, Operator};
 use shape::{Field, Shape};
 
@@ -373,7 +374,8 @@ pub(crate) async fn answer(
 ) -> Response<Body> {
     match found {
         Found::Here(route, names) => {
-            let ours = HeaderValue::from_str(&call::new_id(house).to_string());
+            let (id, began) = (call::new_id(house).to_string(), house.clock.now());
+            let ours = HeaderValue::from_str(&id);
             let theirs = head.headers.get(heads::REQUEST_ID).cloned();
             let language = app::Language::of(&head.headers);
             let answered = answered(house, route, names, head, body).await;
@@ -384,6 +386,14 @@ pub(crate) async fn answer(
             if let Ok(ours) = ours {
                 heads::name(response.headers_mut(), theirs.as_ref(), ours);
             }
+            house.telemetry.answered(&telemetry::Request {
+                id: Some(&id),
+                route: route.path,
+                operation: route.verb.name(),
+                status: response.status(),
+                error: "",
+                total: Some(house.clock.now().saturating_duration_since(began)),
+            });
             response
         }
         Found::Otherwise(methods) => {

@@ -10,6 +10,7 @@ use super::house::House;
 
 /// The page.
 pub(crate) fn scrape(house: &House) -> Response<Body> {
+    house.telemetry.look(&house.store);
     let encoder = TextEncoder::new();
     let mut page = Vec::new();
     if let Err(error) = encoder.encode(&house.registry.gather(), &mut page) {

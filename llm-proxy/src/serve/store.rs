@@ -82,6 +82,9 @@ pub(crate) enum NotOpened {
     /// Tokens cannot be checked.
     #[error(transparent)]
     Tokens(#[from] super::token::NotKeys),
+    /// Nobody could be told of calls.
+    #[error("{0}")]
+    Telemetry(String),
     /// The ledger was not opened.
     #[error("the ledger: {0}")]
     Ledger(StoreError),
@@ -275,6 +278,17 @@ impl Store {
         match &self.kind {
             Kind::Memory(..) => None,
             Kind::Leased(leased) => Some(leased.ledger.state()),
+        }
+    }
+
+    /// Bytes of the journals, and ends of holds that the database has not yet.
+    pub(crate) fn waiting(&self) -> (u64, u64) {
+        match &self.kind {
+            Kind::Memory(..) => (0, 0),
+            Kind::Leased(leased) => {
+                let (money, credits) = (leased.ledger.state(), leased.credits.state());
+                (money.journal_bytes + credits.journal_bytes, money.unfolded + credits.unfolded)
+            }
         }
     }
 

@@ -133,6 +133,10 @@ async fn guarded(house: &Arc<House>, from: Peer, mut request: Request<Incoming>)
     {
         return answered;
     }
+    // Who names no host, or two, has been put together from several requests.
+    if request.version() == Version::HTTP_11 && hosts(request.headers()) != 1 {
+        return refused(Kind::BadRequest, "a request names one host");
+    }
     let pass = match web.guard.admit(house, from, &mut request) {
         Ok(pass) => pass,
         Err(response) => return *response,
@@ -148,6 +152,11 @@ async fn guarded(house: &Arc<House>, from: Peer, mut request: Request<Incoming>)
         web.guard.failed(&pass, house.clock.now());
     }
     response
+}
+
+/// How many hosts a head names.
+fn hosts(headers: &HeaderMap) -> usize {
+    headers.get_all(header::HOST).iter().take(2).count()
 }
 
 /// Whether whoever asks may look at everything.

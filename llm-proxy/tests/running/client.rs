@@ -76,3 +76,16 @@ pub(crate) async fn ask(
     let body = body.collect().await.map_err(|e| e.to_string())?;
     Ok(Response::from_parts(head, body.to_bytes()))
 }
+
+/// Where metrics are.
+pub(crate) const ADMIN_PAGE: &str = "/metrics";
+
+/// What stands at a path of operators, as it is.
+pub(crate) async fn text(proxy: SocketAddr, path: &str) -> String {
+    let request = Request::get(format!("http://{proxy}{path}"))
+        .header("authorization", format!("Bearer {ADMIN}"))
+        .body(Full::new(Bytes::new()))
+        .unwrap();
+    let body = client().request(request).await.unwrap().into_body().collect().await.unwrap();
+    String::from_utf8(body.to_bytes().to_vec()).unwrap()
+}

@@ -9,19 +9,29 @@ mod batch;
 #[cfg(test)]
 mod books;
 #[cfg(test)]
+mod canaries;
+#[cfg(test)]
 mod captions;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod collector;
+#[cfg(test)]
 mod first;
 #[cfg(test)]
 mod kill;
+#[cfg(test)]
+mod looks;
+#[cfg(test)]
+mod malformed;
 #[cfg(test)]
 mod once;
 #[cfg(test)]
 mod ops;
 #[cfg(test)]
 mod outage;
+#[cfg(test)]
+mod overload;
 #[cfg(test)]
 mod overspend;
 #[cfg(test)]
@@ -39,5 +49,7 @@ mod rolling;
 #[cfg(test)]
 #[path = "../../../llm-store/tests/vault/server.rs"]
 mod server;
+#[cfg(test)]
+mod told;
 #[cfg(test)]
 mod vendors;

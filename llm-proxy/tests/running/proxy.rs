@@ -98,14 +98,25 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     /// Starts it, to end by itself at a named point if one is given.
-    #[expect(clippy::disallowed_methods, reason = "it measures the real time that passes")]
     pub(crate) fn start(place: &Place, crash_at: Option<&str>) -> Result<Self, String> {
-        let started = Instant::now();
         let mut command = place.command();
-        command.arg("serve");
         if let Some(point) = crash_at {
             command.env("LLM_CRASH_AT", point);
         }
+        Self::started(command)
+    }
+
+    /// Starts it with other surroundings; the file of its configuration is written already.
+    pub(crate) fn start_with(place: &Place, change: impl FnOnce(&mut Command, &Path)) -> Self {
+        let mut command = place.command();
+        change(&mut command, &place.folder.path().join("proxy.toml"));
+        Self::started(command).unwrap()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "it measures the real time that passes")]
+    fn started(mut command: Command) -> Result<Self, String> {
+        let started = Instant::now();
+        command.arg("serve");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
@@ -142,6 +153,11 @@ impl Proxy {
         drop(self);
     }
 
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether it has ended by itself.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
@@ -158,6 +174,17 @@ impl Proxy {
         self.signal("-TERM");
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}: {}", self.log.lock().unwrap());
+    }
+
+    /// Asks it to end, and returns all that it has logged.
+    pub(crate) fn stop_and_say(mut self) -> String {
+        self.signal("-TERM");
+        let status = self.child.wait().unwrap();
+        // The last lines are on their way through the pipe.
+        std::thread::sleep(Duration::from_millis(200));
+        let log = self.said();
+        assert!(status.success(), "{status}: {log}");
+        log
     }
 
     pub(crate) fn said(&self) -> String {

@@ -75,6 +75,7 @@ pub(crate) fn call(number: u128, micros: i64, seed: u64) -> CallRecord {
         principal: Arc::new(principal),
         feature: FeatureId(Str::from(["chat", "boost"][pick(576, 2) as usize])),
         operation: [Operation::Chat, Operation::Embed][pick(1_152, 2) as usize],
+        dialect: None,
         model: Str::from(["m1", "m2", "odd\0name"][pick(2_304, 3) as usize]),
         target: target.map(|target| TargetId(Str::from(*target))),
         attempts: (seed % 4) as u8,
@@ -87,6 +88,7 @@ pub(crate) fn call(number: u128, micros: i64, seed: u64) -> CallRecord {
         first_byte: (!seed.is_multiple_of(5)).then(|| Duration::from_micros(count(1_000_000))),
         total: Duration::from_micros(count(9_000_000)),
         tags: labels.iter().take((seed % 5) as usize).map(|label| Str::from(*label)).collect(),
+        tried: Default::default(),
     }
 }
 

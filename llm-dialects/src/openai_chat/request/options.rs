@@ -85,9 +85,13 @@ pub(super) fn output(
 }
 
 fn format(o: &mut Object<'_>, nested: &mut Nested) -> Result<Option<OutputFormat>, Bad> {
-    let Some(field) = o.see("response_format").filter(|f| f.kind() == JsonKind::Object) else {
+    let Some(field) = o.see("response_format").filter(|f| !f.is_null()) else {
         return Ok(None);
     };
+    // A word for it is some hosts' own, and stays as written.
+    if field.kind() == JsonKind::String {
+        return Ok(None);
+    }
     let mut outer = field.object()?;
     let Some(kind) = outer.str("type")? else { return Err(outer.missing("type")) };
     let format = match &*kind {

@@ -111,7 +111,10 @@ fn read_choice(field: Field<'_>, tools: &[Tool]) -> Result<Option<ToolChoice>, B
             };
             Ok(among(&o, allowed, tools))
         }
-        JsonKind::Null | JsonKind::Bool | JsonKind::Number | JsonKind::Array => Ok(None),
+        JsonKind::Null => Ok(None),
+        JsonKind::Bool | JsonKind::Number | JsonKind::Array => {
+            Err(field.bad("must be none, auto or required, or name a tool"))
+        }
     }
 }
 

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use llm_core::Str;
 use llm_core::call::{Call, CallId, Operation};
-use llm_core::dialect::Observed;
+use llm_core::dialect::{DialectId, Observed};
 use llm_core::error::{Advice, Error, Kind};
 use llm_core::ledger::Receipt;
 use llm_core::money::{Credits, Money};
 use llm_core::principal::{FeatureId, Principal};
 use llm_core::provider::TargetId;
-use llm_core::store::{CallRecord, Outcome};
+use llm_core::store::{CallRecord, Outcome, Tried};
 use llm_core::usage::Usage;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -29,6 +29,7 @@ pub struct Record {
     principal: Arc<Principal>,
     feature: FeatureId,
     operation: Operation,
+    dialect: DialectId,
     model: Str,
     stream: bool,
     tags: Vec<Str>,
@@ -75,8 +76,20 @@ struct Notes {
 pub struct AttemptNote {
     /// Who was asked.
     pub target: TargetId,
-    /// What went wrong; `None` while nothing has.
-    pub failed: Option<(Kind, Advice)>,
+    /// When, from the call's beginning on.
+    pub began: Duration,
+    /// What went wrong and when; `None` while nothing has.
+    pub failed: Option<(Kind, Advice, Duration)>,
+}
+
+impl AttemptNote {
+    fn tried(self) -> Tried {
+        let (failed, ended) = match self.failed {
+            Some((kind, _, at)) => (Some(kind), Some(at)),
+            None => (None, None),
+        };
+        Tried { target: self.target, began: self.began, ended, failed }
+    }
 }
 
 /// A rule without its numbers: what is sold comes in many, and each would be a series of its own.
@@ -97,6 +110,7 @@ impl Record {
             principal: Arc::clone(&call.grant.principal),
             feature: call.feature.clone(),
             operation: call.operation,
+            dialect: call.dialect,
             // Not a slice of the body, which it would keep alive for as long as the line waits.
             model: Str::from(&*call.peek.model.value),
             stream: call.peek.stream,
@@ -127,12 +141,12 @@ impl Record {
     /// Somebody is asked.
     pub(crate) fn attempt(&self, target: &TargetId) {
         let mut notes = self.notes.lock();
+        let began = self.desk.clock.now().saturating_duration_since(self.started);
         if notes.attempts.is_empty() {
-            let own = self.desk.clock.now().saturating_duration_since(self.started);
-            self.desk.metrics.overhead.observe(own.as_secs_f64());
+            self.desk.metrics.overhead.observe(began.as_secs_f64());
         }
         if notes.attempts.len() < ATTEMPTS_MAX {
-            notes.attempts.push(AttemptNote { target: target.clone(), failed: None });
+            notes.attempts.push(AttemptNote { target: target.clone(), began, failed: None });
         }
     }
 
@@ -141,7 +155,8 @@ impl Record {
         let mut notes = self.notes.lock();
         let open = |a: &&mut AttemptNote| a.target == *target && a.failed.is_none();
         if let Some(attempt) = notes.attempts.iter_mut().rev().find(open) {
-            attempt.failed = Some((kind, advice));
+            let at = self.desk.clock.now().saturating_duration_since(self.started);
+            attempt.failed = Some((kind, advice, at));
         }
     }
 
@@ -215,7 +230,9 @@ impl Record {
 
     /// The line for the request log.
     fn entry(&self) -> CallRecord {
-        let notes = self.notes.lock();
+        let mut notes = self.notes.lock();
+        // Nobody asks for them after this.
+        let tried = std::mem::take(&mut notes.attempts);
         let (outcome, ended) = notes.ended.unwrap_or((Outcome::Left, self.started));
         let receipt = self.receipt.get();
         CallRecord {
@@ -224,9 +241,10 @@ impl Record {
             principal: Arc::clone(&self.principal),
             feature: self.feature.clone(),
             operation: self.operation,
+            dialect: Some(self.dialect),
             model: self.model.clone(),
             target: notes.target.clone(),
-            attempts: u8::try_from(notes.attempts.len()).unwrap_or(u8::MAX),
+            attempts: u8::try_from(tried.len()).unwrap_or(u8::MAX),
             stream: self.stream,
             cached: matches!(
                 notes.cache,
@@ -239,6 +257,7 @@ impl Record {
             first_byte: notes.first_byte,
             total: ended.saturating_duration_since(self.started),
             tags: self.tags.clone(),
+            tried: tried.into_iter().map(AttemptNote::tried).collect(),
         }
     }
 }

@@ -12,6 +12,7 @@ use llm_core::secret::Secret;
 use super::super::edge::Edge;
 use super::super::reading::{At, Reading, bytes, count, duration, flag, one_of};
 use super::super::reference::{Hidden, Reference};
+use super::super::telemetry::{FORMS, Form};
 use super::super::{Durability, StorePlace};
 
 /// What a file says of the server.
@@ -28,6 +29,8 @@ pub(in super::super) struct ServerFile {
     pub(in super::super) wait_max: Option<Duration>,
     pub(in super::super) cache_max: Option<u64>,
     pub(in super::super) own_keys: Option<OwnKeysUse>,
+    pub(in super::super) log: Option<Form>,
+    pub(in super::super) access_log: Option<bool>,
     pub(in super::super) edge: Edge,
 }
 
@@ -75,6 +78,8 @@ pub(super) fn server(at: &At<'_>, reading: &mut Reading<'_>) -> ServerFile {
         wait_max: fields.read(reading, "wait_max", duration),
         cache_max: fields.read(reading, "cache_max", bytes),
         own_keys: fields.read(reading, "byok", |n| one_of(n, &OwnKeysUse::WORDS)),
+        log: fields.read(reading, "log", |n| one_of(n, &FORMS)),
+        access_log: fields.read(reading, "access_log", flag),
         edge: super::edge::edge(&mut fields, reading),
     };
     // Obeyed before anything else was read.
@@ -115,7 +120,7 @@ pub(super) fn store(at: &At<'_>, reading: &mut Reading<'_>) -> StoreFile {
 }
 
 /// An address that is a secret only where it holds a password.
-fn url(at: &At<'_>, reading: &mut Reading<'_>) -> Option<Hidden> {
+pub(super) fn url(at: &At<'_>, reading: &mut Reading<'_>) -> Option<Hidden> {
     let text = at.node.as_text().unwrap_or_default();
     let open = |text: &str| !text.is_empty() && !has_password(text);
     let read = match Reference::parse(text) {

@@ -18,6 +18,8 @@ calls_max = 500
 waiting_max = 100
 wait_max = "1500ms"
 cache_max = 1000000
+log = "json"
+access_log = false
 idle = "2m"
 write_timeout = "20s"
 connections_per_address = 64
@@ -41,6 +43,12 @@ key = "file:key.pem"
 origins = ["https://app.example"]
 credentials = true
 max_age = "10m"
+
+[telemetry]
+otlp = "http://localhost:4318"
+headers = { x-account = "env:APP_API_KEY" }
+service = "gateway"
+environment = "staging"
 
 [auth.jwt]
 issuer = "https://login.example"
@@ -193,6 +201,8 @@ fn served(said: &Said, name: &str, text: &str) -> (String, String) {
 fn a_file_with_everything_is_read_shown_and_read_again() {
     let (shown, hash) = served(&said(), "c.toml", WHOLE);
     for line in [
+        "log = \"json\"",
+        "service = \"gateway\"",
         "replicas = 3",
         "scope = \"user\"",
         "durability = \"power\"",

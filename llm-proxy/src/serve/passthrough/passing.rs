@@ -223,6 +223,7 @@ impl Journal {
             principal,
             feature: FeatureId::default(),
             operation: Operation::Passthrough,
+            dialect: None,
             model: scope.clone(),
             target: Some(TargetId(scope)),
             attempts: u8::from(!cached),
@@ -235,6 +236,7 @@ impl Journal {
             first_byte: None,
             total,
             tags: Vec::new(),
+            tried: Default::default(),
         });
     }
 }

@@ -1,0 +1,131 @@
+//! Four times as many calls as can be served: as many are served as before, the others are told so at
+//! once, and when they are gone everything is as it was.
+//!
+//! Calls come at a rate of their own, whatever becomes of those before, as they do where many people
+//! ask who do not know of each other.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use llm_sim::upstream::Vendor;
+
+use crate::client::{Client, ask, client};
+use crate::proxy::{Key, Place, Proxy, simulator, sqlite};
+
+/// As many calls as run at once, and as may wait.
+const SLOTS: u32 = 16;
+const WAITING: u32 = 16;
+/// What the upstream takes for one: long, so that what is measured is who is let in, and not a machine
+/// that compiles beside it.
+const TAKES: Duration = Duration::from_millis(400);
+/// What is served in a second, at the most: 40.
+const FITS: Duration = Duration::from_millis(25);
+/// How long each part of it is watched.
+const PART: Duration = Duration::from_secs(8);
+/// At the beginning the queue fills, and nobody is refused.
+const FILLS: Duration = Duration::from_secs(1);
+/// Half of those who are refused are told so within this; on a machine of its own it is a millisecond.
+const REFUSED_WITHIN: Duration = Duration::from_millis(150);
+/// When it is over, a call takes no longer than before, after this.
+const NORMAL_WITHIN: Duration = Duration::from_secs(2);
+const APP: Key = Key { name: "app", key: "sk-app-0123456789abcdef0123456789", limit: "" };
+const BODY: &str =
+    r#"{"model":"plain","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#;
+
+/// What became of the calls that began in a part.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Answers that came within it, its beginning left out.
+    served: usize,
+    served_in: Vec<Duration>,
+    refused_in: Vec<Duration>,
+}
+
+fn percent(times: &mut [Duration], percent: usize) -> Duration {
+    times.sort_unstable();
+    let at = (times.len() * percent / 100).min(times.len().saturating_sub(1));
+    times.get(at).copied().unwrap_or_default()
+}
+
+/// Calls at a rate.
+#[expect(clippy::disallowed_methods, reason = "it measures the real time that passes")]
+async fn arrive(client: &Client, proxy: SocketAddr, every: Duration) -> Seen {
+    let began = Instant::now();
+    let mut pace = tokio::time::interval(every);
+    // Who is late is not made up for: that would be a burst.
+    pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut calls = Vec::new();
+    while began.elapsed() < PART {
+        pace.tick().await;
+        let client = client.clone();
+        calls.push(tokio::spawn(async move {
+            let asked = Instant::now();
+            let answer = ask(&client, proxy, APP.key, BODY.to_owned()).await.unwrap();
+            let after = answer.headers().contains_key("retry-after");
+            (answer.status().as_u16(), after, asked.elapsed(), Instant::now())
+        }));
+    }
+    let mut seen = Seen::default();
+    for call in calls {
+        match call.await.unwrap() {
+            (200, _, took, at) => {
+                let within = FILLS..PART;
+                seen.served += usize::from(within.contains(&at.saturating_duration_since(began)));
+                seen.served_in.push(took);
+            }
+            (429 | 503, true, took, _) => seen.refused_in.push(took),
+            other => panic!("neither served nor told when to come back: {other:?}"),
+        }
+    }
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::disallowed_methods, reason = "it measures the real time that passes")]
+async fn four_times_too_many_are_told_so_and_the_others_are_served() {
+    let simulator = simulator().await;
+    let upstream = simulator.upstream(Vendor::OpenAi).unwrap();
+    let takes = u64::try_from(TAKES.as_millis()).unwrap();
+    let rule = serde_json::json!({"times": "always", "do": {"first_byte_ms": takes}});
+    upstream.script(vec![serde_json::from_value(rule).unwrap()]);
+    let folder = tempfile::tempdir().unwrap();
+    let store = sqlite(folder.path());
+    let server = format!(
+        "listen = \"127.0.0.1:0\"\ncalls_max = {SLOTS}\nwaiting_max = {WAITING}\nwait_max = \"2s\""
+    );
+    let at = simulator.base_url(Vendor::OpenAi);
+    let place = Place { keys: vec![APP], server, ..Place::new(folder, store, at) };
+    let proxy = Proxy::start(&place, None).unwrap();
+    let client = client();
+    let mut fits = arrive(&client, proxy.address, FITS).await;
+    let mut much = arrive(&client, proxy.address, FITS / 4).await;
+    let over = Instant::now();
+    loop {
+        let asked = Instant::now();
+        let answer = ask(&client, proxy.address, APP.key, BODY.to_owned()).await.unwrap();
+        if answer.status() == 200 && asked.elapsed() < TAKES + TAKES / 2 {
+            break;
+        }
+        assert!(over.elapsed() < NORMAL_WITHIN, "not as before: {:?}", answer.status());
+    }
+    let refusal = percent(&mut much.refused_in, 50);
+    println!(
+        "as much as fits: {} served, p99 {:?}; four times that: {} served, p99 {:?}, {} refused, half of \
+         them within {refusal:?}; as before after {:?}",
+        fits.served,
+        percent(&mut fits.served_in, 99),
+        much.served,
+        percent(&mut much.served_in, 99),
+        much.refused_in.len(),
+        over.elapsed(),
+    );
+    assert!(much.refused_in.len() > much.served, "{} refused", much.refused_in.len());
+    assert!(much.served * 10 >= fits.served * 9, "{} of {}", much.served, fits.served);
+    assert!(refusal <= REFUSED_WITHIN, "{refusal:?}");
+    // A whole queue before it, which is as long as a call; and what else the machine does is seen in
+    // those who had nobody before them.
+    let (waited, alone) = (percent(&mut much.served_in, 99), percent(&mut fits.served_in, 99));
+    assert!(waited <= 2 * alone.max(2 * TAKES), "{waited:?} instead of {alone:?}");
+    proxy.stop();
+    simulator.shutdown().await;
+}
