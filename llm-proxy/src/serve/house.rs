@@ -95,15 +95,14 @@ impl House {
     pub(crate) async fn open(config: &Config) -> Result<Self, NotOpened> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let web = Web::open(&config.server, &clock)?;
-        let secrets = Secrets::open(config)?;
-        let fixed: Vec<_> = keys::fixed(&secrets.peppers, config).collect();
+        let Secrets { peppers, admin, made } = Secrets::open(config)?;
+        let fixed: Vec<_> = keys::fixed(&peppers, config).collect();
         let board = Board::new(config, Arc::clone(&clock))?;
         let settings = board.settings(config).map_err(NotOpened::Problems)?;
         let store = store::open(&config.store, Arc::clone(&clock)).await?;
         let shared = shared::open(config, Arc::clone(&clock)).await?;
         let registry = Registry::new();
         let watch = Watch::new(&registry);
-        let Secrets { peppers, admin, made } = secrets;
         let office = match store.database() {
             Some(database) => Some(Office::open(config, database, peppers.clone()).await?),
             None => None,
