@@ -283,8 +283,8 @@ fn plain(bytes: &[u8], mut at: usize) -> usize {
         let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<WORD>()) else { break };
         let word = u64::from_le_bytes(*word);
         let control = word.wrapping_sub(ONES * 0x20);
-        let quote = (word ^ ONES * u64::from(b'"')).wrapping_sub(ONES);
-        let escape = (word ^ ONES * u64::from(b'\\')).wrapping_sub(ONES);
+        let quote = (word ^ (ONES * u64::from(b'"'))).wrapping_sub(ONES);
+        let escape = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
         let told = (control | quote | escape) & !word & HIGHS;
         if told != 0 {
             return at + told.trailing_zeros() as usize / 8;
@@ -302,13 +302,13 @@ fn plain(bytes: &[u8], mut at: usize) -> usize {
     let (words, last) = rest.as_chunks::<WORD>();
     let controls = words.iter().fold(0, |any, word| {
         let word = u64::from_le_bytes(*word);
-        any | word.wrapping_sub(ONES * 0x20) & !word & HIGHS
+        any | (word.wrapping_sub(ONES * 0x20) & !word & HIGHS)
     });
     if controls == 0 {
-        let last = last.iter().position(|byte| tells(byte)).unwrap_or(last.len());
+        let last = last.iter().position(tells).unwrap_or(last.len());
         return at + words.len() * WORD + last;
     }
-    at + rest.iter().position(|byte| tells(byte)).unwrap_or(up_to)
+    at + rest.iter().position(tells).unwrap_or(up_to)
 }
 
 /// How long an escape is, its backslash included.

@@ -99,8 +99,8 @@ impl House {
     pub(crate) async fn open(config: &Config) -> Result<Self, NotOpened> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let web = Web::open(&config.server, &clock)?;
-        let secrets = Secrets::open(config)?;
-        let fixed: Vec<_> = keys::fixed(&secrets.peppers, config).collect();
+        let Secrets { peppers, admin, made } = Secrets::open(config)?;
+        let fixed: Vec<_> = keys::fixed(&peppers, config).collect();
         let board = Board::new(config, Arc::clone(&clock))?;
         let settings = board.settings(config).map_err(NotOpened::Problems)?;
         let store = store::open(&config.store, Arc::clone(&clock)).await?;
@@ -108,7 +108,6 @@ impl House {
         let registry = Registry::new();
         let watch = Watch::new(&registry);
         let telemetry = Telemetry::open(config, &registry, &clock).map_err(NotOpened::Telemetry)?;
-        let Secrets { peppers, admin, made } = secrets;
         let office = match store.database() {
             Some(database) => Some(Office::open(config, database, peppers.clone()).await?),
             None => None,
