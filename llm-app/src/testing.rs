@@ -9,6 +9,10 @@ use llm_store::sql::Database;
 use llm_store::sql::sqlite::{Settings, SqliteVault};
 use tempfile::TempDir;
 
+/// A Postgres of this machine.
+#[path = "../../llm-store/tests/vault/server.rs"]
+pub(crate) mod server;
+
 /// A database in a file of its own, which goes with the folder.
 pub(crate) async fn database() -> (Database, TempDir) {
     let folder = tempfile::tempdir().unwrap();

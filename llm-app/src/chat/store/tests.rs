@@ -8,8 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, Row as _, SqliteConnection};
 
 use super::*;
 
-#[path = "../../../../llm-store/tests/vault/server.rs"]
-mod server;
+use crate::testing::server;
 
 fn owner(name: &str) -> Owner {
     Owner::from(Str::from(name.to_owned()))

@@ -15,8 +15,7 @@ use super::super::templates::{Change, Draft, Head, Text, Which};
 use super::super::testing::{World, grant};
 use super::super::*;
 
-#[path = "../../../../llm-store/tests/vault/server.rs"]
-mod server;
+use crate::testing::server;
 
 /// Both kinds of database; a machine without a server says so.
 async fn worlds() -> Vec<(World, Option<Arc<server::Server>>)> {

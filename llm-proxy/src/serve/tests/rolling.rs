@@ -34,12 +34,12 @@ async fn nobody_notices_that_the_proxy_changes() {
         config.server.listen.set_port(port);
         (data, Running::start(config).await)
     };
-    let (mut _data, mut current) = start().await;
+    let (mut _data, mut current) = Box::pin(start()).await;
     let (quick, slow) = ("smart", "far/gpt-4o");
     let callers = Callers::start(&Called { port, key: KEY, quick, slow });
     for _ in 0..CHANGES {
         tokio::time::sleep(Duration::from_millis(700)).await;
-        let (data, next) = start().await;
+        let (data, next) = Box::pin(start()).await;
         current.stop().await;
         (_data, current) = (data, next);
     }
