@@ -218,10 +218,10 @@ impl Written<'_> {
             }
             // The library refuses what is nested deeper than it can follow.
             Object::Array(several) => several.iter().for_each(|one| self.show(one, gaps)),
-            number @ (Object::Integer(_) | Object::Real(_)) if gaps => {
-                if number.as_float().is_ok_and(|gap| gap < GAP) {
-                    self.space();
-                }
+            number @ (Object::Integer(_) | Object::Real(_))
+                if gaps && number.as_float().is_ok_and(|gap| gap < GAP) =>
+            {
+                self.space();
             }
             _ => {}
         }
