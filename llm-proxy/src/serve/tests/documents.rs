@@ -260,7 +260,16 @@ async fn two_hundred_cells_are_a_job() {
     assert!(answered.into_iter().eq(&wanted), "one for each cell, and no other");
     let depot = proxy.house.depot.as_ref().unwrap();
     let job = made["job_id"].as_str().unwrap().parse().unwrap();
-    let artefacts = depot.jobs.artefacts(job, &llm_store::jobs::Whose::all()).await.unwrap();
+    // The job ends a moment after its analysis.
+    let mut tries = 0;
+    let artefacts = loop {
+        match depot.jobs.artefacts(job, &llm_store::jobs::Whose::all()).await {
+            Ok(artefacts) => break artefacts,
+            Err(why) => assert!(tries < 100, "{why}"),
+        }
+        tries += 1;
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
     assert_eq!(artefacts[0].name, "report.json");
     proxy.stop().await;
 }
