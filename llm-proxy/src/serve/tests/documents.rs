@@ -122,24 +122,6 @@ async fn documents_are_kept_listed_and_searched() {
     assert_eq!((&found["data"], &found["looked"]), (&json!([]), &json!(0)));
     let (_, page) = app(&proxy, Method::GET, "/documents", OTHER, "").await;
     assert_eq!(page["data"], json!([]));
-    // Mistakes are told by their fields.
-    for (body, field) in [
-        (json!({"name": "a.pdf", "content": "no base64"}), "content"),
-        (json!({"name": "a.pdf", "content": "aGVsbG8="}), "content"),
-        (json!({"name": "a.exe", "content": "x"}), "media_type"),
-        (json!({"name": "a.txt", "content": ""}), "content"),
-        (json!({"name": "a.txt", "content": "x", "colour": 1}), "colour"),
-        (json!({"content": "x"}), "name"),
-    ] {
-        let (status, why) = app(&proxy, Method::POST, "/documents", KEY, &body.to_string()).await;
-        assert_eq!((status, &why["details"]["param"]), (400, &json!(field)), "{why}");
-    }
-    for query in ["limit=0", "limit=101", "limit=99999999999999999999", "cursor=x"] {
-        let (status, _) = app(&proxy, Method::GET, &format!("/documents?{query}"), KEY, "").await;
-        assert_eq!(status, 400, "{query}");
-    }
-    let wrong = json!({"query": "x", "limit": 99_999_999}).to_string();
-    assert_eq!(app(&proxy, Method::POST, "/documents/search", KEY, &wrong).await.0, 400);
     // A job embeds what nobody waits for.
     let later = json!({"name": "later.txt", "content": "나중에", "async": true}).to_string();
     let (status, later) = app(&proxy, Method::POST, "/documents", KEY, &later).await;
@@ -164,6 +146,30 @@ async fn documents_are_kept_listed_and_searched() {
             assert!(!found, "{words} stands in {}", file.display());
         }
     }
+}
+
+#[tokio::test]
+async fn mistakes_about_documents_are_told_by_their_fields() {
+    let data = tempfile::tempdir().unwrap();
+    let proxy = Running::start(with(data.path(), "http://127.0.0.1:9/v1")).await;
+    for (body, field) in [
+        (json!({"name": "a.pdf", "content": "no base64"}), "content"),
+        (json!({"name": "a.pdf", "content": "aGVsbG8="}), "content"),
+        (json!({"name": "a.exe", "content": "x"}), "media_type"),
+        (json!({"name": "a.txt", "content": ""}), "content"),
+        (json!({"name": "a.txt", "content": "x", "colour": 1}), "colour"),
+        (json!({"content": "x"}), "name"),
+    ] {
+        let (status, why) = app(&proxy, Method::POST, "/documents", KEY, &body.to_string()).await;
+        assert_eq!((status, &why["details"]["param"]), (400, &json!(field)), "{why}");
+    }
+    for query in ["limit=0", "limit=101", "limit=99999999999999999999", "cursor=x"] {
+        let (status, _) = app(&proxy, Method::GET, &format!("/documents?{query}"), KEY, "").await;
+        assert_eq!(status, 400, "{query}");
+    }
+    let wrong = json!({"query": "x", "limit": 99_999_999}).to_string();
+    assert_eq!(app(&proxy, Method::POST, "/documents/search", KEY, &wrong).await.0, 400);
+    proxy.stop().await;
 }
 
 fn cells(count: usize) -> Value {
