@@ -18,7 +18,7 @@ use crate::sql::row::odd;
 /// was made before, and is the same, is made.
 pub(super) trait Op: Send + Sync {
     /// What comes out.
-    type Out: Send;
+    type Out: Send + 'static;
 
     /// Does it.
     fn run(&self, desk: &mut Desk<'_, '_>) -> impl Future<Output = Result<Self::Out, Stop>> + Send;

@@ -10,6 +10,7 @@
 //!
 //! Deliberately absent: a query builder, and types of columns beyond the three there are.
 
+mod any;
 mod session;
 
 use std::fmt;
@@ -26,6 +27,7 @@ use super::postgres::PostgresVault;
 #[cfg(feature = "sqlite")]
 use super::sqlite::SqliteVault;
 
+use any::AnyTask;
 pub use session::{Arg, Record, Session, Text};
 
 /// What somebody may wait for.
@@ -36,7 +38,7 @@ const REPORT_DEADLINE: Duration = Duration::from_secs(30);
 /// What happens in one transaction.
 pub trait Task: Send + Sync {
     /// What it answers with.
-    type Out: Send;
+    type Out: Send + 'static;
 
     /// Does it.
     fn run(
@@ -61,12 +63,14 @@ impl Database {
     /// Does a task that writes. It happens whole or not at all; an error that is
     /// [`StoreError::Unavailable`] says that nobody knows.
     pub async fn write<T: Task + 'static>(&self, task: T) -> Result<T::Out, StoreError> {
-        match &self.0 {
+        let task = AnyTask::new(task);
+        let done = match &self.0 {
             #[cfg(feature = "sqlite")]
             Kind::Sqlite(vault) => vault.write(task).await,
             #[cfg(feature = "postgres")]
             Kind::Postgres(vault) => vault.write(task).await,
-        }
+        };
+        any::answer::<T>(done?)
     }
 
     /// Does a task that only reads, and sees one instant of everything. It never waits for whoever
@@ -103,12 +107,14 @@ impl Database {
     }
 
     async fn read_within<T: Task>(&self, task: T, within: Duration) -> Result<T::Out, StoreError> {
-        match &self.0 {
+        let task = AnyTask::new(task);
+        let done = match &self.0 {
             #[cfg(feature = "sqlite")]
             Kind::Sqlite(vault) => vault.read(task, within).await,
             #[cfg(feature = "postgres")]
             Kind::Postgres(vault) => vault.read(task, within).await,
-        }
+        };
+        any::answer::<T>(done?)
     }
 }
 
