@@ -19,7 +19,7 @@ pub struct Segment {
     /// Who says it, where somebody could tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub speaker: Option<String>,
-    /// The words, [tidy](tidy).
+    /// The words, [tidy].
     pub text: String,
 }
 

@@ -1,7 +1,7 @@
 //! A prompt rewritten: rules say what it wants, a domain's guide says what it lacks, and a model
 //! writes it anew, with the reason of each change.
 //!
-//! What somebody wrote is data: it stands in a message of its own behind a [`Fence`], and the system
+//! What somebody wrote is data: it stands in a message of its own behind a `Fence`, and the system
 //! text says what a fence means. What a model writes is held against its form before anybody gets
 //! it, and pieces that were shown of an answer that did not fit are taken back.
 

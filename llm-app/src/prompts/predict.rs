@@ -1,7 +1,7 @@
 //! How likely a prompt is to do well: by what people have said of prompts of its class and score.
 //!
 //! Each class and band is a coin whose chance is not known. Before anybody has said anything it is
-//! what the class as a whole has, worth [`PRIOR`] voices; each voice moves it. With fewer than
+//! what the class as a whole has, worth `PRIOR` voices; each voice moves it. With fewer than
 //! [`ENOUGH`] voices of its own nothing is predicted, and that is said.
 
 use super::Prompts;

@@ -19,7 +19,7 @@ pub(super) fn named(id: u128) -> String {
     format!("{id:032x}")
 }
 
-/// An id as somebody wrote it: the digits that [`named`] writes and nothing else.
+/// An id as somebody wrote it: the digits that we write and nothing else.
 pub fn id(text: &str) -> Option<u128> {
     let plain = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     if plain { u128::from_str_radix(text, 16).ok() } else { None }

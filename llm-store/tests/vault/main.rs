@@ -23,3 +23,13 @@ mod server;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod suite;
+
+/// The steps of a schema, by the files that say them.
+fn steps(kind: &str) -> Vec<i64> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(kind);
+    let names = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name());
+    let number = |name: std::ffi::OsString| name.to_str()?.split('_').next()?.parse().ok();
+    let mut steps: Vec<i64> = names.map(|name| number(name).unwrap()).collect();
+    steps.sort_unstable();
+    steps
+}
