@@ -12,7 +12,6 @@
 //! Deliberately absent: files, tools, and conversations of several people.
 
 mod follow;
-mod id;
 mod keep;
 mod live;
 mod mark;
@@ -38,7 +37,6 @@ use llm_store::deposits::Owner;
 use llm_store::seal::Place;
 
 pub use follow::Following;
-pub use id::{Id, NotId};
 pub use live::Heard;
 pub use mark::{Mark, NotMark};
 pub use read::{Export, Found};
@@ -46,6 +44,7 @@ pub use say::Replied;
 pub use words::{Change, Conversation, Manner, Message, Opening, Page, Post, Role, Shown, State};
 
 use crate::feature::Feature;
+pub use crate::id::{Id, NotId};
 use crate::people::Person;
 use crate::terms::terms;
 use crate::{Ground, NotDone};

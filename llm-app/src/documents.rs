@@ -34,7 +34,7 @@ use tokio::sync::Semaphore;
 
 use crate::feature::Feature;
 use crate::people::Person;
-use crate::{Ground, NotDone};
+use crate::{Ground, Id, NotDone};
 use chunk::Passage;
 use read::{Media, Unreadable};
 
@@ -145,7 +145,7 @@ impl Documents {
             return Err(NotDone::wrong("content", text));
         }
         let document = Document {
-            id: Str::from(format!("{:032x}", self.ground.id())),
+            id: Id(self.ground.id()).to_string().into(),
             name: draft.name,
             media: draft.media,
             collection: draft.collection,

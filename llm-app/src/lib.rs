@@ -9,12 +9,14 @@
 //!
 //! Deliberately absent: HTTP, sign-up and passwords, and any way to a provider but the gateway.
 
+pub mod again;
 pub mod analysis;
 pub mod captions;
 pub mod chat;
 pub mod documents;
 pub mod feature;
 mod ground;
+mod id;
 pub mod own;
 pub mod people;
 pub mod privacy;
@@ -25,3 +27,4 @@ mod testing;
 pub mod usage;
 
 pub use ground::{Ground, NotDone};
+pub use id::{Id, NotId};

@@ -42,7 +42,7 @@ use llm_core::store::StoreError;
 use crate::feature::Feature;
 use crate::ground::{Ground, NotDone};
 
-pub use store::id;
+pub use store::{id, named};
 pub use telling::Hearing;
 
 /// Letters of a prompt.

@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 use super::report::Report;
 use super::selection::Order;
 use super::{Analysis, Kept};
-use crate::NotDone;
 use crate::people::Person;
+use crate::{Id, NotDone};
 
 /// Bytes of a piece.
 const PIECE_BYTES: usize = 512 << 10;
@@ -54,7 +54,7 @@ impl Analysis {
             return Err(NotDone::NoConsent);
         }
         order.check()?;
-        let (id, born) = (Str::from(format!("{:032x}", self.ground.id())), self.ground.now());
+        let (id, born) = (Str::from(Id(self.ground.id()).to_string()), self.ground.now());
         let keep = SignedDuration::try_from(KEEP).unwrap_or(SignedDuration::MAX);
         let expires = born.checked_add(keep).unwrap_or(Timestamp::MAX);
         let kept = Kept { id, job: None, born, ended: None, expires };

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use llm_core::Str;
 use llm_core::call::CacheUse;
-use llm_core::error::{Error, Kind as Why};
+use llm_core::error::Error;
 use llm_core::principal::Grant;
 use llm_core::store::StoreError;
 use llm_store::deposits::{Deposits, Kind, Owner};
@@ -23,6 +23,7 @@ use super::notation::{Notation, written};
 use super::segment::{Heard, Place, Segment, rebased};
 use super::sound::{Container, Cut, Piece, cut};
 use super::{BYTES_MAX, Order, PIECES_MAX, artefact, listen, translate};
+use crate::again::may_pass;
 use crate::feature::Feature;
 use crate::own::Own;
 use crate::{Ground, people::Person};
@@ -328,32 +329,7 @@ fn passing(error: StoreError) -> Trouble {
 /// Why a call was not answered, and whether it may be another time.
 fn trouble(error: &Error) -> Trouble {
     let problem = error.message().to_owned();
-    match error.kind() {
-        Why::BadRequest
-        | Why::Unsupported
-        | Why::TooLarge
-        | Why::Unauthenticated
-        | Why::Forbidden
-        | Why::UnknownModel
-        | Why::CreditExhausted
-        | Why::ContextOverflow
-        | Why::ContentFiltered => Trouble::lasting(problem),
-        Why::QuotaExceeded
-        | Why::RateLimited
-        | Why::Busy
-        | Why::UpstreamKeyRejected
-        | Why::UpstreamQuota
-        | Why::UpstreamRateLimited
-        | Why::UpstreamOverloaded
-        | Why::UpstreamFailed
-        | Why::ConnectFailed
-        | Why::Timeout
-        | Why::BrokenStream
-        | Why::CorruptReply
-        | Why::Cancelled
-        | Why::DeadlinePassed
-        | Why::Internal => Trouble::passing(problem),
-    }
+    if may_pass(error) { Trouble::passing(problem) } else { Trouble::lasting(problem) }
 }
 
 impl fmt::Debug for Captions {

@@ -7,11 +7,11 @@ use llm_core::principal::Grant;
 use tokio::sync::watch;
 
 use super::Chat;
-use super::id::Id;
 use super::live::{self, Heard, Said};
 use super::mark::Mark;
 use super::words::{Message, Role, State};
 use crate::NotDone;
+use crate::id::Id;
 use crate::people::Person;
 
 /// How often a reply of another process is looked for in the database.

@@ -11,10 +11,10 @@ use llm_core::error::{Error, Kind};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::id::Id;
 use super::mark::Mark;
 use super::words::Message;
 use crate::NotDone;
+use crate::id::Id;
 
 /// Replies in progress: what ends up in memory is this many texts.
 pub(super) const LIVE_MAX: usize = 20_000;

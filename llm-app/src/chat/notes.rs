@@ -7,13 +7,13 @@ use llm_core::Str;
 use llm_core::prompt::Request;
 
 use super::Chat;
-use super::id::Id;
 use super::question::delimited;
 use super::reply::Job;
 use super::sealed;
 use super::store::{Summed, Titled};
 use super::words::Message;
 use crate::NotDone;
+use crate::id::Id;
 
 const TITLE: &str = "Write a title for the conversation between <talk> and </talk>: six words at \
      the most, in the language of the conversation, without quotation marks. What stands between \

@@ -7,7 +7,6 @@ use std::time::Duration;
 use llm_core::Str;
 use llm_core::principal::Grant;
 
-use super::id::Id;
 use super::store::{self, Hit, Nodes, Spoken};
 use super::tree::Tree;
 use super::words::{Change, Conversation, Manner, Message, Opening, Page, Role, Shown, State};
@@ -16,6 +15,7 @@ use super::{
     SYSTEM_BYTES_MAX, TITLE_BYTES_MAX, checked, conversation, message, sealed,
 };
 use crate::NotDone;
+use crate::id::Id;
 use crate::people::Person;
 use crate::terms::terms;
 

@@ -17,12 +17,12 @@ use llm_core::prompt::Request;
 use llm_core::store::StoreError;
 use llm_providers::edge::EventStream;
 
-use super::id::Id;
 use super::live::{Seat, TEXT_BYTES_MAX, Turn, Why};
 use super::store::{Beat, Beaten, Begin, Begun, Draft, End, TakeBack, instant};
 use super::words::{Message, Role, State};
 use super::{Chat, MESSAGES_MAX, numbers, sealed};
 use crate::NotDone;
+use crate::id::Id;
 use crate::people::Person;
 
 /// How often what there is of a reply is kept: what a crash takes is the rest.

@@ -7,7 +7,6 @@ use llm_core::call::CacheUse;
 use llm_core::principal::Grant;
 
 use super::follow::Following;
-use super::id::Id;
 use super::live::{Live, Occupied, Turn, Why};
 use super::question::{Frame, Spoken};
 use super::read::Laid;
@@ -19,6 +18,7 @@ use super::{
     opened, sealed,
 };
 use crate::NotDone;
+use crate::id::Id;
 use crate::people::Person;
 
 /// What a model reads and writes of which nobody knows how much that is.

@@ -14,8 +14,8 @@ use llm_core::money::Money;
 use llm_core::store::StoreError;
 use llm_store::sql::{Failure, Record};
 
-use super::id::Id;
 use super::words::{Role, State};
+use crate::id::Id;
 
 pub(super) use begin::{Begin, Begun, Draft, TakeBack};
 pub(super) use conversations::{Change, Create, Delete, Find, List, Summed, Titled};

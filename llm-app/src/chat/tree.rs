@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::id::Id;
+use crate::id::Id;
 
 /// A message, and what it goes on from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use llm_core::Str;
 use llm_core::money::Money;
 use serde::{Deserialize, Serialize};
 
-use super::id::Id;
+use crate::id::Id;
 
 /// Who says something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,17 +12,17 @@ use llm_store::deposits::Owner;
 use llm_store::seal::Place;
 use llm_store::sql::{Failure, Record};
 
+use crate::id::Id;
 use crate::people::Person;
 
 /// How an id is written.
-pub(super) fn named(id: u128) -> String {
-    format!("{id:032x}")
+pub fn named(id: u128) -> String {
+    Id(id).to_string()
 }
 
 /// An id as somebody wrote it: the digits that we write and nothing else.
 pub fn id(text: &str) -> Option<u128> {
-    let plain = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    if plain { u128::from_str_radix(text, 16).ok() } else { None }
+    text.parse().ok().map(|Id(id)| id)
 }
 
 pub(super) fn odd(what: &'static str) -> StoreError {
@@ -30,8 +30,7 @@ pub(super) fn odd(what: &'static str) -> StoreError {
 }
 
 pub(super) fn id_of(row: &Record, at: usize) -> Result<u128, Failure> {
-    let bytes = <[u8; 16]>::try_from(row.bytes(at)?).map_err(|_| odd("an id"))?;
-    Ok(u128::from_be_bytes(bytes))
+    Ok(Id::read(&row.bytes(at)?)?.0)
 }
 
 pub(super) fn count(row: &Record, at: usize) -> Result<u64, Failure> {

@@ -5,11 +5,11 @@ use llm_core::Str;
 use llm_store::deposits::Owner;
 use llm_store::sql::{Arg, Failure, Session, Task};
 
-use super::super::id::Id;
 use super::super::words::{Role, State};
 use super::conversations::LIVES;
 use super::messages::AGAIN;
 use super::{LIVES_MICROS, maybe_id};
+use crate::id::Id;
 
 /// Terms that are written in one statement.
 const TERMS_AT_ONCE: usize = 200;

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use llm_store::deposits::Owner;
 use llm_store::sql::{Arg, Failure, Session, Task};
 
-use super::super::id::Id;
 use super::{CONVERSATION, Kept};
+use crate::id::Id;
 
 /// What has run out is gone, whether it was swept or not.
 pub(super) const LIVES: &str = "(expires IS NULL OR expires > $1)";

@@ -3,8 +3,8 @@
 use llm_store::deposits::Owner;
 use llm_store::sql::{Arg, Failure, Session, Task};
 
-use super::super::id::Id;
 use super::id;
+use crate::id::Id;
 
 /// Rows of a term that are counted to find the rarest; all more frequent ones are alike.
 const COUNTED_MAX: i64 = 1_000;

@@ -3,10 +3,10 @@
 use llm_store::deposits::Owner;
 use llm_store::sql::{Arg, Failure, Session, Task};
 
-use super::super::id::Id;
 use super::super::tree::Node;
 use super::super::words::Role;
 use super::{Line, MESSAGE, id, maybe_id, odd};
+use crate::id::Id;
 
 /// Messages of one page, and of one look at what was said before.
 pub(in crate::chat) const SOME_MAX: usize = 100;

@@ -6,10 +6,10 @@ use llm_core::money::Money;
 use llm_store::deposits::Owner;
 use llm_store::sql::{Arg, Failure, Session, Task};
 
-use super::super::id::Id;
 use super::super::words::State;
 use super::LIVES_MICROS;
 use super::begin::found;
+use crate::id::Id;
 
 /// It goes on: what there is of it is kept, in case that nothing more comes.
 pub(in crate::chat) struct Beat {

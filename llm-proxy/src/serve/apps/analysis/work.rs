@@ -5,27 +5,24 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use llm_app::NotDone;
+use llm_app::again::may_pass;
 use llm_app::analysis::Steps;
+use llm_app::own::{OWN_BYTES_MAX, Own};
 use llm_app::people::Person;
 use llm_core::Str;
-use llm_core::error::{Error, Kind};
+use llm_core::error::Kind;
 use llm_core::principal::Grant;
 use llm_core::seam::BoxFuture;
 use llm_core::store::{KeyHash, StoreError};
 use llm_store::deposits::Owner;
+use llm_store::jobs;
 use llm_store::jobs::runner::{Done, Run, Stop, Trouble, Work};
-use llm_store::jobs::{self, PART_MAX};
-use llm_store::seal::Place;
 
 use super::super::super::house::House;
 use super::Behind;
 
 /// What came of it, among the artefacts of its job.
 const REPORT: &str = "report.json";
-/// An artefact that opens for its person alone says so.
-const MEDIA: &str = "sealed:application/json";
-/// What a seal adds to a report, and more.
-const SEAL_BYTES: usize = 4_096;
 
 /// The work of analyses.
 pub(crate) struct AnalysisWork {
@@ -66,11 +63,8 @@ async fn analyse(house: &House, run: &Run, order: Behind) -> Result<Done, Troubl
     apps.analysis.end(&person, &order.analysis, &report).await.map_err(trouble)?;
     let body = serde_json::to_vec(&report).unwrap_or_default();
     // A larger one is where the analysis is.
-    if body.len() <= PART_MAX - SEAL_BYTES {
-        let row = format!("{}/{REPORT}", run.job().id);
-        let place = Place { table: "job", column: "artefact", row: &row, version: 0 };
-        let sealed = person.close(&place, &body).map_err(|why| trouble(why.into()))?;
-        run.attach(REPORT, MEDIA, sealed).await?;
+    if body.len() <= OWN_BYTES_MAX {
+        Own::new(run, &person).attach(REPORT, "application/json", &body).await?;
     }
     Ok(Done::default())
 }
@@ -138,39 +132,12 @@ pub(in crate::serve::apps) fn trouble(why: NotDone) -> Trouble {
             StoreError::Unavailable(_) | StoreError::Conflict(_) => true,
             StoreError::Full(_) | StoreError::Corrupt(_) | StoreError::Violation(_) => false,
         },
-        NotDone::Call(error) => may_pass(error),
+        // What cannot be read was asked again already, with the reason.
+        NotDone::Call(error) => {
+            may_pass(error) && !matches!(error.kind(), Kind::CorruptReply | Kind::Internal)
+        }
     };
     if passes { Trouble::passing(text) } else { Trouble::lasting(text) }
-}
-
-fn may_pass(error: &Error) -> bool {
-    match error.kind() {
-        Kind::BadRequest
-        | Kind::Unsupported
-        | Kind::TooLarge
-        | Kind::Unauthenticated
-        | Kind::Forbidden
-        | Kind::UnknownModel
-        | Kind::CreditExhausted
-        | Kind::ContextOverflow
-        | Kind::ContentFiltered
-        // It was asked again already.
-        | Kind::CorruptReply
-        | Kind::Internal => false,
-        Kind::QuotaExceeded
-        | Kind::RateLimited
-        | Kind::Busy
-        | Kind::UpstreamKeyRejected
-        | Kind::UpstreamQuota
-        | Kind::UpstreamRateLimited
-        | Kind::UpstreamOverloaded
-        | Kind::UpstreamFailed
-        | Kind::ConnectFailed
-        | Kind::Timeout
-        | Kind::BrokenStream
-        | Kind::Cancelled
-        | Kind::DeadlinePassed => true,
-    }
 }
 
 pub(in crate::serve::apps) fn stopped(stop: Stop) -> Trouble {

@@ -9,7 +9,7 @@ use llm_app::prompts::templates::Which;
 use serde_json::{Value, json};
 
 use super::templates::{by, page, part};
-use super::view::{named, thousandths};
+use super::view::thousandths;
 use super::{prompts, templates, word};
 use crate::serve::admin::fields::Fields;
 use crate::serve::admin::refusal::{Answered, Refusal};
@@ -19,6 +19,7 @@ use crate::serve::routes::shape::{
     Field, Of, PART, Shape, flag, list, number, table, text, whole, words,
 };
 use crate::serve::routes::{Route, asked_by};
+use llm_app::prompts::named;
 
 /// What is planned unless it is said.
 const ALPHA: f64 = 0.05;

@@ -5,13 +5,13 @@ use llm_app::prompts::feedback::{About, Said, Voice};
 use serde_json::{Value, json};
 
 use super::templates::{page, part};
-use super::view::named;
 use super::{prompts, word};
 use crate::serve::admin::refusal::{Answered, Refusal};
 use crate::serve::admin::told;
 use crate::serve::routes::ask::{AppCaller, Ask};
 use crate::serve::routes::shape::{Field, PART, Shape, text, whole, words};
 use crate::serve::routes::{Route, asked_by};
+use llm_app::prompts::named;
 
 const THUMBS: &[&str] = &["up", "down"];
 

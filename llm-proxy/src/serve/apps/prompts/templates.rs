@@ -8,7 +8,6 @@ use llm_app::prompts::render::{Kind, Variable};
 use llm_app::prompts::templates::{Change, Draft, Head, Template, Text, Version, Which};
 use serde_json::{Value, json};
 
-use super::view::named;
 use super::{prompts, word};
 use crate::config::TENANT;
 use crate::serve::admin::fields::{Fields, Params, Said};
@@ -19,6 +18,7 @@ use crate::serve::routes::shape::{
     Field, Of, PART, Shape, any, counts, flag, free, list, secret, table, text, whole, words,
 };
 use crate::serve::routes::{Route, asked_by};
+use llm_app::prompts::named;
 
 /// Items of a page.
 pub(super) const PAGE_MAX: usize = 100;

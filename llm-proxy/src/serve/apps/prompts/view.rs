@@ -29,7 +29,7 @@ pub(super) fn read(read: &Read) -> Value {
 
 pub(super) fn boosted(done: &Done) -> Value {
     json!({
-        "id": done.id.map(named),
+        "id": done.id.map(llm_app::prompts::named),
         "prompt": done.boosted.prompt,
         "changes": done.boosted.changes,
         "questions": done.boosted.questions,
@@ -83,9 +83,4 @@ fn predicted(found: Predicted) -> Value {
 /// More digits would say more than is known.
 pub(super) fn thousandths(number: f64) -> f64 {
     (number * 1_000.0).round() / 1_000.0
-}
-
-/// An id, as it is written.
-pub(super) fn named(id: u128) -> String {
-    format!("{id:032x}")
 }

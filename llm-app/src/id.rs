@@ -1,4 +1,4 @@
-//! Names of conversations and messages: they sort by when they were made.
+//! Names of what features keep: they sort by when it was made.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use llm_core::store::StoreError;
 use serde::{Serialize, Serializer};
 
-/// The name of a conversation or of a message: 32 hexadecimal digits.
+/// The name of something that is kept: 32 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(pub u128);
 
@@ -20,11 +20,11 @@ const DIGITS: usize = 32;
 
 impl Id {
     /// As the database has it: in the order of the numbers.
-    pub(super) fn bytes(self) -> [u8; 16] {
+    pub(crate) fn bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
     }
 
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, StoreError> {
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, StoreError> {
         let odd = |_| StoreError::Corrupt("an odd value of id".into());
         Ok(Self(u128::from_be_bytes(bytes.try_into().map_err(odd)?)))
     }
