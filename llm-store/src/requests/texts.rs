@@ -14,8 +14,7 @@ pub(super) struct Texts {
 impl Texts {
     /// `width` arguments in each line.
     pub(super) fn new(head: &str, width: usize, tail: &str) -> Self {
-        let (numbered, bare) =
-            (Lines::numbered(head, 0, width, tail), Lines::bare(head, width, tail));
+        let (numbered, bare) = (Lines::numbered(head, width, tail), Lines::bare(head, width, tail));
         Self { width, numbered, bare }
     }
 
