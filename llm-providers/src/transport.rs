@@ -1,21 +1,34 @@
-//! The ways to upstreams: [`hyper`](HyperTransport), which the proxy uses and which needs nothing of
-//! the host, and [`reqwest`](ReqwestTransport), with the host's proxies and roots.
+//! The ways to upstreams: [`direct`](DirectTransport), which the proxy uses and which needs nothing of
+//! the machine, and [`reqwest`](ReqwestTransport), with the machine's proxies and roots.
 //!
 //! Both do one exchange and no more. Deliberately absent: redirects, retries, decompression,
 //! cookies. Each of them is either decided elsewhere (retries in `route`) or must not happen at all
 //! (a redirect would carry a key to another host).
 
 mod chunks;
-mod hyper;
+mod dial;
+mod direct;
+mod framing;
+mod http2;
+mod line;
 mod names;
+mod pool;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 
 use std::time::Duration;
 
-pub use self::hyper::{HyperTransport, NoTransport};
+pub use self::direct::DirectTransport;
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::ReqwestTransport;
+
+/// A transport could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("no transport: {0}")]
+pub struct NoTransport(pub String);
+
+/// How often a connection shows that it lives.
+const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// How connections are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]

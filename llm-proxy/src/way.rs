@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use llm_core::seam::Transport;
-use llm_providers::transport::HyperTransport;
+use llm_providers::transport::DirectTransport;
 use llm_sim::{Options, SimTransport};
 
 use crate::config::Provider;
@@ -13,6 +13,6 @@ pub(crate) fn way(provider: &Provider) -> Result<Arc<dyn Transport>, String> {
     if provider.is_simulated() {
         return Ok(Arc::new(SimTransport::new(&Options::default())));
     }
-    let way = HyperTransport::new(&provider.settings.connections).map_err(|e| e.to_string())?;
+    let way = DirectTransport::new(&provider.settings.connections).map_err(|e| e.to_string())?;
     Ok(Arc::new(way))
 }

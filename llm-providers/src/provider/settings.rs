@@ -19,7 +19,7 @@ use super::described::{Auth, Described, Speaks};
 use crate::settings::{Problem, Problems, RETRIES_USUAL, VendorSettings, pool};
 use crate::stage::gate::room::Capacity;
 use crate::target::Timeouts;
-use crate::transport::{Connections, HyperTransport};
+use crate::transport::{Connections, DirectTransport};
 
 /// A vendor as somebody writes it down. What is not said is the kind's usual.
 #[derive(Clone, Debug)]
@@ -233,7 +233,7 @@ impl ProviderSettings {
     /// Checks everything and builds, with a client of its own. All problems are named.
     pub fn build(self) -> Result<VendorSettings, Problems> {
         let place = format!("providers.{}", self.name);
-        let transport = HyperTransport::new(&self.connections)
+        let transport = DirectTransport::new(&self.connections)
             .map_err(|e| vec![Problem::new(place, e.to_string())])?;
         self.build_over(Arc::new(transport))
     }

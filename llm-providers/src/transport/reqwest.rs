@@ -15,7 +15,7 @@ pub struct ReqwestTransport {
 
 impl ReqwestTransport {
     /// A client with the host's settings. Fails on a host without certificates of authorities;
-    /// [`HyperTransport`](super::HyperTransport) brings its own.
+    /// [`DirectTransport`](super::DirectTransport) brings its own.
     pub fn new(connections: &Connections) -> Result<Self, NoTransport> {
         let mut builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())

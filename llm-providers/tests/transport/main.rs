@@ -16,10 +16,14 @@ mod tls;
 use std::sync::Arc;
 
 use llm_core::seam::Transport;
-use llm_providers::transport::{Connections, HyperTransport, ReqwestTransport};
+use llm_providers::transport::{Connections, DirectTransport, ReqwestTransport};
 
-fn hyper(connections: &Connections) -> Option<Arc<dyn Transport>> {
-    Some(Arc::new(HyperTransport::new(connections).unwrap()))
+fn direct(connections: &Connections) -> Option<Arc<dyn Transport>> {
+    Some(Arc::new(DirectTransport::new(connections).unwrap()))
+}
+
+fn direct_http2(connections: &Connections) -> Option<Arc<dyn Transport>> {
+    direct(&Connections { http2: true, ..connections.clone() })
 }
 
 fn reqwest(connections: &Connections) -> Option<Arc<dyn Transport>> {
@@ -33,8 +37,13 @@ fn reqwest(connections: &Connections) -> Option<Arc<dyn Transport>> {
 }
 
 #[tokio::test]
-async fn hyper_passes() {
-    suite::run(hyper).await;
+async fn direct_passes() {
+    suite::run(direct).await;
+}
+
+#[tokio::test]
+async fn direct_with_http2_passes() {
+    suite::run(direct_http2).await;
 }
 
 #[tokio::test]
@@ -43,8 +52,13 @@ async fn reqwest_passes() {
 }
 
 #[tokio::test]
-async fn hyper_trusts_whom_it_should() {
-    tls::run(hyper).await;
+async fn direct_trusts_whom_it_should() {
+    tls::run(direct).await;
+}
+
+#[tokio::test]
+async fn direct_with_http2_trusts_whom_it_should() {
+    tls::run(direct_http2).await;
 }
 
 #[tokio::test]

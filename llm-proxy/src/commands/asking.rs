@@ -7,7 +7,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use llm_core::dialect::Chunks;
 use llm_core::seam::{Clock as _, Transport as _, WireBody};
 use llm_providers::seam::SystemClock;
-use llm_providers::transport::{Connections, HyperTransport};
+use llm_providers::transport::{Connections, DirectTransport};
 use smallvec::smallvec;
 
 /// Nobody at a terminal waits for longer.
@@ -18,14 +18,14 @@ const BYTES_MAX: usize = 16 << 20;
 /// Who asks, and with which key.
 #[derive(Clone, Debug)]
 pub(super) struct Asking {
-    way: HyperTransport,
+    way: DirectTransport,
     base: String,
     key: Option<String>,
 }
 
 impl Asking {
     pub(super) fn new(base: &str, key: Option<String>) -> Result<Self, String> {
-        let way = HyperTransport::new(&Connections::default()).map_err(|e| e.to_string())?;
+        let way = DirectTransport::new(&Connections::default()).map_err(|e| e.to_string())?;
         let base = base.trim_end_matches('/');
         // An address as people type it.
         let base = if base.contains("://") { base.to_owned() } else { format!("http://{base}") };

@@ -26,7 +26,7 @@ use llm_core::dialect::{Chunks, DialectId};
 use llm_core::error::{Error, Kind};
 use llm_core::principal::Grant;
 use llm_core::seam::{Clock, Transport, TransportError, TransportPhase, WireBody};
-use llm_providers::transport::{Connections, HyperTransport};
+use llm_providers::transport::{Connections, DirectTransport};
 use llm_store::deposits::Owner;
 use prometheus::{HistogramVec, IntCounterVec, Registry};
 
@@ -79,7 +79,7 @@ impl Passages {
         let counted = Counted::new(registry).map_err(|error| problem(error.to_string()))?;
         let mut passages = HashMap::new();
         for (name, rules) in &config.inbound.passthrough {
-            let way = HyperTransport::new(&Connections::default());
+            let way = DirectTransport::new(&Connections::default());
             let way = Arc::new(way.map_err(|error| problem(error.to_string()))?);
             let (places, rules) = (tokio::sync::Semaphore::new(rules.in_flight), rules.clone());
             let (places, shelf) = (Arc::new(places), Arc::default());

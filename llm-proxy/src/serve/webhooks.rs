@@ -19,7 +19,7 @@ use http::{HeaderMap, Method, Request};
 use llm_core::Str;
 use llm_core::dialect::Chunks;
 use llm_core::seam::{BoxFuture, Entropy, Transport};
-use llm_providers::transport::{Connections, HyperTransport};
+use llm_providers::transport::{Connections, DirectTransport};
 use llm_store::webhooks::{Endpoint, Letter, NotSent, Outbox, Secrets, Sender, Webhooks, Worker};
 use smallvec::smallvec;
 
@@ -82,9 +82,9 @@ fn odd(name: &str, why: impl fmt::Display) -> NotOpened {
 
 /// Speaks HTTP to endpoints.
 struct Post {
-    open: HyperTransport,
+    open: DirectTransport,
     /// For those that may be near.
-    near: HyperTransport,
+    near: DirectTransport,
     may_be_near: HashMap<Str, bool>,
 }
 
@@ -92,7 +92,7 @@ impl Post {
     fn new(config: &Config) -> Result<Self, NotOpened> {
         let way = |public_only| {
             let usual = Connections { idle_max: IDLE_MAX, ..Connections::default() };
-            HyperTransport::new(&Connections { public_only, ..usual }).map_err(|why| odd("", why))
+            DirectTransport::new(&Connections { public_only, ..usual }).map_err(|why| odd("", why))
         };
         let near = config.webhooks.iter().map(|(name, hook)| (name.clone(), hook.private));
         Ok(Self { open: way(true)?, near: way(false)?, may_be_near: near.collect() })

@@ -8,7 +8,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri};
 use llm_core::dialect::Chunks;
 use llm_core::seam::{Clock, Transport};
-use llm_providers::transport::{Connections, HyperTransport};
+use llm_providers::transport::{Connections, DirectTransport};
 use smallvec::smallvec;
 
 /// Nobody who takes letters takes longer for one.
@@ -20,7 +20,7 @@ const IDLE_MAX: usize = 1;
 
 /// Who carries.
 pub(super) struct Courier {
-    way: HyperTransport,
+    way: DirectTransport,
     to: Uri,
     headers: HeaderMap,
     clock: Arc<dyn Clock>,
@@ -35,7 +35,7 @@ impl Courier {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, String> {
         let connections = Connections { idle_max: IDLE_MAX, ..Connections::default() };
-        let way = HyperTransport::new(&connections).map_err(|error| error.to_string())?;
+        let way = DirectTransport::new(&connections).map_err(|error| error.to_string())?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         headers.extend(more);

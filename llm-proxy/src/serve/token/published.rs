@@ -15,7 +15,7 @@ use bytes::BytesMut;
 use http::{Request, StatusCode};
 use llm_core::dialect::Chunks;
 use llm_core::seam::{Clock, Transport};
-use llm_providers::transport::{Connections, HyperTransport};
+use llm_providers::transport::{Connections, DirectTransport};
 use tokio::sync::{Notify, watch};
 
 use super::keys::{KeySet, Keys, NotKeys};
@@ -58,7 +58,7 @@ impl Published {
             apart: jwt.jwks.is_some(),
         });
         if let Some(place) = jwt.jwks.clone() {
-            let way = HyperTransport::new(&Connections::default());
+            let way = DirectTransport::new(&Connections::default());
             let way = way.map_err(|error| NotKeys::Way(error.to_string()))?;
             let asker = Asker { place, way, clock, configured };
             let weak = Arc::downgrade(&published);
@@ -97,7 +97,7 @@ impl Published {
 /// Who asks.
 struct Asker {
     place: Jwks,
-    way: HyperTransport,
+    way: DirectTransport,
     clock: Arc<dyn Clock>,
     configured: KeySet,
 }
