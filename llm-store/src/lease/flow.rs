@@ -20,6 +20,7 @@ use super::table::{Asked, Path, Table, unavailable};
 pub(super) struct Ask<U: Unit> {
     pub(super) slot: u32,
     pub(super) ask: LeaseAsk<U>,
+    pub(super) since: Instant,
 }
 
 impl<U: Unit> Table<U> {
@@ -172,14 +173,15 @@ impl<U: Unit> Table<U> {
             row.moving = true;
             let like = row.like(least, all, now).max(least);
             let (account, limit, has) = (row.id.clone(), row.limit, row.leased);
-            Some(Ask { slot, ask: LeaseAsk { account, limit, has, least, like } })
+            let ask = LeaseAsk { account, limit, has, least, like };
+            Some(Ask { slot, ask, since: now })
         };
         order.into_iter().filter_map(ask).collect()
     }
 
     /// What was asked for is leased.
     pub(super) fn lent(&mut self, asks: &[Ask<U>], has: &[U], now: Instant) {
-        for (Ask { slot, ask }, has) in asks.iter().zip(has) {
+        for (Ask { slot, ask, .. }, has) in asks.iter().zip(has) {
             self.rows[*slot].granted(*has, ask.least, ask.like, now);
         }
         self.answered(asks);
@@ -196,8 +198,8 @@ impl<U: Unit> Table<U> {
         self.answered(asks);
         let said = asks.iter().find(|ask| Some(&ask.ask.account) == account);
         let said = said.or(if let [only] = asks { Some(only) } else { None });
-        if let Some(Ask { slot, ask }) = said {
-            self.rows[*slot].refused(ask.least, why, now);
+        if let Some(Ask { slot, ask, since }) = said {
+            self.rows[*slot].refused(ask.least, why, *since, now);
             self.refuse(*slot, now);
         }
         // Those that were asked for with it are asked for again.
@@ -207,7 +209,7 @@ impl<U: Unit> Table<U> {
 
     /// No answer came: whether any of it is leased, nobody knows.
     pub(super) fn unheard(&mut self, asks: &[Ask<U>]) {
-        for Ask { slot, ask } in asks {
+        for Ask { slot, ask, .. } in asks {
             let row = &mut self.rows[*slot];
             row.doubtful = true;
             if planted(Mistake::LossBelieved) {

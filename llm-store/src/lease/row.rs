@@ -12,6 +12,9 @@ use crate::plant::{Mistake, planted};
 /// How long a refusal is believed: an exhausted account costs two questions a second, and credit
 /// that comes back elsewhere is seen well within one.
 pub(super) const REFUSAL: Duration = Duration::from_millis(400);
+/// Where an answer takes long, a refusal is believed for twice as long: on a machine that is late
+/// with everything, whoever comes would else wait in vain for the next answer, and come again.
+const REFUSAL_MAX: Duration = Duration::from_secs(5);
 /// So long after an account was seen to be near its limit, nothing is leased ahead of need.
 const SCARCE: Duration = Duration::from_secs(30);
 /// What was not used for so long is given back; twice that passes until it is seen.
@@ -175,13 +178,15 @@ impl<U: Unit> Row<U> {
         }
     }
 
-    /// The vault has refused an ask.
-    pub(super) fn refused(&mut self, least: U, why: Refused<U>, now: Instant) {
+    /// The vault has refused what it was asked at some instant.
+    pub(super) fn refused(&mut self, least: U, why: Refused<U>, asked: Instant, now: Instant) {
+        let believed = now.saturating_duration_since(asked).saturating_mul(2);
+        let believed = believed.clamp(REFUSAL, REFUSAL_MAX);
         (self.known, self.limited) = (true, true);
         self.scarce_until = Some(now + SCARCE);
-        self.ahead_after = now + REFUSAL;
+        self.ahead_after = now + believed;
         if least > U::ZERO {
-            self.refusal = Some(Refusal { until: now + REFUSAL, lack: least, why });
+            self.refusal = Some(Refusal { until: now + believed, lack: least, why });
         }
         // Nothing more comes for what was used on trust.
         self.dry |= self.free().is_negative();
