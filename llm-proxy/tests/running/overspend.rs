@@ -36,15 +36,17 @@ const SHORT: &str = "please reply with exactly: one two";
 /// A call and what it came to. Whoever is told that nobody can say in time asks again, as clients do:
 /// what may not happen is a wrong yes, or a no that is none.
 async fn asked(client: Client, proxy: SocketAddr, body: String) -> u16 {
+    let mut said = String::new();
     for _ in 0..TRIES_MAX {
         let response = ask(&client, proxy, KEY.key, body.clone()).await.unwrap();
         if response.status() != StatusCode::SERVICE_UNAVAILABLE {
             return response.status().as_u16();
         }
         assert!(response.headers().contains_key("retry-after"), "and when to come again");
+        said = String::from_utf8_lossy(response.body()).into_owned();
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    503
+    panic!("nobody could say, {TRIES_MAX} times over: {said}")
 }
 
 /// What came of a crowd, by status.
