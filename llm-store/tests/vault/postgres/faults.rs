@@ -16,7 +16,7 @@ use super::*;
 use crate::suite::{ask, ended, fold_of, key, sound, tenant, usd};
 
 /// The deadline, and what a machine with two processors needs to notice.
-const SOON: Duration = Duration::from_millis(1_200);
+const SOON: Duration = Duration::from_millis(3_600);
 
 async fn change(place: &InDatabase, text: &str) -> Result<(), sqlx::Error> {
     let mut connection = PgConnection::connect(&place.url).await.unwrap();
