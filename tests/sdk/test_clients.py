@@ -85,8 +85,8 @@ SAYS = {
     ],
     "privacy": [
         r"refused: CONSENT_REQUIRED 내용 저장에 대한 동의가 필요합니다\.",
-        r"leaver: .*chat.*; in it: true",
-        r"removed: .*, receipt [0-9a-f]{64}",
+        r"leaver: .*conversations.*; in it: true",
+        r"removed: .*conversations\W+1\b.*, receipt [0-9a-f]{64}",
         r"conversations left: 0",
     ],
 }

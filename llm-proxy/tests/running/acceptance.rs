@@ -186,8 +186,8 @@ impl Told {
     /// Why not, as people read it: one sentence or two in Korean, and nothing for engineers in it.
     fn korean(&self) -> &str {
         let error = &self.answer["error"];
-        let says = ["user_message", "message"].map(|name| error[name].as_str());
-        let says = says.into_iter().flatten().next().unwrap_or_else(|| panic!("{}", self.answer));
+        let says = error["user_message"]["ko"].as_str().or(error["message"].as_str());
+        let says = says.unwrap_or_else(|| panic!("{}", self.answer));
         let hangul = says.chars().filter(|c| ('가'..='힣').contains(c)).count();
         assert!(hangul >= 8 && says.chars().count() < 120 && !says.contains('\n'), "{says}");
         for inner in ["gpt", "google", "claude", "openai", "gemini", "anthropic", "127.0.0.1"] {

@@ -109,7 +109,12 @@ pub(crate) type Answer = (StatusCode, HeaderMap, Bytes);
 
 impl<'a> Asking<'a> {
     /// In JSON, in English, and from the beginning.
-    pub(crate) fn json(key: &'a str, method: Method, path: &'a str, body: impl Into<Bytes>) -> Self {
+    pub(crate) fn json(
+        key: &'a str,
+        method: Method,
+        path: &'a str,
+        body: impl Into<Bytes>,
+    ) -> Self {
         let (media, language, body) = ("application/json", "en", body.into());
         Self { key, method, path, media, language, last: None, body }
     }

@@ -70,13 +70,16 @@ impl Gateway {
     pub fn from_env() -> Result<Self, Problem> {
         let usual = || "http://127.0.0.1:4000/v1".to_owned();
         let v1 = env::var("OPENAI_BASE_URL").unwrap_or_else(|_| usual());
+        let key = env::var("OPENAI_API_KEY").map_err(|_| "OPENAI_API_KEY is not set")?;
+        let language = env::var("GATEWAY_LANGUAGE").unwrap_or_else(|_| "ko".to_owned());
+        Ok(Self { language, ..Self::new(&v1, key) })
+    }
+
+    /// The one behind an address that ends in `/v1`.
+    pub fn new(v1: &str, key: String) -> Self {
         let v1 = v1.trim_end_matches('/');
-        Ok(Self {
-            root: v1.strip_suffix("/v1").unwrap_or(v1).to_owned(),
-            key: env::var("OPENAI_API_KEY").map_err(|_| "OPENAI_API_KEY is not set")?,
-            language: env::var("GATEWAY_LANGUAGE").unwrap_or_else(|_| "ko".to_owned()),
-            http: reqwest::Client::new(),
-        })
+        let root = v1.strip_suffix("/v1").unwrap_or(v1).to_owned();
+        Self { root, key, language: "ko".to_owned(), http: reqwest::Client::new() }
     }
 
     /// A request of any path, with our key.

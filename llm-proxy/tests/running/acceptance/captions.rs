@@ -98,8 +98,10 @@ async fn agree(day: &Day, job: &str) {
 async fn two_hours_later(place: &Place) {
     let mut link = sqlx::SqliteConnection::connect(&place.store).await.unwrap();
     let micros = (TWO_HOURS + 1) * 1_000_000;
-    let text = format!("UPDATE job SET created = created - {micros}, began = began - {micros}, \
-        ended = ended - {micros}, expires = expires - {micros} WHERE expires IS NOT NULL");
+    let text = format!(
+        "UPDATE job SET created = created - {micros}, began = began - {micros}, \
+        ended = ended - {micros}, expires = expires - {micros} WHERE expires IS NOT NULL"
+    );
     let aged = sqlx::query(sqlx::AssertSqlSafe(text)).execute(&mut link).await.unwrap();
     assert_eq!(aged.rows_affected(), 1);
     link.close().await.unwrap();

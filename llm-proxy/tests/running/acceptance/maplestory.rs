@@ -28,7 +28,8 @@ fn recorded() -> HashMap<(Method, &'static str), Vec<(u16, Value)>> {
     let busy = json!({"error": {"name": "OPENAPI00007", "message": "API 점검 중"}});
     let character = json!({"character_name": "돌의정령", "character_level": 275,
         "world_name": "스카니아"});
-    let wrong = json!({"error": {"name": "OPENAPI00004", "message": "Please input valid parameter"}});
+    let wrong =
+        json!({"error": {"name": "OPENAPI00004", "message": "Please input valid parameter"}});
     HashMap::from([
         ((Method::GET, CHARACTER), vec![(503, busy.clone()), (200, character)]),
         ((Method::GET, "/maplestory/v1/id?character_name=%EC%97%86"), vec![(400, wrong)]),

@@ -6,7 +6,8 @@ use clients::{Gateway, Problem, data, items, run, text};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-const REPORT: &str = "3분기 보고\u{c}서울 지점의 매출은 12억 원으로 늘었다.\u{c}부산 지점은 그대로다.";
+const REPORT: &str =
+    "3분기 보고\u{c}서울 지점의 매출은 12억 원으로 늘었다.\u{c}부산 지점은 그대로다.";
 
 #[tokio::main]
 async fn main() -> ExitCode {
