@@ -9,23 +9,24 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 /// Someone who answers one request with these bytes, so many at a time.
-async fn server(answer: String, at_once: usize) -> Gateway {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+async fn server(answer: String, at_once: usize) -> std::io::Result<Gateway> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
     tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        stream.set_nodelay(true).unwrap();
+        let (mut stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
         let mut read = Vec::new();
         while !read.windows(4).any(|four| four == b"\r\n\r\n") {
-            stream.read_buf(&mut read).await.unwrap();
+            stream.read_buf(&mut read).await?;
         }
         for piece in answer.as_bytes().chunks(at_once) {
-            stream.write_all(piece).await.unwrap();
-            stream.flush().await.unwrap();
+            stream.write_all(piece).await?;
+            stream.flush().await?;
             tokio::task::yield_now().await;
         }
+        std::io::Result::Ok(())
     });
-    Gateway::new(&format!("http://{address}/v1"), "sk-x".to_owned())
+    Ok(Gateway::new(&format!("http://{address}/v1"), "sk-x".to_owned()))
 }
 
 fn answer(status: &str, media: &str, body: &str) -> String {
@@ -39,7 +40,7 @@ async fn events_are_whole_wherever_they_are_cut() {
         id: 2\nevent: delta\ndata: {\"text\":\"안녕\\n하세요\"}\n\n\
         event: end\ndata: {}\n\n";
     for at_once in 1..12 {
-        let gateway = server(answer("200 OK", "text/event-stream", body), at_once).await;
+        let gateway = server(answer("200 OK", "text/event-stream", body), at_once).await.unwrap();
         let mut events = gateway.events(Method::GET, "/x", Value::Null, None).await.unwrap();
         let mut seen = Vec::new();
         while let Some(event) = events.next().await.unwrap() {
@@ -60,11 +61,13 @@ async fn what_is_refused_is_told_for_people_and_for_programs() {
     let body = json!({"success": false, "timestamp": "", "error": {"code": "RATE_LIMITED",
         "message": "한도를 초과했습니다.", "details": {"reason": "30/hour", "retry_after": 61}}});
     let body = answer("429 Too Many Requests", "application/json", &body.to_string());
-    let refused = server(body.clone(), 7).await.get("/chat/conversations").await.unwrap_err();
+    let gateway = server(body.clone(), 7).await.unwrap();
+    let refused = gateway.get("/chat/conversations").await.unwrap_err();
     assert_eq!(refused.to_string(), "RATE_LIMITED: 한도를 초과했습니다. (61 s)");
     let refused = refused.downcast::<Refused>().unwrap();
     assert_eq!((refused.status, &refused.details["reason"]), (429, &json!("30/hour")));
-    let following = server(body, 7).await.events(Method::GET, "/x", Value::Null, None).await;
+    let gateway = server(body, 7).await.unwrap();
+    let following = gateway.events(Method::GET, "/x", Value::Null, None).await;
     assert!(following.unwrap_err().is::<Refused>());
 }
 
