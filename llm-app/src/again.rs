@@ -11,11 +11,12 @@ pub fn may_pass(error: &Error) -> bool {
         | Kind::Unauthenticated
         | Kind::Forbidden
         | Kind::UnknownModel
+        // What opens within the time of a job's attempts is a pace, and has another name.
+        | Kind::QuotaExceeded
         | Kind::CreditExhausted
         | Kind::ContextOverflow
         | Kind::ContentFiltered => false,
-        Kind::QuotaExceeded
-        | Kind::RateLimited
+        Kind::RateLimited
         | Kind::Busy
         | Kind::UpstreamKeyRejected
         | Kind::UpstreamQuota
@@ -29,5 +30,17 @@ pub fn may_pass(error: &Error) -> bool {
         | Kind::Cancelled
         | Kind::DeadlinePassed
         | Kind::Internal => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_is_waited_for_and_a_month_that_is_used_up_is_not() {
+        let passes = |kind| may_pass(&Error::new(kind, "no"));
+        assert!(passes(Kind::RateLimited) && passes(Kind::Busy));
+        assert!(!passes(Kind::QuotaExceeded) && !passes(Kind::CreditExhausted));
     }
 }

@@ -1,5 +1,6 @@
 """Starts `llm-proxy simulate` and gives every test a provider that has been reset."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -198,30 +199,50 @@ class Proxied:
         self.url, self.key, self.poor = url, APP_KEY, APP_KEY + "poor"
 
 
-@pytest.fixture(scope="session")
-def running(simulated, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("proxy")
-    text = CONFIG.format(folder=folder)
-    for name, (model, embeds, base) in MODELS.items():
-        url = simulated[name].url + base
-        text += PROVIDER.format(name=name, url=url, model=model, embeds=embeds)
-        text += "".join(FAILING.format(name=name, url=url, error=error) for error in ERRORS)
-    (folder / "proxy.toml").write_text(text)
-    env = {"PATH": os.environ["PATH"], "SDK_ADMIN": "sk-sdk-admin-0123456789abcdef"}
-    env |= {"SDK_KEY": APP_KEY, "SDK_POOR": APP_KEY + "poor", "SDK_PROVIDER": "sk-of-the-provider"}
+SECRETS = {
+    "SDK_ADMIN": "sk-sdk-admin-0123456789abcdef",
+    "SDK_KEY": APP_KEY,
+    "SDK_POOR": APP_KEY + "poor",
+    "SDK_PROVIDER": "sk-of-the-provider",
+}
+
+
+@contextlib.contextmanager
+def served(folder, more, secrets=None):
+    """A proxy with this configuration behind what all have; gives its address."""
+    (folder / "proxy.toml").write_text(CONFIG.format(folder=folder) + more)
     process = subprocess.Popen(
         [binary(), "--config", str(folder / "proxy.toml"), "serve"],
         stdout=subprocess.PIPE,
         text=True,
-        env=env,
+        env={"PATH": os.environ["PATH"]} | SECRETS | (secrets or {}),
     )
     try:
         first = process.stdout.readline()
         assert first.startswith("listening on "), first
-        yield Proxied(first.removeprefix("listening on ").strip())
+        yield first.removeprefix("listening on ").strip()
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=40) == 0, "SIGTERM must end it cleanly"
+
+
+def providers(simulated):
+    """Each simulated provider, with a model that answers and one that embeds."""
+    text = ""
+    for name, (model, embeds, base) in MODELS.items():
+        url = simulated[name].url + base
+        text += PROVIDER.format(name=name, url=url, model=model, embeds=embeds)
+    return text
+
+
+@pytest.fixture(scope="session")
+def running(simulated, tmp_path_factory):
+    text = providers(simulated)
+    for name, (_, _, base) in MODELS.items():
+        url = simulated[name].url + base
+        text += "".join(FAILING.format(name=name, url=url, error=error) for error in ERRORS)
+    with served(tmp_path_factory.mktemp("proxy"), text) as url:
+        yield Proxied(url)
 
 
 @pytest.fixture

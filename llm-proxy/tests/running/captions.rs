@@ -1,19 +1,16 @@
-//! A caption job outlasts the process that makes it, and is charged once; whoever has themselves
-//! erased is found in no file.
+//! Whoever has themselves erased is found in no file: what they left, and what was made of it.
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, Full};
+use http::{Method, StatusCode};
 use llm_sim::script::Script;
 use llm_sim::upstream::Vendor;
 use serde_json::{Value, json};
 
-use crate::client::{client, operate};
+use crate::client::{self, Asking, operate};
 use crate::proxy::{Key, Place, Proxy, simulator, sqlite};
 
 const KEY: Key = Key { name: "app", key: "sk-captions-app-0123456789abcdef01234567", limit: "" };
@@ -31,15 +28,9 @@ async fn send(
     media: &str,
     body: Vec<u8>,
 ) -> (StatusCode, Bytes) {
-    let request = Request::builder()
-        .method(method)
-        .uri(format!("http://{proxy}{path}"))
-        .header("authorization", format!("Bearer {}", KEY.key))
-        .header("content-type", media)
-        .body(Full::new(Bytes::from(body)))
-        .unwrap();
-    let (head, body) = client().request(request).await.unwrap().into_parts();
-    (head.status, body.collect().await.unwrap().to_bytes())
+    let asking = Asking { media, ..Asking::json(KEY.key, method, path, body) };
+    let (status, _, answer) = client::asked(proxy, asking).await;
+    (status, answer)
 }
 
 async fn asked(proxy: SocketAddr, method: Method, path: &str, body: Value) -> Value {
@@ -53,8 +44,8 @@ async fn seen(proxy: SocketAddr, path: &str) -> Value {
     asked(proxy, Method::GET, path, Value::Null).await
 }
 
-/// A form with a WAV of so many seconds, a thousand bytes each.
-fn form(seconds: usize) -> Vec<u8> {
+/// A form with a WAV of so many seconds, a thousand bytes each, to be had in two more languages.
+pub(crate) fn form(seconds: usize) -> Vec<u8> {
     let mut body = format!(
         "--x\r\ncontent-disposition: form-data; name=\"kind\"\r\n\r\ncaptions\r\n--x\r\n\
          content-disposition: form-data; name=\"languages\"\r\n\r\nen,ja\r\n--x\r\n\
@@ -99,62 +90,8 @@ async fn until(proxy: &Proxy, id: &str, far: impl Fn(&Value) -> bool) -> Value {
     panic!("the job is not so far: {}", proxy.said());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_job_killed_at_sixty_percent_is_made_and_charged_once() {
-    let simulator = simulator().await;
-    let upstream = Arc::clone(simulator.upstream(Vendor::OpenAi).unwrap());
-    let slow = json!({ "match": {"operation": "chat"}, "times": "always",
-        "do": { "first_byte_ms": 700 } });
-    upstream.script(Script::parse(slow.to_string().as_bytes()).unwrap());
-    let folder = tempfile::tempdir().unwrap();
-    let (store, at) = (sqlite(folder.path()), simulator.base_url(Vendor::OpenAi));
-    let place = Place { keys: vec![KEY], more: MORE, ..Place::new(folder, store, at) };
-    let first = Proxy::start(&place, None).unwrap();
-    give(first.address).await;
-    let id = make(first.address).await;
-    let killed = until(&first, &id, |job| job["progress"].as_u64().unwrap() >= 60).await;
-    assert!(killed["progress"].as_u64().unwrap() < 95, "in the middle: {killed}");
-    first.kill();
-    let listened = |upstream: &llm_sim::upstream::Upstream| {
-        upstream.requests().iter().filter(|one| one.path.contains("transcriptions")).count()
-    };
-    assert_eq!(listened(&upstream), 1);
-    let last = Proxy::start(&place, None).unwrap();
-    let done =
-        until(&last, &id, |job| job["state"] == "completed" && job["credits"]["settled"] == true);
-    let done = done.await;
-    assert_eq!(
-        (&done["attempts"], &done["credits"]["charged"]),
-        (&json!(2), &json!("240")),
-        "{done}"
-    );
-    assert_eq!(listened(&upstream), 1, "what was heard before the death was kept");
-    // As many segments in every language, at the same times.
-    let mut times: Vec<Vec<Value>> = Vec::new();
-    for language in ["original", "en", "ja"] {
-        let path = format!("/api/v1/jobs/{id}/artefacts/{language}");
-        let (_, whole) = send(last.address, Method::GET, &format!("{path}.json"), "", vec![]).await;
-        let whole: Value = serde_json::from_slice(&whole).unwrap();
-        let segments = whole["segments"].as_array().unwrap();
-        times.push(segments.iter().map(|one| json!([one["start_ms"], one["end_ms"]])).collect());
-        for (ending, mark) in [("srt", " --> "), ("vtt", " --> "), ("ass", "Dialogue:")] {
-            let (_, text) =
-                send(last.address, Method::GET, &format!("{path}.{ending}"), "", vec![]).await;
-            let text = String::from_utf8(text.to_vec()).unwrap();
-            assert_eq!(text.matches(mark).count(), 72, "{language}.{ending}");
-        }
-    }
-    assert!(times[0].len() == 72 && times[1] == times[0] && times[2] == times[0]);
-    // Set aside once, and charged once.
-    let balance = seen(last.address, "/api/v1/credits/balance").await;
-    assert_eq!((&balance["available"], &balance["held"]), (&json!("760"), &json!("0")));
-    let history = seen(last.address, "/api/v1/credits/history").await.to_string();
-    assert_eq!(history.matches("\"kind\":\"spent\"").count(), 1, "{history}");
-    last.stop();
-}
-
 /// Every file below a folder in which something stands.
-fn found(folder: &Path, needle: &str, seen: &mut Vec<String>) {
+pub(crate) fn found(folder: &Path, needle: &str, seen: &mut Vec<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

@@ -1,5 +1,6 @@
 //! What a question says that an argument may want: places, numbers, addresses, quoted words.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -94,14 +95,26 @@ const KNOWN: [&str; 20] = [
     "New York",
 ];
 
+/// Without the lines that only say where somebody's words begin and end, which no model repeats.
+fn unmarked(text: &str) -> Cow<'_, str> {
+    let marks = |line: &str| line.starts_with("<<<") && line.ends_with(">>>");
+    if !text.lines().any(marks) {
+        return text.into();
+    }
+    let lines: Vec<&str> = text.lines().filter(|line| !marks(line)).collect();
+    lines.join("\n").into()
+}
+
 impl Hints {
     /// Reads a question.
     pub fn new(text: &str) -> Self {
+        let seed = super::hash::hash(text.as_bytes());
+        let text = &*unmarked(text);
         Self {
             places: places(text),
             numbers: numbers(text),
             quoted: quoted(text),
-            seed: super::hash::hash(text.as_bytes()),
+            seed,
             lower: text.to_lowercase().into(),
             text: text.into(),
         }

@@ -58,10 +58,11 @@ impl Task for Forget {
     type Out = u64;
 
     async fn run(&self, session: &mut Session<'_>) -> Result<u64, Failure> {
-        let mut rows = 0;
+        // Whoever asked is told how many conversations there were, and not how many words.
+        let mut conversations = 0;
         for text in FORGET {
-            rows += session.run(text, &[self.0.as_str().into()]).await?;
+            conversations = session.run(text, &[self.0.as_str().into()]).await?;
         }
-        Ok(rows)
+        Ok(conversations)
     }
 }

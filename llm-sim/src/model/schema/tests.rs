@@ -161,3 +161,12 @@ fn values_come_from_the_question() {
     let value = instance(&schema, &Hints::new("How warm is it in Oslo, in fahrenheit?"));
     assert_eq!(value, json!({"location": "Oslo", "unit": "fahrenheit"}));
 }
+
+#[test]
+fn marks_around_a_question_are_not_repeated() {
+    let schema = json!({"type": "object", "required": ["prompt"],
+        "properties": {"prompt": {"type": "string"}}});
+    let asked = "<<<5eab prompt>>>\n글을 써 줘\n<<<end 5eab>>>";
+    assert_eq!(instance(&schema, &Hints::new(asked)), json!({"prompt": "글을 써 줘"}));
+    assert_eq!(instance(&schema, &Hints::new("a <<b>> c")), json!({"prompt": "a <<b>> c"}));
+}
