@@ -5,6 +5,8 @@
 //! the ledger's rows, which are read beside the proxy.
 
 #[cfg(test)]
+mod apps;
+#[cfg(test)]
 mod batch;
 #[cfg(test)]
 mod books;
