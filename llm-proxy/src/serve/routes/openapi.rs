@@ -5,9 +5,11 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::shape::{Field, object};
+use super::shape::{Field, Shape, object};
 use super::spoken::{Gives, PASSED, PROBES, SPOKEN, body};
 use super::{Route, Run, Takes, Verb, all, app};
+
+const EVENTS: &str = "text/event-stream";
 
 /// The document, as it is sent.
 pub(crate) fn document() -> Bytes {
@@ -119,12 +121,11 @@ fn model_call(spoken: &super::spoken::Spoken) -> Value {
     let mut responses = failures(&codes, spoken.error());
     let kind = match spoken.gives {
         Gives::Words => json!({"application/json": {"schema": {"type": "object"}},
-            "text/event-stream": {"schema": {"type": "string"}},
-            "application/x-ndjson": {"schema": {"type": "string"}}}),
+            EVENTS: {}, "application/x-ndjson": {"schema": {"type": "string"}}}),
         Gives::Sound => json!({"audio/*": {"schema": {"type": "string", "format": "binary"}}}),
         Gives::Written => json!({"application/json": {"schema": {"type": "object"}},
             "text/plain": {"schema": {"type": "string"}},
-            "text/event-stream": {"schema": {"type": "string"}}}),
+            EVENTS: {}}),
     };
     let about = format!("the answer, in the words of {}", spoken.dialect);
     responses.insert("200".to_owned(), json!({"description": about, "content": kind}));
@@ -201,9 +202,10 @@ fn operation(route: &Route) -> Value {
     }
     let kind = if route.is_enveloped() { "AppError" } else { "Error" };
     let mut responses = failures(&codes, kind);
-    let mut content = json!({route.gives.content_type(): {"schema": given(route)}});
+    let mut content = json!({});
+    content[route.gives.content_type()] = media(route.gives.content_type(), given(route));
     if let Some(kind) = route.also {
-        content[kind] = json!({"schema": {"type": "string"}});
+        content[kind] = media(kind, json!({"type": "string"}));
     }
     responses.insert("200".to_owned(), json!({"description": "done", "content": content}));
     if route.gives.has("job_id") && route.verb == Verb::Post {
@@ -226,6 +228,12 @@ fn operation(route: &Route) -> Value {
     operation
 }
 
+/// What is sent as that. Of events, a schema would say what each of them is, and each is something
+/// else.
+fn media(kind: &str, schema: Value) -> Value {
+    if kind == EVENTS { json!({}) } else { json!({"schema": schema}) }
+}
+
 fn taken(kind: &str, groups: &[&[Field]]) -> Value {
     let needed = groups.iter().copied().flatten().any(|field| field.need);
     json!({"required": needed, "content": {kind: {"schema": object(groups)}}})
@@ -234,7 +242,16 @@ fn taken(kind: &str, groups: &[&[Field]]) -> Value {
 /// What a route's answer is, with its envelope where it has one.
 pub(crate) fn given(route: &Route) -> Value {
     let schema = route.gives.schema();
-    if route.is_enveloped() { app::told_schema(&schema) } else { schema }
+    match route.gives {
+        Shape::Typed(_) => schema,
+        Shape::Anything | Shape::Table(_) | Shape::List(_) | Shape::Page(_) | Shape::Named(..) => {
+            if route.is_enveloped() {
+                app::told_schema(&schema)
+            } else {
+                schema
+            }
+        }
+    }
 }
 
 /// An API behind a passage: of what it takes and gives nothing is known.
