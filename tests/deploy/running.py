@@ -49,11 +49,11 @@ limits = ["1/day"]
 class Proxy:
     """A running proxy with a data folder of its own."""
 
-    def __init__(self, binary):
+    def __init__(self, binary, text=CONFIG, more=()):
         self.folder = tempfile.TemporaryDirectory(prefix="llm-proxy-")
         data = pathlib.Path(self.folder.name)
         config = data / "config.toml"
-        config.write_text(CONFIG)
+        config.write_text(text)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -62,7 +62,7 @@ class Proxy:
         env = {"PATH": os.environ["PATH"], "DOWN_KEY": "sk-down", "APP_KEY": APP}
         env |= {"SMALL_KEY": SMALL, "LLM_PROXY_CONFIG": str(config), "LLM_PROXY_LOG": "warn"}
         # As the image has it.
-        env |= {"HOST": "127.0.0.1", "PORT": str(self.port)}
+        env |= {"HOST": "127.0.0.1", "PORT": str(self.port)} | dict(more)
         self.log = open(data / "log", "wb+")
         self.process = subprocess.Popen(
             [str(pathlib.Path(binary).resolve()), "--data", str(data / "own"), "serve"],

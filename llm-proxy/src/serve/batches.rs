@@ -25,7 +25,7 @@ use super::admin::refusal::{Answered, Refusal};
 use super::depot::Depot;
 use super::door::json as said;
 use super::files;
-use super::inbound::{LISTED, PAGE, cursor, depot, owner, page};
+use super::inbound::{PAGE, cursor, depot, owner, page, parts};
 use super::routes::ask::{AppCaller, Ask};
 use super::routes::shape::{Field, Of, Shape, free, list as several, table, text, whole, words};
 use super::routes::{Route, asked_by};
@@ -46,6 +46,8 @@ const LABELS_MAX: usize = 16;
 /// A job is not taken before its batch can be seen.
 const HEAD_START: Duration = Duration::from_millis(200);
 const PAGE_MAX: usize = 100;
+/// Which part of a list is wanted.
+const LISTED: [Field; 3] = parts(PAGE_MAX);
 const PAGE_USUAL: usize = 20;
 
 const WANTED: &[Field] = &[
@@ -85,7 +87,7 @@ pub(crate) const ROUTES: &[Route] = &[
         .takes(&[WANTED])
         .gives(Shape::Table(&[BATCH])),
     Route::get("/v1/batches", "Batches of whoever asks.", asked_by!(App, list))
-        .query(&[LISTED])
+        .query(&[&LISTED])
         .gives(Shape::Table(&[PAGE, BATCHES])),
     Route::get("/v1/batches/{id}", "How far a batch is.", asked_by!(App, one))
         .gives(Shape::Table(&[BATCH])),

@@ -32,7 +32,7 @@ const RULE: Str = Str::from_static("check");
 const ASKED: &[Field] = &[
     text("rule", "5/15minute, 30/hour, 1000/day").need(),
     text("subject", "what is counted: login:1.2.3.4").need(),
-    whole("cost", "how much of it, 1 unless said"),
+    whole("cost", "how much of it, 1 unless said").least(0),
     flag("peek", "whether to look without counting"),
 ];
 const VERDICT: &[Field] = &[

@@ -49,6 +49,8 @@ pub(crate) async fn answer(
         }
         (&Method::GET | &Method::HEAD, "/health/readiness") => health::readiness(&house),
         (&Method::GET | &Method::HEAD, "/metrics") => scrape::scrape(&house),
+        (_, "/health/liveness" | "/health/liveliness" | "/healthz" | "/health/readiness")
+        | (_, "/metrics") => routes::otherwise("GET"),
         _ if passthrough::knows(path) => Box::pin(passthrough::answer(&house, head, body)).await,
         _ => match routes::find(method, path) {
             Some(found) => Box::pin(routes::answer(&house, found, head, body)).await,

@@ -18,7 +18,7 @@ use super::admin::refusal::{Answered, Refusal};
 use super::body::{Body, Piece};
 use super::depot::Depot;
 use super::door::json as said;
-use super::inbound::{GONE, LISTED, PAGE, cursor, depot, gone, owner, page};
+use super::inbound::{GONE, PAGE, cursor, depot, gone, owner, page, parts};
 use super::routes::ask::{AppCaller, Ask};
 use super::routes::shape::{Field, Of, Shape, list as several, text, whole, words};
 use super::routes::{Route, asked_by};
@@ -31,6 +31,8 @@ const PURPOSES: &[&str] = &["batch", "assistants", "fine-tune", "vision", "user_
 const NAME_BYTES_MAX: usize = 255;
 /// Files of a page, as OpenAI has it.
 const PAGE_MAX: usize = 10_000;
+/// Which part of a list is wanted.
+const LISTED: [Field; 3] = parts(PAGE_MAX);
 /// What surrounds the file in its form.
 const FORM_BYTES: u64 = 64 << 10;
 const ID_BYTES: usize = 16;
@@ -39,9 +41,11 @@ const FORM: &[Field] = &[
     text("file", "its bytes, and its name").need(),
     words("purpose", PURPOSES, "what it is for").need(),
     text("expires_after[anchor]", "created_at"),
-    whole("expires_after[seconds]", "how long it is there: an hour to thirty days"),
+    whole("expires_after[seconds]", "how long it is there: an hour to thirty days")
+        .least(3_600)
+        .most(2_592_000),
 ];
-const OF: &[Field] = &[words("purpose", PURPOSES, "files of this purpose alone")];
+const OF: &[Field] = &[text("purpose", "files of this purpose alone")];
 const FILE: &[Field] = &[
     text("id", "").need(),
     words("object", &["file"], "").need(),
@@ -60,7 +64,7 @@ pub(crate) const ROUTES: &[Route] = &[
         .form(&[FORM])
         .gives(Shape::Table(&[FILE])),
     Route::get("/v1/files", "Files of whoever asks.", asked_by!(App, list))
-        .query(&[LISTED, OF])
+        .query(&[&LISTED, OF])
         .gives(Shape::Table(&[PAGE, FILES])),
     Route::get("/v1/files/{id}", "What a file is.", asked_by!(App, one))
         .gives(Shape::Table(&[FILE])),

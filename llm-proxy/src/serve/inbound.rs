@@ -19,12 +19,14 @@ use super::house::House;
 use super::routes::ask::AppCaller;
 use super::routes::shape::{Field, flag, text, whole, words};
 
-/// Which part of a list is wanted.
-pub(crate) const LISTED: &[Field] = &[
-    text("after", "where to go on: the `last_id` of the page before"),
-    whole("limit", "how many"),
-    words("order", &["asc", "desc"], "by when they were made; the newest first unless said"),
-];
+/// Which part of a list is wanted, of a page of so many at the most.
+pub(crate) const fn parts(most: usize) -> [Field; 3] {
+    [
+        text("after", "where to go on: the `last_id` of the page before"),
+        whole("limit", "how many").least(1).most(most as i64),
+        words("order", &["asc", "desc"], "by when they were made; the newest first unless said"),
+    ]
+}
 /// What a page of a list says beside its `data`.
 pub(crate) const PAGE: &[Field] = &[
     words("object", &["list"], "").need(),

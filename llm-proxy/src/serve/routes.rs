@@ -350,17 +350,25 @@ pub(crate) enum Found {
 
 /// What there is at a path; `None` when the table has no such path.
 pub(crate) fn find(method: &Method, path: &str) -> Option<Found> {
-    let mut others = String::new();
+    let (mut here, mut others, mut fewest) = (None, String::new(), usize::MAX);
     for route in all() {
-        let Some(names) = route.names(path) else { continue };
+        let Some(names) = route.names(path).filter(|names| names.len() <= fewest) else { continue };
+        // A path that is written out is not also a name in another one.
+        if names.len() < fewest {
+            (fewest, here) = (names.len(), None);
+            others.clear();
+        }
         if route.verb.is(method) {
-            let names = names.into_iter().map(str::to_owned).collect();
-            return Some(Found::Here(route, names));
+            here = here.or(Some((route, names)));
+            continue;
         }
         if !others.is_empty() {
             others.push_str(", ");
         }
         others.push_str(route.verb.name());
+    }
+    if let Some((route, names)) = here {
+        return Some(Found::Here(route, names.into_iter().map(str::to_owned).collect()));
     }
     (!others.is_empty()).then_some(Found::Otherwise(others))
 }
@@ -396,14 +404,17 @@ pub(crate) async fn answer(
             });
             response
         }
-        Found::Otherwise(methods) => {
-            let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
-            if let Ok(methods) = HeaderValue::from_str(&methods) {
-                response.headers_mut().insert(ALLOW, methods);
-            }
-            response
-        }
+        Found::Otherwise(methods) => otherwise(&methods),
     }
+}
+
+/// The path is there, with these methods.
+pub(crate) fn otherwise(methods: &str) -> Response<Body> {
+    let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
+    if let Ok(methods) = HeaderValue::from_str(methods) {
+        response.headers_mut().insert(ALLOW, methods);
+    }
+    response
 }
 
 async fn answered(

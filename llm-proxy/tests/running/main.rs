@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod acceptance;
 #[cfg(test)]
+mod apps;
+#[cfg(test)]
 mod batch;
 #[cfg(test)]
 mod books;

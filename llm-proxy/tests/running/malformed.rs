@@ -148,10 +148,10 @@ async fn nothing_malformed_does_any_harm() {
     assert!(cases.len() >= LEAST, "{}", cases.len());
     let mut times = Vec::new();
     let mut wrong = round(&proxy, &cases, &mut times).await;
-    let before = wire::memory(proxy.id());
+    let before = proxy.memory();
     times.clear();
     wrong.extend(round(&proxy, &cases, &mut times).await);
-    let after = wire::memory(proxy.id());
+    let after = proxy.memory();
     wrong.sort();
     wrong.dedup();
     assert!(!proxy.has_ended(), "{}", proxy.said());

@@ -41,7 +41,8 @@ struct Seen {
     refused_in: Vec<Duration>,
 }
 
-fn percent(times: &mut [Duration], percent: usize) -> Duration {
+/// So many of a hundred took no longer.
+pub(crate) fn percent(times: &mut [Duration], percent: usize) -> Duration {
     times.sort_unstable();
     let at = (times.len() * percent / 100).min(times.len().saturating_sub(1));
     times.get(at).copied().unwrap_or_default()

@@ -219,7 +219,8 @@ impl Look<'_> {
             }
         }
         if let Some(needle) = self.needle {
-            text.with(" AND r.tags <> replace(r.tags, ", needle);
+            // The first half is what the index of rows with labels says.
+            text.with(" AND r.tags IS NOT NULL AND r.tags <> replace(r.tags, ", needle);
             text.add(", '')");
         }
     }

@@ -22,8 +22,8 @@ const WORDS: &[Field] = &[
     text("budget_id", "made up where it is not said"),
     number("max_budget", "USD; without a duration, for good"),
     text("budget_duration", "30d, 24h, 1mo"),
-    whole("rpm_limit", "requests a minute"),
-    whole("tpm_limit", "tokens a minute"),
+    whole("rpm_limit", "requests a minute").least(0),
+    whole("tpm_limit", "tokens a minute").least(0),
 ];
 const BUDGET: &[Field] = &[
     text("budget_id", "").need(),

@@ -16,8 +16,10 @@ use super::told;
 use crate::config::diff::diff;
 use crate::config::tree::{Node, Value};
 
-const BACK: &[Field] =
-    &[whole("number", "the entry, by its number in the history"), text("hash", "or by its hash")];
+const BACK: &[Field] = &[
+    whole("number", "the entry, by its number in the history").least(0),
+    text("hash", "or by its hash"),
+];
 
 pub(crate) const ROUTES: &[Route] = &[
     Route::get(

@@ -84,11 +84,15 @@ impl Fields {
         })
     }
 
-    /// Refuses whatever is not in these tables.
+    /// Refuses whatever is not in these tables, and numbers that are beyond theirs.
     pub(crate) fn among(&self, groups: &[&[Field]]) -> Result<(), Refusal> {
-        let stranger = self.0.keys().find(|name| !is_among(groups, name));
-        stranger
-            .map_or(Ok(()), |name| Err(Refusal::wrong(name, format!("there is no field {name}"))))
+        for (name, raw) in &self.0 {
+            let known = among(groups, name);
+            let known =
+                known.ok_or_else(|| Refusal::wrong(name, format!("there is no field {name}")))?;
+            known.refused(raw.get()).map_or(Ok(()), |why| Err(Refusal::wrong(name, why)))?;
+        }
+        Ok(())
     }
 
     /// A field as it is written, which stays.
@@ -163,11 +167,15 @@ impl Params {
         Ok(Self(params))
     }
 
-    /// Refuses whatever is not in these tables.
+    /// Refuses whatever is not in these tables, and numbers that are beyond theirs.
     pub(crate) fn among(&self, groups: &[&[Field]]) -> Result<(), Refusal> {
-        let stranger = self.0.keys().find(|name| !is_among(groups, name));
-        let text = |name| format!("there is no parameter {name}");
-        stranger.map_or(Ok(()), |name| Err(Refusal::wrong(name, text(name))))
+        for (name, value) in &self.0 {
+            let known = among(groups, name);
+            let known = known
+                .ok_or_else(|| Refusal::wrong(name, format!("there is no parameter {name}")))?;
+            known.refused(value).map_or(Ok(()), |why| Err(Refusal::wrong(name, why)))?;
+        }
+        Ok(())
     }
 
     /// One of them.
@@ -191,8 +199,8 @@ impl Params {
     }
 }
 
-fn is_among(groups: &[&[Field]], name: &str) -> bool {
-    groups.iter().copied().flatten().any(|field| field.name == name)
+fn among<'t>(groups: &'t [&[Field]], name: &str) -> Option<&'t Field> {
+    groups.iter().copied().flatten().find(|field| field.name == name)
 }
 
 /// A part of a path or query as it was meant.

@@ -16,7 +16,9 @@ use serde_json::value::RawValue;
 use super::super::house::House;
 use super::super::office::Office;
 use super::super::routes::ask::{Ask, Part, office};
-use super::super::routes::shape::{Field, Of, PART, Shape, flag, free, key, list, secret};
+use super::super::routes::shape::{
+    ASKED_MAX, Field, Of, PART, Shape, flag, free, key, list, secret,
+};
 use super::super::routes::shape::{table, text, whole};
 use super::super::routes::{Route, operator};
 use super::fields::{Fields, Said};
@@ -55,7 +57,7 @@ const WHICH: &[Field] = &[
     text("user_id", ""),
     text("team_id", ""),
     text("organization_id", ""),
-    whole("size", "the same as limit"),
+    whole("size", "the same as limit").least(1).most(ASKED_MAX),
     flag("replaced", "also those that were rotated away"),
 ];
 

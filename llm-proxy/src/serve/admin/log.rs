@@ -11,7 +11,9 @@ use serde_json::{Map, Value};
 
 use super::super::office::Office;
 use super::super::routes::ask::{Ask, Part, office};
-use super::super::routes::shape::{self, Field, PART, Shape, counts, flag, key, list, number};
+use super::super::routes::shape::{
+    self, ASKED_MAX, Field, PART, Shape, counts, flag, key, list, number,
+};
 use super::super::routes::shape::{text, whole};
 use super::super::routes::{Route, operator};
 use super::fields::Params;
@@ -22,7 +24,8 @@ use super::{Listed, told};
 const OF: &[Field] = &[key("key", ""), text("user", ""), text("model", "")];
 const WHEN: &[Field] =
     &[text("from", "a day, or an instant"), text("to", "a day, or an instant: before that")];
-const MORE: &[Field] = &[text("tag", "with this tag"), whole("size", "the same as limit")];
+const MORE: &[Field] =
+    &[text("tag", "with this tag"), whole("size", "the same as limit").least(1).most(ASKED_MAX)];
 const OF_THEIRS: &[Field] = &[
     key("api_key", ""),
     text("user_id", ""),

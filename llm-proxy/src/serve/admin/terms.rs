@@ -19,9 +19,9 @@ const MINUTE: Period = Period { count: 1, length: Length::Minute };
 pub(super) const TERMS: &[Field] = &[
     number("max_budget", "USD; without a duration, for good"),
     text("budget_duration", "30d, 24h, 1mo"),
-    whole("rpm_limit", "requests a minute"),
-    whole("tpm_limit", "tokens a minute"),
-    whole("max_parallel_requests", "calls at once"),
+    whole("rpm_limit", "requests a minute").least(0),
+    whole("tpm_limit", "tokens a minute").least(0),
+    whole("max_parallel_requests", "calls at once").least(0).most(u32::MAX as i64),
     text("plan", "the name of a plan"),
     text("budget_id", "the same: a budget is a plan"),
 ];

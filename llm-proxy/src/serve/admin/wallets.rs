@@ -22,7 +22,7 @@ use super::super::credits::{NotEnrolled, Purse};
 use super::super::house::House;
 use super::super::office::Office;
 use super::super::routes::ask::{Ask, office};
-use super::super::routes::shape::{Field, Shape, number, table, text, whole};
+use super::super::routes::shape::{ASKED_MAX, Field, Shape, number, table, text, whole};
 use super::super::routes::{Route, operator};
 use super::fields::Fields;
 use super::refusal::{Answered, Refusal};
@@ -41,7 +41,7 @@ const SPAN: &[Field] = &[text("from", "a day, or an instant"), text("to", "the s
 const LINES_OF: &[Field] = &[
     text("kind", "grant, reserve, settle, release, expire, refund; several with commas"),
     text("cursor", "where to go on: the `next` of the page before"),
-    whole("size", "lines, 50 unless said"),
+    whole("size", "lines, 50 unless said").least(1).most(ASKED_MAX),
 ];
 const GRANTED: &[Field] =
     &[text("user", "").need(), whole("held_micros", "set aside by what is under way").need()];

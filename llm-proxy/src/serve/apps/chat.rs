@@ -6,7 +6,7 @@ mod told;
 mod view;
 
 use http::{HeaderValue, Response, StatusCode, header};
-use llm_app::chat::{Change, Chat, Id, Manner, Mark, Message, Opening, Post, Replied};
+use llm_app::chat::{Change, Chat, DAYS_MAX, Id, Manner, Mark, Message, Opening, Post, Replied};
 use llm_core::Str;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -29,21 +29,25 @@ const OPENING: &[Field] = &[
     text("title", "what it is about; made in the background unless said"),
     text("model", "the model that is asked, unless a message names another"),
     text("system", "what the application says before everything else"),
-    whole("max_tokens", "the longest answer; clamped by the operator"),
-    whole("retention_days", "for how long it is kept"),
+    whole("max_tokens", "the longest answer; clamped by the operator")
+        .least(1)
+        .most(u32::MAX as i64),
+    whole("retention_days", "for how long it is kept").least(1).most(DAYS_MAX as i64),
 ];
 const CHANGE: &[Field] = &[text("branch", "a message of the branch that is to be gone on with")];
-const POST: &[Field] = &[text("content", "what the person says").need()];
+const POST: &[Field] = &[text("content", "what the person says").need().least(1)];
 const HOW: &[Field] = &[
     flag("stream", "whether the reply comes as server-sent events"),
     text("model", "the model that is asked, this once"),
-    whole("max_tokens", "the longest answer; clamped by the operator"),
+    whole("max_tokens", "the longest answer; clamped by the operator")
+        .least(1)
+        .most(u32::MAX as i64),
 ];
 const AGAIN: &[Field] =
     &[text("idempotency_key", "the same post under the same key is one post; or as a header")];
 const BRANCH: &[Field] = &[text("branch", "a message of the branch that is shown")];
 const AFTER: &[Field] = &[text("after", "the id of the last event; or as last-event-id")];
-const SOUGHT: &[Field] = &[text("q", "words that all have to stand in a message").need()];
+const SOUGHT: &[Field] = &[text("q", "words that all have to stand in a message").need().least(1)];
 const FORMS: &[Field] = &[words("format", &["json", "markdown"], "json unless said")];
 
 pub(crate) const ROUTES: &[Route] = &[

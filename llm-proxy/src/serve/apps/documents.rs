@@ -23,7 +23,7 @@ use super::super::admin::refusal::{Answered, Refusal};
 use super::super::admin::{Listed, told};
 use super::super::inbound::depot;
 use super::super::routes::ask::{AppCaller, Ask, Part};
-use super::super::routes::shape::{Field, Of, PART, Shape, flag, list, number, text, whole, words};
+use super::super::routes::shape::{Field, Of, Shape, flag, list, number, text, whole, words};
 use super::super::routes::{Route, asked_by};
 use super::super::upload::{self, Sent};
 use super::analysis::job;
@@ -66,13 +66,17 @@ const DOCUMENT: &[Field] = &[
     text("created_at", "").need(),
 ];
 const MADE: &[Field] = &[text("job_id", "the job that embeds it")];
-const OF: &[Field] = &[text("collection", "documents of this collection alone")];
+const OF: &[Field] = &[
+    text("cursor", "where to go on: the `next` of the page before"),
+    whole("limit", "how many, 100 unless said").least(1).most(PAGE_MAX as i64),
+    text("collection", "documents of this collection alone"),
+];
 const GONE: &[Field] = &[text("id", "").need(), flag("deleted", "").need()];
 const SEARCHED: &[Field] = &[
-    text("query", "in words").need(),
+    text("query", "in words").need().least(1),
     text("collection", "in this collection alone"),
     list("documents", &Of::Text, "in these alone, by their ids"),
-    whole("limit", "how many passages: 10 unless said, 50 at the most"),
+    whole("limit", "how many passages: 10 unless said").least(1).most(HITS_MAX as i64),
 ];
 const HIT: &[Field] = &[
     text("document_id", "").need(),
@@ -96,7 +100,7 @@ pub(crate) const ROUTES: &[Route] = &[
     .reads(&[DRAFT])
     .gives(Shape::Table(&[DOCUMENT, MADE])),
     Route::get("/api/v1/documents", "One's documents, the newest first.", asked_by!(App, listed))
-        .query(&[PART, OF])
+        .query(&[OF])
         .gives(Shape::Page(&[DOCUMENT])),
     Route::get("/api/v1/documents/{id}", "What a document is.", asked_by!(App, one))
         .gives(Shape::Table(&[DOCUMENT])),
@@ -271,9 +275,6 @@ fn form(kind: &str, bytes: &Bytes) -> Result<Wanted, Refusal> {
 
 async fn listed(ask: &mut Ask, by: &AppCaller) -> Answered {
     let Part { cursor, limit } = ask.part()?;
-    if limit > PAGE_MAX {
-        return Err(Refusal::wrong("limit", format!("{PAGE_MAX} at the most")));
-    }
     let hex = |id: &String| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     if cursor.as_ref().is_some_and(|cursor| !hex(cursor)) {
         return Err(Refusal::wrong("cursor", "this is no cursor of ours"));

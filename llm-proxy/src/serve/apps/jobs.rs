@@ -53,7 +53,8 @@ const WANTED: &[Field] = &[
     several("languages", &Of::Text, "captions: languages to translate into, as BCP 47 tags"),
     text("language", "captions: the language that is spoken, where it is known"),
     text("model", "captions: the model that listens"),
-    whole("duration_seconds", "captions: how long the sound lasts, where it is no WAV or MP3"),
+    whole("duration_seconds", "captions: how long the sound lasts, where it is no WAV or MP3")
+        .least(0),
     words("retention", &SPAN_WORDS, "how long what comes of it is kept, as far as the plan goes"),
     words("endpoint", super::super::batches::ENDPOINTS, "a batch: what its lines ask for"),
     words("completion_window", &["24h"], "a batch: how long it may take"),
@@ -61,8 +62,9 @@ const WANTED: &[Field] = &[
 ];
 const WHICH: &[Field] =
     &[words("state", &STATES, "in this state alone"), text("kind", "of this kind alone")];
-const SINCE: &[Field] = &[whole("since", "also what has happened behind this event")];
-const AFTER: &[Field] = &[whole("after", "behind this event; a `Last-Event-ID` says the same")];
+const SINCE: &[Field] = &[whole("since", "also what has happened behind this event").least(0)];
+const AFTER: &[Field] =
+    &[whole("after", "behind this event; a `Last-Event-ID` says the same").least(0)];
 const KEEP: &[Field] = &[words("retention", &SPAN_WORDS, "for how long: never for less").need()];
 
 pub(crate) const ROUTES: &[Route] = &[

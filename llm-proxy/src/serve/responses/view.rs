@@ -12,13 +12,15 @@ use crate::serve::admin::refusal::{Answered, Refusal};
 use crate::serve::body::Body;
 use crate::serve::depot::Depot;
 use crate::serve::door::json as said;
-use crate::serve::inbound::{GONE, LISTED, PAGE, cursor, depot, gone, owner, page};
+use crate::serve::inbound::{GONE, PAGE, cursor, depot, gone, owner, page, parts};
 use crate::serve::routes::ask::{AppCaller, Ask};
 use crate::serve::routes::shape::{Field, Of, Shape, list, text};
 use crate::serve::routes::{Route, asked_by};
 
 const ITEMS_USUAL: usize = 20;
 const ITEMS_MAX: usize = 100;
+/// Which part of a list is wanted.
+const LISTED: [Field; 3] = parts(ITEMS_MAX);
 
 /// What official clients send along. All that was kept is shown, whatever of it is asked for.
 const SHOWN: &[Field] = &[text("include", "all is there"), text("include[]", "all is there")];
@@ -28,7 +30,7 @@ pub(crate) const ROUTES: &[Route] = &[
     Route::get("/v1/responses/{id}", "An answer that was kept.", asked_by!(App, one))
         .query(&[SHOWN]),
     Route::get("/v1/responses/{id}/input_items", "What was asked.", asked_by!(App, items))
-        .query(&[LISTED, SHOWN])
+        .query(&[&LISTED, SHOWN])
         .gives(Shape::Table(&[PAGE, ITEMS])),
     Route::delete("/v1/responses/{id}", "Forgets an answer.", asked_by!(App, forget))
         .gives(Shape::Table(&[GONE])),

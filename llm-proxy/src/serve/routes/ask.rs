@@ -95,13 +95,7 @@ impl Ask {
 
     /// Which part of a list is wanted: `cursor` and `limit`, or `size` as LiteLLM has it.
     pub(crate) fn part(&mut self) -> Result<Part, Refusal> {
-        let mut number = |name| {
-            let number = self.query.parse(name, |text| text.parse::<usize>().ok())?;
-            match number {
-                Some(0) => Err(Refusal::wrong(name, "at least 1")),
-                other => Ok(other),
-            }
-        };
+        let mut number = |name| self.query.parse(name, |text| text.parse::<usize>().ok());
         let limit = number("limit")?.or(number("size")?).unwrap_or(PAGE_USUAL);
         Ok(Part { cursor: self.query.take("cursor"), limit })
     }

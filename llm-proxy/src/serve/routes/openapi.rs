@@ -5,9 +5,11 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::shape::{Field, object};
-use super::spoken::{PASSED, PROBES, SPOKEN, body};
+use super::shape::{Field, Shape, object};
+use super::spoken::{Gives, PASSED, PROBES, SPOKEN, body};
 use super::{Route, Run, Takes, Verb, all, app};
+
+const EVENTS: &str = "text/event-stream";
 
 /// The document, as it is sent.
 pub(crate) fn document() -> Bytes {
@@ -46,7 +48,7 @@ pub(crate) fn written() -> Value {
         "paths": paths,
         "components": {
             "securitySchemes": schemes(),
-            "schemas": {"Error": error(), "AppError": app::refused_schema()},
+            "schemas": schemas(),
         },
     })
 }
@@ -75,17 +77,24 @@ fn schemes() -> Value {
     })
 }
 
-fn error() -> Value {
-    json!({"type": "object", "required": ["error"], "properties": {"error": {
-        "type": "object",
-        "required": ["message", "type", "code"],
-        "properties": {
-            "message": {"type": "string"},
-            "type": {"type": "string"},
-            "param": {"type": ["string", "null"]},
-            "code": {"type": ["string", "null"]},
-        },
-    }}})
+/// What is refused is told in the words of whose client asks.
+fn schemas() -> Value {
+    let text = || json!({"type": "string"});
+    let perhaps = || json!({"type": ["string", "null"]});
+    let object =
+        |needs: &[&str], of: Value| json!({"type": "object", "required": needs, "properties": of});
+    let error = |needs: &[&str], of: Value| object(&["error"], json!({"error": object(needs, of)}));
+    json!({
+        "AppError": app::refused_schema(),
+        "Error": error(&["message", "type", "code"], json!({"message": text(), "type": text(),
+            "param": perhaps(), "code": perhaps()})),
+        "AnthropicError": object(&["type", "error"], json!({"type": {"const": "error"},
+            "error": object(&["type", "message"], json!({"type": text(), "message": text()}))})),
+        "GeminiError": error(&["code", "message", "status"], json!({"code": {"type": "integer"},
+            "message": text(), "status": text(), "details": {"type": "array"}})),
+        "CohereError": object(&["message"], json!({"id": text(), "message": text()})),
+        "OllamaError": object(&["error"], json!({"error": text()})),
+    })
 }
 
 fn failures(codes: &[(&str, &str)], kind: &str) -> Map<String, Value> {
@@ -109,9 +118,15 @@ fn model_call(spoken: &super::spoken::Spoken) -> Value {
         ("503", "nobody can answer now"),
         ("504", "the provider took too long"),
     ];
-    let mut responses = failures(&codes, "Error");
-    let kind = json!({"application/json": {"schema": {"type": "object"}},
-        "text/event-stream": {"schema": {"type": "string"}}});
+    let mut responses = failures(&codes, spoken.error());
+    let kind = match spoken.gives {
+        Gives::Words => json!({"application/json": {"schema": {"type": "object"}},
+            EVENTS: {}, "application/x-ndjson": {"schema": {"type": "string"}}}),
+        Gives::Sound => json!({"audio/*": {"schema": {"type": "string", "format": "binary"}}}),
+        Gives::Written => json!({"application/json": {"schema": {"type": "object"}},
+            "text/plain": {"schema": {"type": "string"}},
+            EVENTS: {}}),
+    };
     let about = format!("the answer, in the words of {}", spoken.dialect);
     responses.insert("200".to_owned(), json!({"description": about, "content": kind}));
     let keys = json!([{"key": []}, {"x-api-key": []}, {"api-key": []}, {"x-goog-api-key": []}]);
@@ -120,7 +135,7 @@ fn model_call(spoken: &super::spoken::Spoken) -> Value {
         "parameters": names(spoken.path)});
     if !spoken.needs.is_empty() {
         operation["requestBody"] = json!({"required": true,
-            "content": {"application/json": {"schema": body(spoken.needs)}}});
+            "content": {spoken.takes(): {"schema": body(spoken.needs)}}});
     }
     operation
 }
@@ -134,16 +149,13 @@ fn names(path: &str) -> Vec<Value> {
 
 fn parameter(field: &Field) -> Value {
     json!({"name": field.name, "in": "query", "required": field.need,
-        "description": field.about, "schema": field.of.schema()})
+        "description": field.about, "schema": field.schema()})
 }
 
-/// What applications may be told beside it.
-const APPLICATIONS: [(&str, &str); 6] = [
-    ("409", "it contradicts what is there"),
-    ("413", "the body is too large"),
-    ("429", "a limit: `details` and retry-after say when there is more"),
+/// What whoever shows a key may be told beside it.
+const KEYED: [(&str, &str); 3] = [
+    ("429", "a limit: the answer and retry-after say when there is more"),
     ("501", "nothing outlasts this process"),
-    ("502", "the provider failed"),
     ("503", "nobody can answer now"),
 ];
 
@@ -166,17 +178,34 @@ fn operation(route: &Route) -> Value {
     if !who.is_empty() {
         codes.extend([("401", "no key, or none of ours"), ("403", "not theirs to do")]);
     }
-    if route.path.contains('{') || !route.query.is_empty() {
+    let has_body = !matches!(route.takes, Takes::Nothing);
+    if route.path.contains('{') || !route.query.is_empty() || has_body {
         codes.push(("404", "there is no such thing"));
     }
+    if has_body {
+        codes.push(("413", "the body is too large"));
+    }
+    if route.verb != Verb::Get {
+        codes.push(("409", "it contradicts what is there"));
+    }
+    if route.path.contains("/wallets/") || route.is_enveloped() && route.verb == Verb::Post {
+        codes.push(("402", "there are not enough credits"));
+    }
+    if !who.is_empty() || route.is_enveloped() {
+        codes.extend(KEYED);
+    }
     if route.is_enveloped() {
-        codes.extend(APPLICATIONS);
+        codes.extend([
+            ("401", "no key or signature, or none of ours"),
+            ("502", "the provider failed"),
+        ]);
     }
     let kind = if route.is_enveloped() { "AppError" } else { "Error" };
     let mut responses = failures(&codes, kind);
-    let mut content = json!({route.gives.content_type(): {"schema": given(route)}});
+    let mut content = json!({});
+    content[route.gives.content_type()] = media(route.gives.content_type(), given(route));
     if let Some(kind) = route.also {
-        content[kind] = json!({"schema": {"type": "string"}});
+        content[kind] = media(kind, json!({"type": "string"}));
     }
     responses.insert("200".to_owned(), json!({"description": "done", "content": content}));
     if route.gives.has("job_id") && route.verb == Verb::Post {
@@ -199,6 +228,12 @@ fn operation(route: &Route) -> Value {
     operation
 }
 
+/// What is sent as that. Of events, a schema would say what each of them is, and each is something
+/// else.
+fn media(kind: &str, schema: Value) -> Value {
+    if kind == EVENTS { json!({}) } else { json!({"schema": schema}) }
+}
+
 fn taken(kind: &str, groups: &[&[Field]]) -> Value {
     let needed = groups.iter().copied().flatten().any(|field| field.need);
     json!({"required": needed, "content": {kind: {"schema": object(groups)}}})
@@ -207,7 +242,16 @@ fn taken(kind: &str, groups: &[&[Field]]) -> Value {
 /// What a route's answer is, with its envelope where it has one.
 pub(crate) fn given(route: &Route) -> Value {
     let schema = route.gives.schema();
-    if route.is_enveloped() { app::told_schema(&schema) } else { schema }
+    match route.gives {
+        Shape::Typed(_) => schema,
+        Shape::Anything | Shape::Table(_) | Shape::List(_) | Shape::Page(_) | Shape::Named(..) => {
+            if route.is_enveloped() {
+                app::told_schema(&schema)
+            } else {
+                schema
+            }
+        }
+    }
 }
 
 /// An API behind a passage: of what it takes and gives nothing is known.

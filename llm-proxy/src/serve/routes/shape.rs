@@ -15,6 +15,8 @@ pub(crate) struct Field {
     /// Whether it is always there; all others may be missing or `null`.
     pub(crate) need: bool,
     pub(crate) about: &'static str,
+    /// From where and up to where: a number itself, characters of a text, items of a list.
+    pub(crate) bounds: (Option<i64>, Option<i64>),
 }
 
 /// What a field holds.
@@ -67,7 +69,7 @@ macro_rules! makers {
     ($($name:ident $of:ident;)+) => {$(
         /// A field of that kind.
         pub(crate) const fn $name(name: &'static str, about: &'static str) -> Field {
-            Field { name, of: Of::$of, need: false, about }
+            Field::new(name, Of::$of, about)
         }
     )+};
 }
@@ -86,7 +88,7 @@ makers! {
 
 /// A field of several.
 pub(crate) const fn list(name: &'static str, of: &'static Of, about: &'static str) -> Field {
-    Field { name, of: Of::List(of), need: false, about }
+    Field::new(name, Of::List(of), about)
 }
 
 /// A field of one of these words.
@@ -95,7 +97,7 @@ pub(crate) const fn words(
     words: &'static [&'static str],
     about: &'static str,
 ) -> Field {
-    Field { name, of: Of::Words(words), need: false, about }
+    Field::new(name, Of::Words(words), about)
 }
 
 /// A field that is an object.
@@ -104,13 +106,57 @@ pub(crate) const fn table(
     fields: &'static [&'static [Field]],
     about: &'static str,
 ) -> Field {
-    Field { name, of: Of::Table(fields), need: false, about }
+    Field::new(name, Of::Table(fields), about)
 }
 
 impl Field {
+    const fn new(name: &'static str, of: Of, about: &'static str) -> Self {
+        Self { name, of, need: false, about, bounds: (None, None) }
+    }
+
     /// It is always there.
     pub(crate) const fn need(self) -> Self {
         Self { need: true, ..self }
+    }
+
+    /// At least so much, or so many.
+    pub(crate) const fn least(self, least: i64) -> Self {
+        Self { bounds: (Some(least), self.bounds.1), ..self }
+    }
+
+    /// At the most so much, or so many.
+    pub(crate) const fn most(self, most: i64) -> Self {
+        Self { bounds: (self.bounds.0, Some(most)), ..self }
+    }
+
+    /// What a number must be, if that is not it. Other kinds are for the function that reads them:
+    /// it says better what is wrong.
+    pub(crate) fn refused(&self, written: &str) -> Option<String> {
+        let (Of::Whole, Ok(number)) = (self.of, written.parse::<i128>()) else { return None };
+        let least = self.bounds.0.filter(|least| number < i128::from(*least));
+        let most = i128::from(self.bounds.1.unwrap_or(i64::MAX));
+        match least {
+            Some(least) => Some(format!("at least {least}")),
+            None if number > most => Some(format!("at the most {most}")),
+            None => None,
+        }
+    }
+
+    /// Its JSON Schema.
+    pub(crate) fn schema(&self) -> Value {
+        let mut schema = self.of.schema();
+        let names = match self.of {
+            Of::Whole | Of::Number => ["minimum", "maximum"],
+            Of::Text | Of::Secret | Of::Key => ["minLength", "maxLength"],
+            Of::List(_) => ["minItems", "maxItems"],
+            Of::Flag | Of::Words(_) | Of::Table(_) | Of::Free | Of::Counts | Of::Any => ["", ""],
+        };
+        for (name, bound) in names.into_iter().zip([self.bounds.0, self.bounds.1]) {
+            if let Some(bound) = bound.filter(|_| !name.is_empty()) {
+                schema[name] = bound.into();
+            }
+        }
+        schema
     }
 }
 
@@ -124,10 +170,13 @@ pub(crate) const fn perhaps<const N: usize>(mut fields: [Field; N]) -> [Field; N
     fields
 }
 
+/// What a page may be asked for: no page is so long, and beyond it nobody means what is said.
+pub(crate) const ASKED_MAX: i64 = 1_000_000;
+
 /// Which part of a list is wanted, everywhere the same.
 pub(crate) const PART: &[Field] = &[
     text("cursor", "where to go on: the `next` of the page before"),
-    whole("limit", "how many, 100 unless said"),
+    whole("limit", "how many, 100 unless said; a page may end before").least(1).most(ASKED_MAX),
 ];
 
 impl Of {
@@ -199,7 +248,7 @@ impl Shape {
 pub(crate) fn object(groups: &[&[Field]]) -> Value {
     let (mut properties, mut required) = (Map::new(), Vec::new());
     for field in groups.iter().copied().flatten() {
-        let mut schema = field.of.schema();
+        let mut schema = field.schema();
         if !field.about.is_empty() {
             schema["description"] = field.about.into();
         }

@@ -3,6 +3,17 @@
 
 use serde_json::{Value, json};
 
+/// What an answer is.
+#[derive(Clone, Copy)]
+pub(super) enum Gives {
+    /// An object, or a stream of events.
+    Words,
+    /// Sound.
+    Sound,
+    /// An object or a text, as it was asked for.
+    Written,
+}
+
 /// A path of a dialect.
 pub(super) struct Spoken {
     pub(super) verb: &'static str,
@@ -12,6 +23,29 @@ pub(super) struct Spoken {
     pub(super) about: &'static str,
     /// Fields that its body must have, beside whatever else the dialect has.
     pub(super) needs: &'static [&'static str],
+    pub(super) gives: Gives,
+}
+
+impl Spoken {
+    /// How it is told that something was refused.
+    pub(super) fn error(&self) -> &'static str {
+        match self.dialect {
+            "Anthropic" => "AnthropicError",
+            "Gemini" => "GeminiError",
+            "Cohere" => "CohereError",
+            "Ollama" => "OllamaError",
+            _ => "Error",
+        }
+    }
+
+    /// What its body is sent as.
+    pub(super) fn takes(&self) -> &'static str {
+        if self.needs.contains(&"file") { "multipart/form-data" } else { "application/json" }
+    }
+
+    const fn gives(self, gives: Gives) -> Self {
+        Self { gives, ..self }
+    }
 }
 
 const fn post(
@@ -20,11 +54,11 @@ const fn post(
     about: &'static str,
     needs: &'static [&'static str],
 ) -> Spoken {
-    Spoken { verb: "POST", path, dialect, about, needs }
+    Spoken { verb: "POST", path, dialect, about, needs, gives: Gives::Words }
 }
 
 const fn get(path: &'static str, dialect: &'static str, about: &'static str) -> Spoken {
-    Spoken { verb: "GET", path, dialect, about, needs: &[] }
+    Spoken { verb: "GET", path, dialect, about, needs: &[], gives: Gives::Words }
 }
 
 /// Calls of models, in all dialects. Those of OpenAI are there without `/v1`, too.
@@ -40,9 +74,12 @@ pub(super) const SPOKEN: &[Spoken] = &[
     post("/v1/embeddings", "OpenAI", "Vectors of texts.", &["model", "input"]),
     post("/v1/moderations", "OpenAI", "Whether texts are fit to be shown.", &["input"]),
     post("/v1/images/generations", "OpenAI", "Pictures of a text.", &["prompt"]),
-    post("/v1/audio/transcriptions", "OpenAI", "What is said in a recording.", &["file", "model"]),
-    post("/v1/audio/translations", "OpenAI", "The same in English.", &["file", "model"]),
-    post("/v1/audio/speech", "OpenAI", "A text, spoken.", &["model", "input", "voice"]),
+    post("/v1/audio/transcriptions", "OpenAI", "What is said in a recording.", &["file", "model"])
+        .gives(Gives::Written),
+    post("/v1/audio/translations", "OpenAI", "The same in English.", &["file", "model"])
+        .gives(Gives::Written),
+    post("/v1/audio/speech", "OpenAI", "A text, spoken.", &["model", "input", "voice"])
+        .gives(Gives::Sound),
     post(
         "/v1/rerank",
         "OpenAI",
@@ -105,9 +142,16 @@ pub(super) const PROBES: &[(&str, &str)] = &[
 
 /// The schema of a body: what it must have, and that it may have more.
 pub(super) fn body(needs: &[&str]) -> Value {
-    let texts = |name: &&&str| matches!(**name, "model" | "prompt" | "query");
     let of = |name: &&str| {
-        let of = if texts(&name) { json!({"type": "string"}) } else { json!({}) };
+        let of = match *name {
+            "model" => json!({"type": "string", "minLength": 1}),
+            "query" => json!({"type": "string"}),
+            "file" => json!({"type": "string", "format": "binary"}),
+            "messages" | "contents" => json!({"type": "array", "items": {"type": "object"}}),
+            "documents" => json!({"type": "array"}),
+            "max_tokens" => json!({"type": "integer", "minimum": 1}),
+            _ => json!({}),
+        };
         ((*name).to_owned(), of)
     };
     let properties: serde_json::Map<String, Value> = needs.iter().map(of).collect();

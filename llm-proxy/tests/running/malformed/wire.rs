@@ -88,10 +88,3 @@ fn whole(mut body: &[u8]) -> Option<Vec<u8>> {
         body = body.get(at + 4 + size..)?;
     }
 }
-
-/// Bytes of memory that a process has.
-pub(super) fn memory(id: u32) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let line = text.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
-}

@@ -25,8 +25,8 @@ const DEVICE_MAX: usize = 1_024;
 
 const OFFER: &[Field] = &[
     number("credits", "what each is worth").need(),
-    whole("uses", "how often each is redeemed, 1 unless said"),
-    whole("count", "how many codes, 1 unless said"),
+    whole("uses", "how often each is redeemed, 1 unless said").least(1).most(u32::MAX as i64),
+    whole("count", "how many codes, 1 unless said").least(1).most(CODES_MAX as i64),
     text("expires", "until when they are redeemed: a day, or an instant"),
     text("credits_expire", "until when what they brought is spent"),
 ];
@@ -36,7 +36,7 @@ const CREATED: &[Field] = &[
     whole("uses", "").need(),
 ];
 // In the body and not in the path, which ends in logs.
-const CODE: &[Field] = &[secret("code", "one of them").need()];
+const CODE: &[Field] = &[secret("code", "one of them").need().least(1)];
 const INFO: &[Field] = &[
     text("credits", "").need(),
     whole("uses", "").need(),

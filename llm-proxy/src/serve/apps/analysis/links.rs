@@ -31,7 +31,9 @@ const TOKEN_MAX: usize = 2_048;
 const FORMATS: &[&str] = &["markdown", "csv", "json"];
 const AS: &[Field] = &[
     words("format", FORMATS, "what it is downloaded as; markdown unless said"),
-    whole("seconds", "for how long: 900 unless said, a week at the most"),
+    whole("seconds", "for how long: 900 unless said, a week at the most")
+        .least(1)
+        .most(SECONDS_MAX),
 ];
 const TO: &[Field] = &[
     text("url", "a path of this server; it needs no key").need(),

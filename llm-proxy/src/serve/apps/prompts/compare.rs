@@ -24,7 +24,7 @@ const COMPARE: &[Field] = &[
     text("model", "who is asked all of `prompts`"),
     list("models", &Of::Text, "who is asked `prompt`: 2 to 8"),
     text("system", "what stands before each"),
-    whole("max_tokens", "the longest answer"),
+    whole("max_tokens", "the longest answer").least(1).most(u32::MAX as i64),
     flag("judge", "whether a judge says which is better, in both orders; yes unless said"),
     flag(
         "stream",

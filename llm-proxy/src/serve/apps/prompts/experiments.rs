@@ -37,19 +37,21 @@ const MAKE: &[Field] = &[
     words("access", Access::WORDS, "who may see it; applications make `user` unless said"),
     list("variants", &Of::Table(&[WANTED]), "2 to 4: the first is challenged by the others").need(),
     words("goal", Goal::WORDS, "what outcomes come from; `feedback` unless said"),
-    whole("pass", "from so many points on a judge's outcome is good; 60 unless said"),
+    whole("pass", "from so many points on a judge's outcome is good; 60 unless said")
+        .least(0)
+        .most(100),
     number("alpha", "the chance of a false yes; 0.05 unless said"),
     number("power", "the chance of finding the effect; 0.8 unless said"),
     number("base", "the rate expected of the first; 0.5 unless said"),
     number("effect", "the difference worth finding; 0.1 unless said"),
-    whole("looks", "how often it is looked at: 1 to 20, 5 unless said"),
+    whole("looks", "how often it is looked at, 5 unless said").least(1).most(20),
 ];
 const WANTED: &[Field] = &[
     text("name", "").need(),
     text("template", "its name or id").need(),
-    whole("version", "which version; else that of `label`, of `production`, the newest"),
+    whole("version", "which version; else that of `label`, of `production`, the newest").least(0),
     text("label", "which label's version"),
-    whole("weight", "its part of the people: 1 to 1000, 1 unless said"),
+    whole("weight", "its part of the people, 1 unless said").least(1).most(1_000),
 ];
 const EXPERIMENT: &[Field] = &[
     text("id", "").need(),

@@ -19,7 +19,7 @@ const SAY: &[Field] = &[
     words("about", About::WORDS, "what it is about").need(),
     text("id", "which one; of a version of a template `id:number`").need(),
     words("thumb", THUMBS, ""),
-    whole("score", "0 to 100; from 60 on somebody liked it"),
+    whole("score", "from 60 on somebody liked it").least(0).most(100),
     text("comment", "up to 4,000 characters"),
     text("subject", "of an experiment: whom it was shown to, as `assign` was told"),
 ];

@@ -51,11 +51,11 @@ const CHANGE: &[Field] = &[
 ];
 const RENDER: &[Field] = &[
     free("values", "a value for each variable"),
-    whole("version", "which version; else that of `label`, of `production`, the newest"),
+    whole("version", "which version; else that of `label`, of `production`, the newest").least(0),
     text("label", "which label's version"),
 ];
 const WHICH: &[Field] = &[
-    whole("version", "which version; else that of `label`, of `production`, the newest"),
+    whole("version", "which version; else that of `label`, of `production`, the newest").least(0),
     text("label", "which label's version"),
 ];
 const HEAD: &[Field] = &[

@@ -1,0 +1,223 @@
+//! Lists of long tables: each page and each search is there at once, however much else there is.
+//!
+//! A few things are made as applications make them; then the tables are filled behind the proxy's
+//! back, with copies that are older: one in a hundred is the same person's, the others are other
+//! people's. Pages are short enough to end before the copies of what is sealed, which nobody can
+//! open. Whether indexes are used is seen by how long it takes, and on Postgres by its own counts of
+//! rows that were read without one.
+
+mod tables;
+
+use std::time::Duration;
+
+use http::Method;
+use http_body_util::{BodyExt as _, Full};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use self::tables::Tables;
+use super::{ANN, Ann, MORE, SLOWER, full, place, start};
+use crate::client::operate;
+use crate::proxy::{ADMIN, Proxy, simulator, sqlite};
+use crate::server::Server;
+
+/// A page's questions, on a machine of its own.
+const PAGE_WITHIN: Duration = Duration::from_millis(50);
+/// A month of all users in one answer: what the database does of it is held to less in the log's own
+/// tests, and the rest are thousands of lines that are written.
+const REPORT_WITHIN: Duration = Duration::from_millis(200);
+/// Each is asked for so often.
+const TRIES: u32 = 5;
+/// Of each kind, so many are made: a page of five does not reach the copies.
+const MADE: usize = 7;
+/// What is asked of a table without an index, for each row that there is: nothing else but counting
+/// the whole of a small one.
+const UNINDEXED_MAX: i64 = 2;
+
+/// Rows of the long tables.
+fn rows() -> i64 {
+    if full() { 1_000_000 } else { 100_000 }
+}
+
+const OWN: [&str; 20] = [
+    "/api/v1/chat/conversations?limit=5",
+    "{talk}/messages?limit=5",
+    "/api/v1/chat/search?q=%EA%B5%AC%EB%A6%84&limit=5",
+    "/api/v1/templates?limit=5",
+    "/api/v1/templates/t1/versions?limit=5",
+    "/api/v1/experiments?limit=5",
+    "/api/v1/feedback?limit=5",
+    "/api/v1/documents?limit=5",
+    "/api/v1/documents?limit=5&collection=x",
+    "/api/v1/jobs?limit=5",
+    "/api/v1/jobs?limit=5&state=failed",
+    "/api/v1/jobs?limit=5&kind=captions",
+    "/v1/files?limit=5",
+    "/v1/batches?limit=5",
+    "/api/v1/audit/events?limit=5",
+    "/api/v1/audit/events?limit=5&about=nobody",
+    "/api/v1/usage/me",
+    "/api/v1/usage/me/history",
+    "/api/v1/credits/balance",
+    "/api/v1/credits/history",
+];
+const REPORTS: [&str; 2] = ["/admin/usage?by=user,day", "/admin/usage/users"];
+const OPERATORS: [&str; 21] = [
+    "/admin/requests?limit=50",
+    "/admin/requests?limit=50&user=u7",
+    "/admin/requests?limit=50&user=nobody",
+    "/admin/requests?limit=50&model=m1",
+    "/admin/requests?limit=50&tag=nothing",
+    "/admin/requests?limit=50&from=2020-01-01&to=2020-02-01",
+    "/spend/logs",
+    "/spend/logs?user_id=u7",
+    "/admin/requests?limit=50&user=ann",
+    "/admin/usage?by=model&user=u7",
+    "/admin/usage/users/u7",
+    "/admin/usage/users/u7/history",
+    "/key/list?limit=50",
+    "/key/list?limit=50&user_id=u7",
+    "/key/list?limit=50&team_id=t7",
+    "/user/list?limit=50",
+    "/user/list?limit=50&team_id=t7",
+    "/admin/audit?limit=50",
+    "/admin/audit?limit=50&who=w1",
+    "/admin/audit?limit=50&about=a7",
+    "/admin/wallets/ann",
+];
+
+/// Something of everything, as applications make it.
+async fn made(ann: &Ann) -> String {
+    let mut talk = String::new();
+    for number in 0..MADE {
+        talk = ann.talk().await;
+        let asked = json!({"content": format!("구름 {number}")});
+        let said = ann.post(&format!("{talk}/messages"), asked).await;
+        let template = json!({"name": format!("t{number}"), "text": "안녕"});
+        ann.post("/api/v1/templates", template).await;
+        let id = &said["reply"]["id"];
+        ann.post("/api/v1/feedback", json!({"about": "message", "id": id, "thumb": "up"})).await;
+        let document =
+            json!({"name": format!("d{number}.txt"), "content": "서울의 구름", "collection": "x"});
+        ann.post("/api/v1/documents", document).await;
+        ann.post("/api/v1/audit/events", json!({"action": "looked", "about": "it"})).await;
+    }
+    for number in 0..MADE {
+        let variants = json!([{"name": "a", "template": "t0"}, {"name": "b", "template": "t1"}]);
+        let experiment = json!({"name": format!("e{number}"), "variants": variants});
+        ann.post("/api/v1/experiments", experiment).await;
+    }
+    batch(ann).await;
+    let operators = [
+        ("/admin/wallets/ann/grant", json!({"event_id": "gift", "credits": 1_000})),
+        ("/key/generate", json!({"user_id": "person", "team_id": "team"})),
+        ("/organization/new", json!({"organization_id": "org"})),
+    ];
+    for (path, body) in operators {
+        let (status, told) = operate(ann.proxy, Method::POST, path, &body.to_string()).await;
+        assert_eq!(status, 200, "{path}: {told}");
+    }
+    talk
+}
+
+/// A file and a batch that has ended.
+async fn batch(ann: &Ann) {
+    let line = json!({"custom_id": "1", "method": "POST", "url": "/v1/chat/completions",
+        "body": {"model": "plain", "messages": [{"role": "user", "content": "hi"}]}});
+    let form = format!(
+        "--x\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--x\r\n\
+         content-disposition: form-data; name=\"file\"; filename=\"b\"\r\n\r\n{line}\r\n--x--\r\n"
+    );
+    let request = http::Request::post(format!("http://{}/v1/files", ann.proxy))
+        .header("authorization", format!("Bearer {}", ANN.key))
+        .header("content-type", "multipart/form-data; boundary=x")
+        .body(Full::new(form.into()))
+        .unwrap();
+    let file = ann.client.request(request).await.unwrap().into_body().collect().await.unwrap();
+    let file: Value = serde_json::from_slice(&file.to_bytes()).unwrap();
+    let asked = json!({"input_file_id": file["id"], "endpoint": "/v1/chat/completions",
+        "completion_window": "24h"});
+    let (status, made) = ann.ask(Method::POST, "/v1/batches", &asked).await;
+    assert_eq!(status, 200, "{made}");
+    let path = format!("/v1/batches/{}", made["id"].as_str().unwrap());
+    for _ in 0..600 {
+        if ann.ask(Method::GET, &path, &Value::Null).await.1["status"] == "completed" {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the batch has not ended");
+}
+
+/// How long a page takes at best, and how long the proxy works for it.
+async fn page(proxy: &Proxy, ann: &Ann, key: &str, path: &str) -> (Duration, Duration) {
+    let (mut best, before) = (Duration::MAX, proxy.worked());
+    for _ in 0..TRIES {
+        let began = Instant::now();
+        let request = http::Request::get(format!("http://{}{path}", ann.proxy))
+            .header("authorization", format!("Bearer {key}"))
+            .body(Full::default())
+            .unwrap();
+        let (head, body) = ann.client.request(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let told = String::from_utf8_lossy(&body);
+        assert_eq!(head.status, 200, "{path}: {told}\n{}", proxy.said());
+        best = best.min(began.elapsed());
+    }
+    (best, (proxy.worked() - before) / TRIES)
+}
+
+async fn long(store: String, url: String, folder: tempfile::TempDir) {
+    let simulator = simulator().await;
+    let place = place(&simulator, folder, store);
+    assert!(MORE.contains("ann"));
+    let proxy = start(&place);
+    let talk = made(&Ann::new(&proxy)).await;
+    // The log is written behind the calls.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    proxy.stop();
+    let mut tables = Tables::open(&url).await;
+    let began = Instant::now();
+    tables.fill(rows()).await;
+    println!("{} rows in each of {} tables: {:?}", rows(), tables::LONG.len(), began.elapsed());
+    let before = tables.unindexed().await;
+    let proxy = start(&place);
+    let ann = Ann::new(&proxy);
+    let own = OWN.map(|path| (ANN.key, path, PAGE_WITHIN)).into_iter();
+    let operators = OPERATORS.map(|path| (ADMIN, path, PAGE_WITHIN));
+    let reports = REPORTS.map(|path| (ADMIN, path, REPORT_WITHIN));
+    let mut late = Vec::new();
+    for (key, path, within) in own.chain(operators).chain(reports) {
+        let path = path.replace("{talk}", &talk);
+        let (took, worked) = page(&proxy, &ann, key, &path).await;
+        println!("{took:>12.1?}, {worked:>8.1?} of work: {path}");
+        // Others use the machine too: then it is the work that counts.
+        let is_late = if full() { took > within } else { worked > within * SLOWER };
+        if is_late {
+            late.push(format!("{path}: {took:?}, {worked:?} of work"));
+        }
+    }
+    proxy.stop();
+    assert!(late.is_empty(), "{}", late.join("\n"));
+    let after = tables.unindexed().await;
+    for (table, read) in &after {
+        let read = read - before.get(table).copied().unwrap_or_default();
+        println!("{read:>10} rows of {table} were read without an index");
+        assert!(read <= rows() * UNINDEXED_MAX, "{table}: {read}");
+    }
+    simulator.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_long_tables_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = sqlite(folder.path());
+    long(store.clone(), store, folder).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_long_tables_on_a_server() {
+    let Some(server) = Server::shared() else { return };
+    let url = server.database().await;
+    long(url.clone(), url, tempfile::tempdir().unwrap()).await;
+}
