@@ -191,7 +191,7 @@ impl House {
             apps.begin();
         }
         if self.office.is_some() {
-            tokio::spawn(upkeep::requests(Arc::downgrade(self)));
+            tokio::spawn(upkeep::begin(Arc::downgrade(self)));
         }
     }
 

@@ -37,6 +37,10 @@ fn draft(whose: &'static str, id: &str, kind: Kind, body: &[u8]) -> Draft {
     }
 }
 
+fn line(number: u32, done: bool, body: &'static [u8]) -> Line {
+    Line { number, done, body: Bytes::from_static(body) }
+}
+
 /// The keys of people, as somebody else keeps them.
 #[derive(Debug, Default)]
 struct People(Mutex<HashMap<String, [u8; 32]>>);
@@ -209,7 +213,6 @@ pub(crate) async fn lines_of_a_batch_are_written_once(world: &World) {
     let deposits = Deposits::new(world.database.clone(), Some(chest()));
     let (batch, other) = (JobId(7), JobId(8));
     let replica = Str::from_static("r");
-    let line = |number, done, body: &'static [u8]| Line { number, done, body: body.into() };
     for number in 0..4 {
         let call = CallId::new(1, u128::from(number));
         deposits.line_sent(batch, number, &replica, call).await.unwrap();

@@ -216,7 +216,9 @@ async fn a_thousand_wait_for_one_account(house: &House) {
         // The book asks nobody, and has nothing to compare with.
         let queued = alone * u32::try_from(CROWD).unwrap();
         assert!(!house.dies() || slowest < queued, "{slowest:?} of {queued:?}");
-        made.iter().for_each(|hold| drop(ledger.settle(&pays(*hold, COST)).unwrap()));
+        for hold in made {
+            ledger.settle(&pays(hold, COST)).unwrap();
+        }
         assert_eq!(used(&*ledger, &account).await, (held, 0));
     }
     sound(&*ledger, u64::try_from(ALONE).unwrap()).await;

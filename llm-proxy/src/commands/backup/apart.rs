@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::secrets;
 
@@ -125,7 +125,7 @@ fn read(path: &Path) -> Result<Option<String>, String> {
 }
 
 /// For its owner only; one that says the same is left as it is.
-fn put(path: &PathBuf, text: &str) -> Result<(), String> {
+fn put(path: &Path, text: &str) -> Result<(), String> {
     match read(path)? {
         Some(known) if known == text => Ok(()),
         Some(_) => Err(another(path)),

@@ -5,6 +5,7 @@ use llm_sim::script::Script;
 use llm_sim::upstream::Vendor;
 use llm_sim::{Options, Simulator};
 use llm_store::deposits::Owner;
+use llm_store::sql::{Failure, Session, Task};
 use serde_json::json;
 
 use super::*;
@@ -300,7 +301,27 @@ async fn a_saved_template_asks_the_question() {
     let wanted = ask(json!({"template": "모두", "variables": branch}));
     let (status, made) = app(&proxy, Method::POST, "/analysis", OTHER, &wanted).await;
     assert_eq!((status, &made["question"]), (200, &json!("서울!")), "{made}");
+    // When their time is up they go, whether or not anybody asks again.
+    let database = proxy.house.store.database().unwrap();
+    assert_eq!(database.write(Older(false)).await.unwrap(), 4);
+    super::upkeep::once(&proxy.house).await;
+    assert_eq!(database.write(Older(false)).await.unwrap(), 4);
+    assert_eq!(database.write(Older(true)).await.unwrap(), 4);
+    super::upkeep::once(&proxy.house).await;
+    assert_eq!(database.write(Older(true)).await.unwrap(), 0);
     proxy.stop().await;
+}
+
+/// Makes all analyses older, or looks how many there are.
+struct Older(bool);
+
+impl Task for Older {
+    type Out = u64;
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<u64, Failure> {
+        let expires = if self.0 { "1" } else { "expires" };
+        session.run(format!("UPDATE analysis SET expires = {expires}"), &[]).await
+    }
 }
 
 /// As a browser sends what a Korean spreadsheet has saved.

@@ -91,14 +91,10 @@ async fn lines_of_the_log_go_when_the_configuration_says_so() {
     }
     let count = logged().await;
     assert!(count > 0, "nothing is in the log");
-    assert_eq!(
-        super::super::upkeep::prune(&world.proxy.house).await,
-        0,
-        "a quarter has not passed"
-    );
+    assert_eq!(super::super::upkeep::once(&world.proxy.house).await, 0, "a quarter has not passed");
     world.says("[privacy]\nrequests = \"1s\"");
     tokio::time::sleep(Duration::from_millis(1_100)).await;
-    assert!(super::super::upkeep::prune(&world.proxy.house).await >= count as u64);
+    assert!(super::super::upkeep::once(&world.proxy.house).await >= count as u64);
     let months = office.requests.usage(&llm_store::requests::Usage::default()).await.unwrap();
     assert!(months.iter().map(|row| row.sums.calls).sum::<u64>() >= count as u64, "sums stay");
     world.stop().await;
