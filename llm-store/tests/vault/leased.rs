@@ -4,13 +4,13 @@
 //! meanwhile may be told that nobody knows; whoever is, asks again, which is what a caller does.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use llm_core::ledger::rules::{Account, Refused, Violation};
 use llm_core::ledger::{AccountId, HoldId, HoldProof, Owner, Settlement};
 use llm_core::money::Money;
 use llm_core::store::{Ledger, Line, NotReserved, StoreError};
 use llm_core::usage::UsageSource;
+use tokio::time::Instant;
 
 use crate::suite::{Place, key, tenant, usd, window};
 use house::House;
@@ -72,8 +72,15 @@ async fn ask(
 }
 
 async fn used(ledger: &dyn Ledger, account: &AccountId) -> (i64, i64) {
-    let Account { settled, held, .. } = ledger.balance(account).await.unwrap().unwrap();
-    (settled.0, held.0)
+    loop {
+        match ledger.balance(account).await {
+            Err(StoreError::Unavailable(_)) => {}
+            told => {
+                let Account { settled, held, .. } = told.unwrap().unwrap();
+                return (settled.0, held.0);
+            }
+        }
+    }
 }
 
 async fn sound(ledger: &dyn Ledger, open: u64) {
