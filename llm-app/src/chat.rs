@@ -105,6 +105,14 @@ impl Chat {
         Self(Arc::new(Inner { ground, settings, live: Live::default() }))
     }
 
+    /// The same conversations, asked about in another way from now on: replies under way go on as
+    /// they began, and are followed and stopped here as well.
+    #[must_use]
+    pub fn with(&self, settings: Settings) -> Self {
+        let (ground, live) = (self.0.ground.clone(), self.0.live.clone());
+        Self(Arc::new(Inner { ground, settings, live }))
+    }
+
     /// How it asks.
     pub fn settings(&self) -> &Settings {
         &self.0.settings

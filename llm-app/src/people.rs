@@ -13,12 +13,13 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use llm_core::secret::Secret;
-use llm_core::store::StoreError;
-use llm_store::deposits::Owner;
+use llm_core::store::{StoreError, Stored};
+use llm_store::deposits::{Keys, Owner};
 use llm_store::seal::{Chest, Fresh, KeyProvider, Keyring, Place, SealKey, Sealer};
 use llm_store::sql::{Database, Failure, Session, Task};
 use moka::sync::Cache;
@@ -60,7 +61,7 @@ pub struct People {
     chest: Chest,
     draw: Arc<dyn Fn() -> Fresh + Send + Sync>,
     /// Whether things are kept of those who were not asked.
-    assumed: bool,
+    assumed: Arc<AtomicBool>,
     known: Cache<String, Person>,
 }
 
@@ -71,7 +72,8 @@ pub struct Person {
     chest: Chest,
     blind: [u8; 32],
     consent: Option<Consent>,
-    kept: bool,
+    /// As it is assumed now, also of who is remembered.
+    assumed: Arc<AtomicBool>,
 }
 
 impl People {
@@ -84,6 +86,7 @@ impl People {
         assumed: bool,
     ) -> Self {
         let known = Cache::builder().max_capacity(KNOWN_MAX).time_to_live(KNOWN_FOR).build();
+        let assumed = Arc::new(AtomicBool::new(assumed));
         Self { database, chest, draw: Arc::new(draw), assumed, known }
     }
 
@@ -118,12 +121,8 @@ impl People {
         let keyring: Arc<dyn KeyProvider> = Arc::new(Keyring::new(SealKey::new(secret)));
         let draw = Arc::clone(&self.draw);
         let chest = Chest::new(Sealer::new(keyring), move || draw());
-        let kept = match consent {
-            Some(Consent::Given) => true,
-            Some(Consent::Withdrawn) => false,
-            None => self.assumed,
-        };
-        Ok(Some(Person { owner: owner.clone(), chest, blind, consent, kept }))
+        let assumed = Arc::clone(&self.assumed);
+        Ok(Some(Person { owner: owner.clone(), chest, blind, consent, assumed }))
     }
 
     /// Writes down what somebody has said.
@@ -136,7 +135,12 @@ impl People {
 
     /// Whether things are kept of those who were not asked.
     pub fn is_assumed(&self) -> bool {
-        self.assumed
+        self.assumed.load(Ordering::Relaxed)
+    }
+
+    /// From now on things are kept of those who were not asked, or are not.
+    pub fn assume(&self, kept: bool) {
+        self.assumed.store(kept, Ordering::Relaxed);
     }
 
     /// Forgets somebody: nothing that was sealed for them is ever opened again. Whether there was
@@ -145,6 +149,23 @@ impl People {
         let forgotten = self.database.write(Forget(owner.clone())).await?;
         self.known.invalidate(owner.as_str());
         Ok(forgotten)
+    }
+}
+
+/// What people leave with the stores below is closed with the same key.
+impl Keys for People {
+    fn make_key<'a>(&'a self, owner: &'a Owner) -> Stored<'a, Chest> {
+        Box::pin(async move { Ok(self.of(owner).await?.chest) })
+    }
+
+    fn key<'a>(&'a self, owner: &'a Owner) -> Stored<'a, Option<Chest>> {
+        Box::pin(async move {
+            let person = match self.known.get(owner.as_str()) {
+                Some(person) => Some(person),
+                None => self.find(owner).await?,
+            };
+            Ok(person.map(|person| person.chest))
+        })
     }
 }
 
@@ -161,7 +182,11 @@ impl Person {
 
     /// Whether anything of theirs may be kept.
     pub fn may_be_kept(&self) -> bool {
-        self.kept
+        match self.consent {
+            Some(Consent::Given) => true,
+            Some(Consent::Withdrawn) => false,
+            None => self.assumed.load(Ordering::Relaxed),
+        }
     }
 
     /// Seals something of theirs for one place.
@@ -248,7 +273,7 @@ impl Task for Forget {
 
 impl fmt::Debug for People {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("People").field("assumed", &self.assumed).finish_non_exhaustive()
+        f.debug_struct("People").field("assumed", &self.is_assumed()).finish_non_exhaustive()
     }
 }
 

@@ -42,6 +42,7 @@ use llm_core::store::StoreError;
 use crate::feature::Feature;
 use crate::ground::{Ground, NotDone};
 
+pub use store::boosts::Boost;
 pub use store::{id, named};
 pub use telling::Hearing;
 

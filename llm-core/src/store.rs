@@ -6,6 +6,7 @@
 //! append to a file is faster than a task switch.
 
 mod record;
+mod slots;
 pub mod vault;
 
 use std::fmt;
@@ -25,6 +26,7 @@ use crate::quota::{Limit, Verdict, WindowId};
 use crate::seam::BoxFuture;
 
 pub use record::{CallRecord, Outcome, Tried};
+pub use slots::{SlotVerdict, Slots};
 
 /// What a store answers with, sooner or later.
 pub type Stored<'a, T> = BoxFuture<'a, Result<T, StoreError>>;

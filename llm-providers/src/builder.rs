@@ -10,7 +10,7 @@ use llm_core::money::Credits;
 use llm_core::principal::Grant;
 use llm_core::quota::Zone;
 use llm_core::seam::{Clock, Entropy};
-use llm_core::store::{CacheStore, CallLog, Counters, Ledger};
+use llm_core::store::{CacheStore, CallLog, Counters, Ledger, Slots};
 use llm_core::wallet::tariff::{Tariff, Tariffs};
 use parking_lot::Mutex;
 use prometheus::Registry;
@@ -48,6 +48,7 @@ pub struct GatewayBuilder {
     embedded: Option<Arc<Grant>>,
     bounds: Option<AdmissionBounds>,
     counters: Option<(Arc<dyn Counters>, NonZeroU32)>,
+    slots: Option<Arc<dyn Slots>>,
     cache_bytes: Option<u64>,
     cache_store: Option<Arc<dyn CacheStore>>,
     embedder: Option<Arc<dyn Embedder>>,
@@ -191,6 +192,15 @@ impl GatewayBuilder {
         self
     }
 
+    /// Where replicas that count together have the places of running calls: a cap of calls in flight
+    /// then holds for all of them together. Without it, or without [`Self::counters`], it is each
+    /// process's own.
+    #[must_use]
+    pub fn slots(mut self, store: Arc<dyn Slots>) -> Self {
+        self.slots = Some(store);
+        self
+    }
+
     /// Who pays for calls that are made on nobody's behalf. Unless said: an account without limit
     /// that only counts.
     #[must_use]
@@ -269,6 +279,10 @@ impl GatewayBuilder {
         let mut admission = Admission::new(bounds, Arc::clone(&workshop.clock));
         if let Some((store, replicas)) = self.counters {
             admission = admission.sharing(store, replicas);
+            if let Some(slots) = self.slots {
+                let draw = || u128::from(workshop.entropy.next_u64());
+                admission = admission.placing(slots, draw() << 64 | draw());
+            }
         }
         let admission = Arc::new(admission);
         let (let_in, noted) = (Arc::clone(&admission), log.clone());

@@ -85,6 +85,9 @@ pub(crate) enum Command {
         /// The folder, which must not exist yet.
         #[arg(value_name = "PATH")]
         to: PathBuf,
+        /// Copies this machine's secrets too, into a folder of their own: never where the backup is.
+        #[arg(long, value_name = "DIR")]
+        secrets: Option<PathBuf>,
     },
     /// Puts a backup in the place of what is stored, if no process uses that. Nothing is deleted:
     /// what was there is put aside.
@@ -92,6 +95,9 @@ pub(crate) enum Command {
         /// The folder of the backup.
         #[arg(value_name = "PATH")]
         from: PathBuf,
+        /// The folder that the secrets were copied into. None that is there is replaced.
+        #[arg(long, value_name = "DIR")]
+        secrets: Option<PathBuf>,
     },
     /// Measures this proxy on this machine, against a simulated provider: a few seconds.
     Bench(Bench),

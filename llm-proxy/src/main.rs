@@ -51,8 +51,12 @@ fn main() -> ExitCode {
         Command::Audit(Audit::Verify { head }) => {
             runtime.block_on(commands::audit(cli.asked(), head))
         }
-        Command::Backup { to } => runtime.block_on(commands::back_up(cli.asked(), &to)),
-        Command::Restore { from } => runtime.block_on(commands::restore(cli.asked(), &from)),
+        Command::Backup { to, secrets } => {
+            runtime.block_on(commands::back_up(cli.asked(), &to, secrets.as_deref()))
+        }
+        Command::Restore { from, secrets } => {
+            runtime.block_on(commands::restore(cli.asked(), &from, secrets.as_deref()))
+        }
         Command::Bench(wanted) => runtime.block_on(commands::bench(wanted)),
         Command::Top(wanted) => runtime.block_on(commands::top(wanted)),
         Command::Health(wanted) => runtime.block_on(commands::health(cli.asked(), wanted)),

@@ -44,6 +44,7 @@ pub(crate) mod store;
 pub(crate) mod telemetry;
 mod token;
 mod tongue;
+mod upkeep;
 mod upload;
 pub(crate) mod vendors;
 mod watch;

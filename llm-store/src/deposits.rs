@@ -12,11 +12,13 @@
 mod erase;
 mod keep;
 mod lines;
+mod lock;
 mod sweep;
 mod view;
 mod writer;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -29,6 +31,7 @@ use crate::seal::Chest;
 use crate::sql::Database;
 
 pub use lines::{BatchEnd, Ended, LINES_AT_ONCE, Line, LineState, Sent, Tally};
+pub use lock::Keys;
 pub use view::{Cursor, LIST_MAX};
 pub use writer::Writer;
 
@@ -83,6 +86,11 @@ impl Owner {
         Self(Str::from(format!("{tenant}/user/{user}")))
     }
 
+    /// Whether that is a person, who may be forgotten one day.
+    pub fn is_person(&self) -> bool {
+        self.0.split_once('/').is_some_and(|(_, rest)| rest.starts_with("user/"))
+    }
+
     /// The word for it in the database.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -131,6 +139,8 @@ pub struct Entry {
     /// How many bytes it has.
     pub size: u64,
     seq: i64,
+    /// Whether what is said of it is still closed under its owner's own key.
+    closed: bool,
 }
 
 /// Where an id leads.
@@ -149,12 +159,20 @@ pub enum Found {
 pub struct Deposits {
     database: Database,
     chest: Option<Chest>,
+    people: Option<Arc<dyn Keys>>,
 }
 
 impl Deposits {
     /// Deposits in a database; their pieces are sealed where there is a chest.
     pub fn new(database: Database, chest: Option<Chest>) -> Self {
-        Self { database, chest }
+        Self { database, chest, people: None }
+    }
+
+    /// What belongs to people is sealed under their own keys.
+    #[must_use]
+    pub fn under(mut self, people: Arc<dyn Keys>) -> Self {
+        self.people = Some(people);
+        self
     }
 
     /// Keeps something. Of a name that is taken the first deposit stays, and `false` says so.
@@ -163,7 +181,7 @@ impl Deposits {
             return Err(StoreError::Full(Str::from_static("the name or head of a deposit")));
         }
         if draft.body.len() <= PIECE_BYTES {
-            let whole = keep::Begin::new(&draft, self.chest.as_ref())?;
+            let whole = keep::Begin::new(&draft, &self.lock(&draft.owner).await?)?;
             return Ok(self.database.write(whole).await?.is_some());
         }
         let body = draft.body.clone();
@@ -182,7 +200,8 @@ impl Deposits {
         kind: Kind,
         id: &str,
     ) -> Result<Option<Entry>, StoreError> {
-        self.database.read(view::Get { owner, kind, id }).await
+        let entry = self.database.read(view::Get { owner, kind, id }).await?;
+        self.read_one(owner, entry).await
     }
 
     /// The bytes of a deposit. They are `None` when it was deleted meanwhile.
@@ -203,12 +222,10 @@ impl Deposits {
         entry: &Entry,
         number: usize,
     ) -> Result<Option<Bytes>, StoreError> {
-        let Some((sealed, body)) =
-            self.database.read(view::GetPiece { seq: entry.seq, number }).await?
-        else {
-            return Ok(None);
-        };
-        keep::opened(self.chest.as_ref(), (owner, &entry.id, number), sealed, body).map(Some)
+        let piece = self.database.read(view::GetPiece { seq: entry.seq, number }).await?;
+        let Some(closed) = piece else { return Ok(None) };
+        let row = keep::row_name((owner, &entry.id, number));
+        self.opened(owner, &keep::place(&row), closed).await
     }
 
     /// Some of an owner's, in the order of their making or against it.
@@ -218,7 +235,8 @@ impl Deposits {
         kind: Kind,
         cursor: &Cursor,
     ) -> Result<Vec<Entry>, StoreError> {
-        self.database.read(view::List { owner, kind, cursor }).await
+        let entries = self.database.read(view::List { owner, kind, cursor }).await?;
+        self.read(owner, entries).await
     }
 
     /// Deletes one: whether it was there. `closed` keeps its name from others.
@@ -235,7 +253,13 @@ impl Deposits {
 
     /// Where an id of an answer leads, for somebody who would go on from it.
     pub async fn find(&self, owner: &Owner, id: &str) -> Result<Found, StoreError> {
-        self.database.read(view::Find { owner, id }).await
+        match self.database.read(view::Find { owner, id }).await? {
+            Found::There(entry) => {
+                let read = self.read_one(owner, Some(entry)).await?;
+                Ok(read.map_or(Found::Closed, Found::There))
+            }
+            found @ (Found::Closed | Found::Unknown) => Ok(found),
+        }
     }
 
     /// An answer and all that it goes on from, the oldest first; `None` when one of them is gone.
@@ -244,7 +268,14 @@ impl Deposits {
         owner: &Owner,
         last: &Entry,
     ) -> Result<Option<Vec<Entry>>, StoreError> {
-        self.database.read(view::Chain { owner, last }).await
+        let Some(chain) = self.database.read(view::Chain { owner, last }).await? else {
+            return Ok(None);
+        };
+        let (length, (last, before)) = (chain.len(), split(chain));
+        let mut read = self.read(owner, before).await?;
+        // The last one was read before.
+        read.extend(last);
+        Ok((read.len() == length).then_some(read))
     }
 
     /// Keeps answers as long as the one that goes on from them.
@@ -281,6 +312,11 @@ impl Deposits {
     }
 }
 
+/// The last one, and those before it.
+fn split(mut chain: Vec<Entry>) -> (Option<Entry>, Vec<Entry>) {
+    (chain.pop(), chain)
+}
+
 /// How many pieces so many bytes are.
 fn pieces(size: usize) -> usize {
     size.div_ceil(PIECE_BYTES).max(1)
@@ -292,6 +328,7 @@ impl fmt::Debug for Deposits {
         f.debug_struct("Deposits")
             .field("database", &self.database)
             .field("sealed", &sealed)
+            .field("people", &self.people)
             .finish()
     }
 }

@@ -41,9 +41,10 @@ use slots::Leasing;
 
 pub use counters::RULES_MAX;
 pub use link::{DEADLINE, State, Tally};
+pub use llm_core::store::{SlotVerdict, Slots};
 pub use recordings::{RECORDING_MAX, RECORDING_TTL_MAX, TAGS_MAX};
 pub use revoked::{News, Revocations};
-pub use slots::{SLOT_TTL_MAX, SlotVerdict, Slots};
+pub use slots::SLOT_TTL_MAX;
 
 /// Where it is and what may be in it.
 #[derive(Clone, Debug)]

@@ -15,12 +15,13 @@
 
 mod append;
 mod days;
+mod forget;
 mod keys;
 mod page;
+mod prune;
 mod row;
 mod subject;
 mod texts;
-mod upkeep;
 mod usage;
 
 use std::fmt;
@@ -33,9 +34,10 @@ use parking_lot::Mutex;
 
 use crate::sql::Database;
 
+pub use forget::{Forget, Forgotten};
 pub use page::{Cursor, Ended, NotCursor, PAGE_MAX, Page, Request, Search};
+pub use prune::Kept;
 pub use subject::{Of, Subject};
-pub use upkeep::{Forget, Forgotten};
 pub use usage::{By, ROWS_MAX, Spend, Sums, Usage, UsageRow};
 
 use append::Append;

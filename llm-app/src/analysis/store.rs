@@ -58,11 +58,15 @@ impl Analysis {
         let keep = SignedDuration::try_from(KEEP).unwrap_or(SignedDuration::MAX);
         let expires = born.checked_add(keep).unwrap_or(Timestamp::MAX);
         let kept = Kept { id, job: None, born, ended: None, expires };
-        self.ground.database.write(Sweep(born.as_microsecond())).await?;
         let pieces = sealed(person, &kept.id, ORDER, order)?;
         let owner = person.owner().as_str().into();
         self.ground.database.write(Begin { owner, kept: kept.clone(), pieces }).await?;
         Ok(kept)
+    }
+
+    /// Forgets some of those that are kept no longer: whether there may be more.
+    pub async fn sweep(&self) -> Result<bool, StoreError> {
+        self.ground.database.write(Sweep(self.ground.now().as_microsecond())).await
     }
 
     /// A job does it.
@@ -287,16 +291,17 @@ impl Task for Forget {
 struct Sweep(i64);
 
 impl Task for Sweep {
-    type Out = ();
+    type Out = bool;
 
-    async fn run(&self, session: &mut Session<'_>) -> Result<(), Failure> {
-        let over = session.all(OVER, &[self.0.into(), SWEPT_AT_ONCE.into()]).await?;
-        for row in over {
+    async fn run(&self, session: &mut Session<'_>) -> Result<bool, Failure> {
+        let text = format!("{OVER}{}", session.taking());
+        let over = session.all(text, &[self.0.into(), SWEPT_AT_ONCE.into()]).await?;
+        for row in &over {
             let (owner, id) = (row.text(0)?, row.text(1)?);
             for text in FORGET {
                 session.run(text, &[(&*owner).into(), (&*id).into()]).await?;
             }
         }
-        Ok(())
+        Ok(!over.is_empty())
     }
 }

@@ -4,10 +4,13 @@
 //! format without pages is cut where its lines or records end, so that whoever reads a citation has
 //! little to look through. Deliberately absent: pictures, and what is written in them.
 
+mod letters;
 mod pdf;
 mod records;
 #[cfg(test)]
 mod tests;
+
+use std::borrow::Cow;
 
 use llm_core::Str;
 
@@ -46,8 +49,8 @@ pub enum Unreadable {
     #[error("it has no text")]
     Empty,
     /// Letters that are none.
-    #[error("it is no text in UTF-8")]
-    NotUtf8,
+    #[error("it is no text in UTF-8, UTF-16 or CP949 (EUC-KR): save it in one of these")]
+    NotText,
     /// A field that is never closed, at this record.
     #[error("record {0} of the table is not closed")]
     Record(usize),
@@ -115,10 +118,10 @@ pub fn read(media: Media, bytes: &[u8], late: &dyn Fn() -> bool) -> Result<Vec<S
     }
     let pages = match media {
         Media::Pdf => pdf::pages(bytes, late)?,
-        Media::Text | Media::Markdown => paged(text(bytes)?),
-        Media::Csv => records::pages(text(bytes)?, PAGE_RECORDS)?,
+        Media::Text | Media::Markdown => paged(&text(bytes)?),
+        Media::Csv => records::pages(&text(bytes)?, PAGE_RECORDS)?,
         Media::Json => {
-            let text = text(bytes)?;
+            let text = &*text(bytes)?;
             // Looked at and not read: a tree of it would have many times its size.
             let looked: Result<serde::de::IgnoredAny, _> = serde_json::from_str(text);
             looked.map_err(|error| Unreadable::Json(error.line()))?;
@@ -135,15 +138,9 @@ pub fn read(media: Media, bytes: &[u8], late: &dyn Fn() -> bool) -> Result<Vec<S
     }
 }
 
-fn text(bytes: &[u8]) -> Result<&str, Unreadable> {
-    let text = str::from_utf8(bytes).map_err(|_| Unreadable::NotUtf8)?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    match text.len() > TEXT_MAX {
-        true => Err(Unreadable::TooMuch),
-        // Bytes of a program are UTF-8 here and there.
-        false if text.contains('\0') => Err(Unreadable::NotUtf8),
-        false => Ok(text),
-    }
+fn text(bytes: &[u8]) -> Result<Cow<'_, str>, Unreadable> {
+    let text = letters::decode(bytes).ok_or(Unreadable::NotText)?;
+    if text.len() > TEXT_MAX { Err(Unreadable::TooMuch) } else { Ok(text) }
 }
 
 /// What stands between form feeds; without any, pieces of a page's size.

@@ -205,7 +205,8 @@ fn call(request: &Request) -> Value {
     json!({"id": request.id.to_string(), "at": request.at.to_string(), "key": &*subject.key,
         "feature": &*subject.feature, "operation": &*subject.operation, "model": &*subject.model,
         "target": &*subject.target, "outcome": &*request.outcome, "input_tokens": usage.input,
-        "output_tokens": usage.output, "cost": request.charged.to_string(), "tags": tags})
+        "output_tokens": usage.output, "cost": request.charged.to_string(),
+        "credits": request.credits.map(|credits| credits.to_string()), "tags": tags})
 }
 
 impl Keeps for RequestKeeper {

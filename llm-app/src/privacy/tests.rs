@@ -23,7 +23,7 @@ async fn world() -> (Privacy, Deposits, Jobs, tempfile::TempDir) {
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let people = People::new(database.clone(), chest(), fresh, true);
     let jobs = Jobs::new(database.clone(), Some(chest()), Arc::clone(&clock), Arc::clone(&entropy));
-    let deposits = Deposits::new(database.clone(), Some(chest()));
+    let deposits = Deposits::new(database.clone(), Some(chest())).under(Arc::new(people.clone()));
     let keepers: Vec<Arc<dyn Keeps>> = vec![
         Arc::new(JobKeeper::new(jobs.clone(), Arc::clone(&clock))),
         Arc::new(DepositKeeper(deposits.clone())),
@@ -63,6 +63,14 @@ async fn what_is_kept_of_one_comes_out_and_goes_and_that_of_others_stays() {
         (&kept["jobs"][0]["state"], kept["jobs"].as_array().unwrap().len()),
         (&json!("pending"), 1)
     );
+    // With the key alone it is gone: what is still there of it opens for nobody.
+    let other_owner = Owner::user(&tenant, &other);
+    let entry = deposits.get(&who.owner, Kind::File, "file-one").await.unwrap().unwrap();
+    privacy.ground.people.forget(&who.owner).await.unwrap();
+    assert_eq!(deposits.bytes(&who.owner, &entry).await, Ok(None));
+    assert_eq!(deposits.get(&who.owner, Kind::File, "file-one").await, Ok(None));
+    assert!(deposits.get(&other_owner, Kind::File, "file-other").await.unwrap().is_some());
+    privacy.ground.people.of(&who.owner).await.unwrap();
     let receipt = privacy.erase(&who, [("cached_answers", 3)]).await.unwrap();
     assert!(receipt.key_forgotten && receipt.scrubbed);
     assert_eq!(receipt.removed, [("cached_answers", 3), ("deposits", 1), ("jobs", 1)].into());

@@ -30,7 +30,13 @@ impl Prompts {
                 "created_at": voice.made.to_string()})
         });
         let voices: Vec<_> = voices.collect();
-        Ok(json!({"boosts": self.boosts(person, ITEMS_MAX).await?, "templates": templates,
+        let boosts = self.list_boosts(person, u128::MAX, ITEMS_MAX).await?;
+        let boosts = boosts.iter().map(|boost| {
+            json!({"prompt": boost.prompt, "boosted": boost.boosted,
+                "created_at": boost.made.to_string()})
+        });
+        let boosts: Vec<_> = boosts.collect();
+        Ok(json!({"boosts": boosts, "templates": templates,
             "experiments": experiments, "feedback": voices}))
     }
 }

@@ -8,7 +8,7 @@ use crate::Str;
 use crate::call::{CallId, Operation};
 use crate::dialect::DialectId;
 use crate::error::Kind;
-use crate::money::Money;
+use crate::money::{Credits, Money};
 use crate::principal::{FeatureId, Principal};
 use crate::provider::TargetId;
 use crate::usage::Usage;
@@ -22,6 +22,8 @@ pub struct CallRecord {
     pub at: SystemTime,
     /// Who asked.
     pub principal: std::sync::Arc<Principal>,
+    /// What was sold to them, by its name; empty where it has none.
+    pub plan: Str,
     /// For which purpose.
     pub feature: FeatureId,
     /// What was asked for.
@@ -44,6 +46,8 @@ pub struct CallRecord {
     pub charged: Money,
     /// What the operator paid beside it.
     pub loss: Money,
+    /// What the caller was charged in credits; `None` where the caller pays none.
+    pub credits: Option<Credits>,
     /// How it ended.
     pub outcome: Outcome,
     /// Until the first byte of the answer.

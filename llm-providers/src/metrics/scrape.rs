@@ -176,6 +176,9 @@ impl Page {
             counters.set(i64::from(health.is_degraded()));
             self.uncorrected.inc_by(health.lost());
         }
+        if let Some(shared) = watch.admission().shares_places() {
+            self.degraded.with_label_values(&["places"]).set(i64::from(!shared));
+        }
     }
 
     fn keys(&self, watch: &QuotaWatch) {

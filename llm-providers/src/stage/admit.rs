@@ -12,6 +12,7 @@ pub mod flight;
 pub mod gcra;
 pub mod limits;
 pub mod meter;
+mod places;
 mod shared;
 
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ use llm_core::ledger::Owner;
 use llm_core::principal::{Grant, Priority};
 use llm_core::quota::{Limit, Verdict, Zone};
 use llm_core::seam::Clock;
-use llm_core::store::Counters;
+use llm_core::store::{Counters, Slots};
 use smallvec::SmallVec;
 
 pub use entry::{AdmitStage, Admitted};
@@ -33,6 +34,7 @@ use fair::{Bounds, Fair, FairSlot, Ticket};
 use flight::FlightSlot;
 use limits::{Limits, OwnerId, OwnerKind, Rules, Uncounted};
 use meter::{Ask, Booking, MeterSet, Now, OWNERS_PER_CALL, Rule, Share, book};
+use places::{Capped, NotPlaced, Place, Places, part};
 pub use shared::Health;
 use shared::{NotTaken, Question, Shared};
 
@@ -43,6 +45,8 @@ pub struct Admission {
     limits: Limits,
     /// Windows that other replicas count as well.
     shared: Option<Arc<Shared>>,
+    /// Places among running calls that they count as well.
+    places: Option<Arc<Places>>,
     fair: Arc<Fair>,
     lines: Lines,
     clock: Arc<dyn Clock>,
@@ -128,10 +132,14 @@ pub struct Slot {
     booking: Booking,
     /// Given back before the turn in the queue: whoever is next may be of the same owner.
     _flights: SmallVec<[FlightSlot; OWNERS_PER_CALL]>,
+    /// The same with the other replicas.
+    _places: Vec<Place>,
     _turn: FairSlot,
 }
 
 type Caps = SmallVec<[(OwnerKind, Arc<flight::Flight>); OWNERS_PER_CALL]>;
+/// What was counted, and the places of a call: here, and with the other replicas.
+type Counted = (Booking, Flights, Vec<Place>);
 type Flights = SmallVec<[FlightSlot; OWNERS_PER_CALL]>;
 
 /// A place among an owner's calls becomes free when one of them ends; nobody knows when.
@@ -145,13 +153,28 @@ impl Admission {
     pub fn new(bounds: AdmissionBounds, clock: Arc<dyn Clock>) -> Self {
         let AdmissionBounds { queue, wait_max, lines, zone } = bounds;
         let fair = Arc::new(Fair::new(queue, wait_max, Arc::clone(&clock)));
-        Self { limits: Limits::new(zone, Arc::clone(&clock)), shared: None, fair, lines, clock }
+        let limits = Limits::new(zone, Arc::clone(&clock));
+        Self { limits, shared: None, places: None, fair, lines, clock }
     }
 
     /// With windows that so many replicas share. Must be called within a runtime.
     #[must_use]
     pub fn sharing(self, store: Arc<dyn Counters>, replicas: NonZeroU32) -> Self {
         Self { shared: Some(Shared::start(store, replicas)), ..self }
+    }
+
+    /// With places among running calls that those replicas share as well. Must be called within a
+    /// runtime. The seed is this process's own.
+    #[must_use]
+    pub fn placing(self, store: Arc<dyn Slots>, seed: u128) -> Self {
+        let places = Places::start(store, seed, Arc::clone(&self.clock));
+        Self { places: Some(places), ..self }
+    }
+
+    /// Whether caps of calls in flight hold over all replicas just now; `None` where they are each
+    /// process's own.
+    pub fn shares_places(&self) -> Option<bool> {
+        self.places.as_ref().map(|places| !places.is_degraded())
     }
 
     /// How sharing goes; `None` where nothing is shared.
@@ -162,7 +185,7 @@ impl Admission {
     /// Lets a call in, at once or after a wait, or says which rule is against it. Cheap questions
     /// first: a caller who is too fast must not cost a place in the queue.
     pub async fn enter(&self, entrant: Entrant<'_>) -> Result<Slot, Error> {
-        let (mut booking, flights) = match &self.shared {
+        let (mut booking, flights, places) = match &self.shared {
             None => self.count(&entrant)?,
             // Boxed, so that the futures of those who share nothing stay small.
             Some(shared) => Box::pin(self.count_shared(shared, &entrant)).await?,
@@ -182,7 +205,7 @@ impl Admission {
         // goes back with the guards above.
         let turn = self.fair.enter(ticket).await?;
         booking.admit();
-        Ok(Slot { booking, _flights: flights, _turn: turn })
+        Ok(Slot { booking, _flights: flights, _places: places, _turn: turn })
     }
 
     /// The queue, for who tunes it or shows its load.
@@ -196,13 +219,13 @@ impl Admission {
     }
 
     /// Calls in flight first, then pace: without any wait.
-    fn count(&self, entrant: &Entrant<'_>) -> Result<(Booking, Flights), Error> {
+    fn count(&self, entrant: &Entrant<'_>) -> Result<Counted, Error> {
         let now = Now::of(&*self.clock);
         let Path { sets, flights, .. } = self.path(entrant, now)?;
         let ask = Ask { requests: 1, tokens: entrant.tokens };
         let booking = book(sets, ask, Share::All, now, Arc::clone(&self.clock))
             .map_err(|verdict| too_much(*verdict, now))?;
-        Ok((booking, flights))
+        Ok((booking, flights, Vec::new()))
     }
 
     /// The same where others count as well: they are asked first, and our own counts only note it;
@@ -211,9 +234,11 @@ impl Admission {
         &self,
         shared: &Arc<Shared>,
         entrant: &Entrant<'_>,
-    ) -> Result<(Booking, Flights), Error> {
+    ) -> Result<Counted, Error> {
         let now = Now::of(&*self.clock);
-        let Path { sets, flights, owners } = self.path(entrant, now)?;
+        let Path { sets, flights, owners, capped } = self.path(entrant, now)?;
+        // Places first here, too.
+        let places = self.placed(shared.replicas, &capped).await?;
         let ask = Ask { requests: 1, tokens: entrant.tokens };
         let pairs = owners.into_iter().zip(&sets);
         let questions: SmallVec<[Question; OWNERS_PER_CALL]> =
@@ -230,7 +255,28 @@ impl Admission {
             Some(borrowed) => booking.borrow(borrowed),
             None => booking.alone = true,
         }
-        Ok((booking, flights))
+        Ok((booking, flights, places))
+    }
+
+    /// Places with the other replicas; where nobody answers, our part of each cap.
+    async fn placed(&self, replicas: NonZeroU32, capped: &Capped) -> Result<Vec<Place>, Error> {
+        let Some(places) = self.places.as_ref().filter(|_| !capped.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        match places.take(capped).await {
+            Ok(taken) => Ok(taken),
+            Err(NotPlaced::Full { kind, held, max }) => Err(too_many(kind, held, max)),
+            Err(NotPlaced::Unavailable(untold)) => {
+                // Our own place is among those that are held.
+                let over = |flight: &flight::Flight| flight.held() > part(flight.max(), replicas);
+                match capped.iter().find(|(_, flight)| over(flight)) {
+                    Some((owner, flight)) => {
+                        Err(too_many(owner.kind, u64::from(flight.held()), flight.max()))
+                    }
+                    None => Ok(untold),
+                }
+            }
+        }
     }
 
     /// Who is asked, with the places among their calls. Places first, since they come back: a key
@@ -249,7 +295,9 @@ impl Admission {
             if self.shared.is_some() {
                 path.owners.push(id.clone());
             }
+            let capped = self.places.as_ref().and(said.cap).map(|_| id.clone());
             let tally = self.limits.tally(id, said.rules(), said.cap, now).map_err(uncounted)?;
+            path.capped.extend(capped.map(|id| (id, Arc::clone(&tally.flight))));
             path.sets.push(Arc::clone(&tally.meters));
             if said.cap.is_some() {
                 caps.push((kind, Arc::clone(&tally.flight)));
@@ -265,7 +313,11 @@ impl Admission {
             count(said, &|| OwnerId::model(entrant.model))?;
         }
         for (kind, flight) in caps {
-            path.flights.push(flight.take().ok_or_else(|| too_many(kind, &flight))?);
+            path.flights.push(
+                flight
+                    .take()
+                    .ok_or_else(|| too_many(kind, u64::from(flight.held()), flight.max()))?,
+            );
         }
         Ok(path)
     }
@@ -278,6 +330,8 @@ struct Path {
     flights: Flights,
     /// Whose the sets are, where somebody else is asked.
     owners: SmallVec<[OwnerId; 1]>,
+    /// Those that have a cap, where others count them as well.
+    capped: Capped,
 }
 
 /// All that is said of one owner: what its level has, and what holds for all of its kind.
@@ -346,7 +400,7 @@ fn too_much(verdict: Verdict, now: Now) -> Error {
     }
 }
 
-fn too_many(kind: OwnerKind, flight: &flight::Flight) -> Error {
+fn too_many(kind: OwnerKind, held: u64, max: u32) -> Error {
     let refusal = Refusal {
         rule: Str::from_static(match kind {
             OwnerKind::Level(Owner::Key) => "key calls in flight",
@@ -358,8 +412,8 @@ fn too_many(kind: OwnerKind, flight: &flight::Flight) -> Error {
             OwnerKind::Level(Owner::Operator) => "operator calls in flight",
             OwnerKind::Model => "model calls in flight",
         }),
-        limit: u64::from(flight.max()),
-        used: u64::from(flight.held()),
+        limit: u64::from(max),
+        used: held,
         reserved: 0,
         resets_at: None,
         retry_after: Some(FLIGHT_WAIT),

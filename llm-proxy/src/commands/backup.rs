@@ -1,9 +1,11 @@
 //! `llm-proxy backup` and `llm-proxy restore`: everything durable, into a folder and back.
 //!
 //! What is copied is the store and this machine's journal, and this machine's name with them, by
-//! which a restored process takes up its own leases. Deliberately absent: the configuration and the
-//! folder's secrets. Whoever copies is told to keep the pepper elsewhere: prints of keys and what
-//! they are made with are not left in one place.
+//! which a restored process takes up its own leases. Deliberately absent: the configuration, and in
+//! the backup itself the folder's secrets: what is sealed and what it is opened with are not left in
+//! one place ([`apart`]).
+
+mod apart;
 
 use std::fs;
 use std::path::Path;
@@ -20,14 +22,13 @@ use super::{Done, EXIT_BAD, NOTHING, say, stored};
 use crate::config::resolve::Asked;
 use crate::config::{Store, StorePlace};
 use crate::secrets;
-use crate::serve::first::pepper_path;
 use crate::serve::store::{journal_places, make, replica_path};
 
 /// This machine's name, in a backup.
 const REPLICA: &str = "replica";
 
 /// Copies what is durable into a folder.
-pub(crate) async fn back_up(asked: Asked, to: &Path) -> Done {
+pub(crate) async fn back_up(asked: Asked, to: &Path, secrets: Option<&Path>) -> Done {
     let store = stored(&asked)?.store;
     let report = match &store.place {
         StorePlace::Memory => return Err(NOTHING.to_owned()),
@@ -54,19 +55,19 @@ pub(crate) async fn back_up(asked: Asked, to: &Path) -> Done {
     if let Some(report) = &report {
         say(&written(report)?)?;
     }
-    let pepper = pepper_path(&store.data);
-    eprintln!(
-        "llm-proxy: {} is written; without {} no key of it is known again: keep that elsewhere",
-        to.display(),
-        pepper.display()
-    );
+    eprintln!("llm-proxy: {} is written", to.display());
+    apart::save(&store.data, to, secrets)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Puts a backup in the place of what is stored.
-pub(crate) async fn restore(asked: Asked, from: &Path) -> Done {
+pub(crate) async fn restore(asked: Asked, from: &Path, secrets: Option<&Path>) -> Done {
     let store = stored(&asked)?.store;
     make(&store.data).map_err(|error| error.to_string())?;
+    // First: should one of another machine be there, nothing is replaced.
+    if let Some(secrets) = secrets {
+        apart::put_back(&store.data, secrets)?;
+    }
     let restored = match &store.place {
         StorePlace::Memory => return Err(NOTHING.to_owned()),
         StorePlace::Sqlite(path) => {
@@ -89,11 +90,8 @@ pub(crate) async fn restore(asked: Asked, from: &Path) -> Done {
     for path in kept {
         eprintln!("llm-proxy: what was there before is {} now", path.display());
     }
-    let pepper = pepper_path(&store.data);
-    if !pepper.exists() {
-        let text = "before anything starts here, put there the one that the backup's keys were \
-            made with, or none of them is known";
-        eprintln!("llm-proxy: there is no {}: {text}", pepper.display());
+    for told in apart::missing(&store.data, from)? {
+        eprintln!("llm-proxy: {told}");
     }
     say(&written(&report)?)?;
     Ok(ExitCode::SUCCESS)

@@ -10,6 +10,7 @@ use llm_core::principal::{Priority, Scope};
 use llm_core::quota::{Limit, Period, Plan};
 use llm_core::wallet::formula::Formula;
 use llm_core::wallet::tariff::Tariffs;
+use llm_store::requests::Kept;
 
 use super::Config;
 use super::reference::Hidden;
@@ -130,6 +131,19 @@ impl Config {
         let written = self.plans.values().map(|plan| Plan::clone(plan));
         let usual = USUAL.iter().filter(|usual| !self.plans.contains_key(usual.name));
         written.chain(usual.map(Usual::plan)).collect()
+    }
+}
+
+impl Config {
+    /// How long lines of the request log are kept: a plan's for as long as all that its people
+    /// make, where it says.
+    pub(crate) fn requests_kept(&self) -> Kept {
+        let names = self.sold_plans().into_iter().map(|plan| plan.name);
+        let plans = names.filter_map(|name| {
+            let span = self.credits.sold(&name).retention?;
+            Some((name, span))
+        });
+        Kept { usual: self.features.privacy.requests, plans: plans.collect() }
     }
 }
 

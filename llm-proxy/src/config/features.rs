@@ -29,7 +29,8 @@ pub(crate) struct Said {
     pub(crate) model: Option<Str>,
     pub(crate) tokens_max: Option<u32>,
     pub(crate) system: Option<Str>,
-    pub(crate) limits: Vec<Limit>,
+    /// None is its usual ones; an empty list is no limit.
+    pub(crate) limits: Option<Vec<Limit>>,
     pub(crate) priority: Option<Priority>,
     pub(crate) within: Option<Duration>,
     /// When the first word of an answer should be there.
@@ -42,9 +43,28 @@ pub(crate) struct Said {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Features {
     pub(crate) named: BTreeMap<Str, Said>,
+    /// What is kept of people.
+    pub(crate) privacy: Privacy,
+}
+
+/// What is kept of people, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Privacy {
     /// Whether nothing is kept of users who were not asked.
     pub(crate) consent_required: bool,
+    /// How long lines of the request log are kept where no plan says; `None` is for ever.
+    pub(crate) requests: Option<Duration>,
 }
+
+impl Default for Privacy {
+    fn default() -> Self {
+        Self { consent_required: false, requests: Some(REQUESTS) }
+    }
+}
+
+/// A quarter: what somebody asks about, an invoice of last month included, is in it. The sums of
+/// days stay for ever.
+const REQUESTS: Duration = Duration::from_hours(90 * 24);
 
 /// Models that answer, the first one that there is; any other may be one that only embeds.
 const ASKED_FIRST: [&str; 6] = [
@@ -85,7 +105,7 @@ impl Config {
             model: said.model.clone().unwrap_or(usual.model),
             tokens_max: said.tokens_max.or(usual.tokens_max),
             system: said.system.clone().or(usual.system),
-            limits: if said.limits.is_empty() { usual.limits } else { said.limits.clone() },
+            limits: said.limits.clone().unwrap_or(usual.limits),
             priority: said.priority.unwrap_or(usual.priority),
             within: said.within.or(usual.within),
             name: usual.name,

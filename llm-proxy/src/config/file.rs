@@ -35,6 +35,7 @@ pub(super) use server::{ServerFile, StoreFile, store_place};
 
 /// The words for values, for whoever writes a file.
 pub(super) mod words {
+    pub(in super::super) use super::features::FOR_EVER;
     pub(in super::super) use super::models::{balance_word as balance, scope_word as scope};
     pub(in super::super) use super::rules::find_word as find;
 }

@@ -18,6 +18,7 @@ pub(crate) mod usage;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use http::StatusCode;
 use llm_app::analysis::Analysis;
 use llm_app::chat::Chat;
@@ -28,7 +29,9 @@ use llm_app::prompts::Prompts;
 use llm_app::{Ground, NotDone};
 use llm_core::seam::Clock;
 use llm_providers::Gateway;
+use llm_store::deposits::Deposits;
 use llm_store::seal::Chest;
+use llm_store::wallets::Wallets;
 
 use super::admin::refusal::Refusal;
 use super::house::House;
@@ -57,21 +60,75 @@ pub(crate) struct Apps {
     pub(crate) privacy: llm_app::privacy::Privacy,
 }
 
-impl Apps {
+/// The features as they are configured: another configuration puts others in their place, over the
+/// same ground. What is under way ends as it began.
+#[derive(Debug)]
+pub(crate) struct Served {
+    now: ArcSwap<Apps>,
+    chest: Chest,
+    wallets: Option<Wallets>,
+}
+
+impl Served {
     pub(super) fn open(
         config: &Config,
         store: &Store,
         gateway: &Gateway,
         clock: &Arc<dyn Clock>,
         chest: &Chest,
+        wallets: Option<&Wallets>,
     ) -> Option<Self> {
         let database = store.database()?.clone();
         let fresh = seal::freshness();
-        let assumed = !config.features.consent_required;
+        let assumed = !config.features.privacy.consent_required;
         let people = People::new(database.clone(), chest.clone(), move || fresh(), assumed);
         let (gateway, entropy) = (gateway.clone(), Arc::clone(gateway.entropy()));
         let ground = Ground { gateway, database, people, clock: Arc::clone(clock), entropy };
         let chat = chat::open(config, &ground);
+        let now = ArcSwap::from_pointee(Apps::of(config, ground, chat, (chest, wallets)));
+        Some(Self { now, chest: chest.clone(), wallets: wallets.cloned() })
+    }
+
+    /// What serves them now: for one request, or one piece of work.
+    pub(crate) fn now(&self) -> Arc<Apps> {
+        self.now.load_full()
+    }
+
+    /// What callers leave.
+    pub(super) fn deposits(&self) -> Deposits {
+        deposits(&self.now().ground, &self.chest)
+    }
+
+    /// Another configuration holds.
+    pub(super) fn take(&self, config: &Config) {
+        let before = self.now();
+        before.ground.people.assume(!config.features.privacy.consent_required);
+        let chat = before.chat.with(chat::settings(config));
+        let next =
+            Apps::of(config, before.ground.clone(), chat, (&self.chest, self.wallets.as_ref()));
+        self.now.store(Arc::new(next));
+        self.begin();
+    }
+
+    /// Begins what goes on behind the requests: what is kept no longer is forgotten. It ends with
+    /// the features that are served now.
+    pub(super) fn begin(&self) {
+        tokio::spawn(self.now().chat.upkeep(SWEEP_EVERY));
+    }
+
+    /// Ends what is under way, so that what there is of it is kept.
+    pub(super) async fn close(&self) {
+        self.now().chat.close().await;
+    }
+}
+
+impl Apps {
+    fn of(
+        config: &Config,
+        ground: Ground,
+        chat: Chat,
+        (chest, wallets): (&Chest, Option<&Wallets>),
+    ) -> Self {
         let prompts = prompts::open(config, &ground);
         let documents = documents::open(config, &ground);
         let analysis = analysis::open(config, &ground, &documents);
@@ -83,26 +140,23 @@ impl Apps {
             Arc::new(DocumentKeeper::new(documents.clone(), analysis.clone())),
             Arc::new(prompts.clone()),
         ];
-        let privacy = privacy::open(config, &ground, chest, keepers);
-        Some(Self { ground, chat, prompts, documents, analysis, links, captions, privacy })
+        let privacy = privacy::open(config, &ground, chest, wallets, keepers);
+        Self { ground, chat, prompts, documents, analysis, links, captions, privacy }
     }
+}
 
-    /// Begins what goes on behind the requests: what is kept no longer is forgotten.
-    pub(super) fn begin(&self) {
-        tokio::spawn(self.chat.upkeep(SWEEP_EVERY));
-    }
-
-    /// Ends what is under way, so that what there is of it is kept.
-    pub(super) async fn close(&self) {
-        self.chat.close().await;
-    }
+/// What callers leave, people's under their own keys.
+pub(crate) fn deposits(ground: &Ground, chest: &Chest) -> Deposits {
+    let people = Arc::new(ground.people.clone());
+    Deposits::new(ground.database.clone(), Some(chest.clone())).under(people)
 }
 
 /// How often what is kept no longer is looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// What serves them.
-pub(crate) fn apps(house: &House) -> Result<&Apps, Refusal> {
-    house.apps.as_ref().ok_or_else(Refusal::no_store)
+
+/// What serves them now.
+pub(crate) fn apps(house: &House) -> Result<Arc<Apps>, Refusal> {
+    house.apps.as_ref().map(Served::now).ok_or_else(Refusal::no_store)
 }
 
 impl From<NotDone> for Refusal {

@@ -64,12 +64,14 @@ struct Crew {
 }
 
 impl Depot {
-    /// In the house's store, where it has one that outlasts it; sealed where there is a chest.
+    /// In the house's store, where it has one that outlasts it; jobs are sealed where there is a
+    /// chest, and deposits as whoever brings them says.
     pub(crate) fn of(
         store: &Store,
         config: &Config,
         clock: &Arc<dyn Clock>,
         gateway: &Gateway,
+        deposits: Option<Deposits>,
         chest: Option<Chest>,
         outbox: Outbox,
     ) -> Option<Self> {
@@ -77,7 +79,7 @@ impl Depot {
         let (replica, rules) = (Str::from(store.replica()), config.inbound.clone());
         let entropy = Arc::clone(gateway.entropy());
         Some(Self {
-            deposits: Deposits::new(database.clone(), chest.clone()),
+            deposits: deposits?,
             jobs: Jobs::new(database.clone(), chest, Arc::clone(clock), entropy).telling(outbox),
             rules: Arc::new(rules),
             replica,

@@ -20,6 +20,7 @@ struct Ready {
     ledger: LedgerReady,
     #[serde(skip_serializing_if = "Option::is_none")]
     redis: Option<RedisReady>,
+    in_flight_caps: Caps,
     configuration: Configured,
     /// Targets whose prices nobody knows: budgets do not see what they cost.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -40,6 +41,14 @@ struct Configured {
     /// The last change, where it cannot be served.
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<Refused>,
+}
+
+/// Whose caps of calls in flight are: of all replicas together, or of each.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Caps {
+    Shared,
+    PerReplica,
 }
 
 #[derive(Serialize)]
@@ -106,7 +115,11 @@ pub(crate) fn readiness(house: &House) -> Response<Body> {
         lag_ms: u64::try_from(known.lag.as_millis()).unwrap_or(u64::MAX),
         reclaimed: known.reclaimed,
     };
-    let ready = Ready { status, ledger, redis, configuration, unpriced, dead_keys };
+    let in_flight_caps = match &redis {
+        Some(redis) if !redis.degraded => Caps::Shared,
+        Some(_) | None => Caps::PerReplica,
+    };
+    let ready = Ready { status, ledger, redis, in_flight_caps, configuration, unpriced, dead_keys };
     let body = serde_json::to_vec(&ready).unwrap_or_default();
     json(code, body)
 }

@@ -19,7 +19,7 @@ use prometheus::Registry;
 
 use crate::config::Config;
 
-use super::apps::Apps;
+use super::apps::Served;
 use super::checks::Checks;
 use super::credits::Purse;
 use super::depot::Depot;
@@ -34,6 +34,7 @@ use super::shared::{self, Shared};
 use super::store::{self, NotOpened, Store};
 use super::telemetry::Telemetry;
 use super::token::Tokens;
+use super::upkeep;
 use super::vendors::Vendors;
 use super::watch::Watch;
 use super::web::Web;
@@ -64,7 +65,7 @@ pub(crate) struct House {
     /// What callers leave with us; `None` where nothing outlasts the process.
     pub(crate) depot: Option<Depot>,
     /// The features of applications; `None` where nothing outlasts the process.
-    pub(crate) apps: Option<Apps>,
+    pub(crate) apps: Option<Served>,
     /// APIs that calls are passed through to.
     pub(crate) passages: Passages,
     /// What it has in common with other replicas.
@@ -127,8 +128,10 @@ impl House {
         let told = webhooks::open(config, &store, &outbox, budgets, gateway.entropy())?;
         let once = idempotency::open(config, &store, Arc::clone(&clock))?;
         let chest = seal::chest(config)?;
-        let apps = Apps::open(config, &store, &gateway, &clock, &chest);
-        let depot = Depot::of(&store, config, &clock, &gateway, Some(chest), outbox);
+        let wallets = purse.as_ref().map(|purse| &purse.wallets);
+        let apps = Served::open(config, &store, &gateway, &clock, &chest, wallets);
+        let left = apps.as_ref().map(Served::deposits);
+        let depot = Depot::of(&store, config, &clock, &gateway, left, Some(chest), outbox);
         let passages = Passages::new(config, &registry)?;
         let house = Self {
             gateway,
@@ -186,6 +189,9 @@ impl House {
         }
         if let Some(apps) = &self.apps {
             apps.begin();
+        }
+        if self.office.is_some() {
+            tokio::spawn(upkeep::begin(Arc::downgrade(self)));
         }
     }
 

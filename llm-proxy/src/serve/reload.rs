@@ -208,6 +208,9 @@ impl Board {
         {
             office.directory.configure(config.sold_plans());
         }
+        if let Some(apps) = &house.apps {
+            apps.take(&config);
+        }
         self.paths.keep(&config);
         // Whoever goes back to an earlier one can read the file again.
         turn.read = (origin == Origin::File).then_some(read);
@@ -310,11 +313,10 @@ fn divided(served: &Config, wanted: Config) -> (Config, Vec<String>) {
     let (store, webhooks) = (served.store.clone(), served.webhooks.clone());
     // Who is believed is checked with keys that are fetched and people who are known by now.
     let (inbound, jwt) = (served.inbound.clone(), served.jwt.clone());
-    let (features, telemetry) = (served.features.clone(), served.telemetry.clone());
+    let telemetry = served.telemetry.clone();
     // Who hears of what is written with every change of a wallet, and known to who writes it.
     let credits = CreditRules { low: served.credits.low.clone(), ..wanted.credits };
-    let config =
-        Config { server, store, webhooks, credits, inbound, jwt, features, telemetry, ..wanted };
+    let config = Config { server, store, webhooks, credits, inbound, jwt, telemetry, ..wanted };
     let left = diff(&config.show(), &shown);
     (config, left.into_iter().map(|change| change.place).collect())
 }

@@ -1,4 +1,5 @@
-//! What replicas share through Redis: windows, answers, and word of keys that have changed.
+//! What replicas share through Redis: windows, places of running calls, answers, and word of keys
+//! that have changed.
 //!
 //! The actors are the *Redis*, which the gateway counts and remembers with for as long as it
 //! answers, the *listener* (hears what other replicas have changed) and the *publisher* (tells them
@@ -51,7 +52,8 @@ impl Shared {
     /// Has the gateway count and remember with it.
     pub(super) fn lend(&self, gateway: GatewayBuilder) -> GatewayBuilder {
         let redis = Arc::new(self.redis.clone());
-        gateway.counters(Arc::clone(&redis) as _, self.replicas).cache_store(redis)
+        let gateway = gateway.counters(Arc::clone(&redis) as _, self.replicas);
+        gateway.slots(Arc::clone(&redis) as _).cache_store(redis)
     }
 
     /// What replicas count with, and how many of them there are.

@@ -131,15 +131,14 @@ fn paid(books: &Books) -> i64 {
     books.holds.values().sum()
 }
 
-/// Restores a backup into a folder of its own, where the keys' pepper was brought to, and returns
+/// Restores a backup into a folder of its own, with the secrets that were kept apart, and returns
 /// what is stored there after a proxy has taken it up.
-async fn restored(simulator: &Simulator, from: &Path, pepper: &Path, key: Option<&str>) -> Books {
+async fn restored(simulator: &Simulator, from: &Path, apart: &Path, key: Option<&str>) -> Books {
     let place = place(simulator, vec![FIXED]);
-    let data = place.folder.path().join("data");
-    std::fs::create_dir(&data).unwrap();
-    std::fs::copy(pepper, data.join("pepper")).unwrap();
-    let (code, out, said) = run(&place, &["restore", from.to_str().unwrap()]);
+    let wanted = ["restore", from.to_str().unwrap(), "--secrets", apart.to_str().unwrap()];
+    let (code, out, said) = run(&place, &wanted);
     assert_eq!(code, 0, "{out}{said}");
+    assert!(!said.contains("was made with"), "no secret is missing: {said}");
     let (code, out, said) = run(&place, &["ledger", "verify"]);
     assert_eq!(code, 0, "{out}{said}");
     let proxy = Proxy::start(&place, None).unwrap();
@@ -173,10 +172,14 @@ async fn a_backup_is_taken_under_calls_and_is_restored_elsewhere() {
     let during = place.folder.path().join("during");
     let (code, out, said) = run(&place, &["backup", during.to_str().unwrap()]);
     assert_eq!(code, 0, "{out}{said}");
-    assert!(said.contains("pepper"), "what is not in it is said: {said}");
+    for secret in ["pepper", "seal-keys", "credit-pepper"] {
+        assert!(said.contains(secret), "what is not in it is said: {said}");
+    }
     calls.await.unwrap();
     let after = place.folder.path().join("after");
-    assert_eq!(run(&place, &["backup", after.to_str().unwrap()]).0, 0);
+    let apart = place.folder.path().join("apart");
+    let backed = ["backup", after.to_str().unwrap(), "--secrets", apart.to_str().unwrap()];
+    assert_eq!(run(&place, &backed).0, 0);
     assert_eq!(run(&place, &["backup", after.to_str().unwrap()]).0, 2, "it is there already");
     let (code, _, said) = run(&place, &["restore", after.to_str().unwrap()]);
     assert!(code == 2 && said.contains("in use: stop the process"), "{code}: {said}");
@@ -184,10 +187,9 @@ async fn a_backup_is_taken_under_calls_and_is_restored_elsewhere() {
     let here = Books::read(&place.store).await;
     assert_eq!(here.holds.len(), CALLS);
 
-    let pepper = place.folder.path().join("data").join("pepper");
-    let there = restored(&simulator, &after, &pepper, None).await;
+    let there = restored(&simulator, &after, &apart, None).await;
     assert_eq!((paid(&there), &there.holds), (paid(&here), &here.holds), "the same spend");
-    let there = restored(&simulator, &during, &pepper, Some(&key)).await;
+    let there = restored(&simulator, &during, &apart, Some(&key)).await;
     assert!(paid(&there) > 0 && there.holds.len() <= CALLS + 1);
     // Over the original, too, and what was there is put aside.
     let (code, _, said) = run(&place, &["restore", after.to_str().unwrap()]);

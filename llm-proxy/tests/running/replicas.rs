@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use llm_sim::Simulator;
+use llm_sim::script::Script;
 use llm_sim::upstream::Vendor;
+use tokio::task::JoinSet;
 
 use crate::client::{ask, client, get};
 use crate::proxy::{Key, Place, Proxy, simulator, sqlite};
@@ -181,4 +183,69 @@ async fn a_proxy_starts_without_its_redis() {
     assert_eq!(came, BTreeMap::from([(200, 2), (429, CALLS - 2)]));
     proxy.stop();
     simulator.shutdown().await;
+}
+
+/// Calls that nobody answers: as many as may run stay, the others are told at once.
+async fn hanging(address: std::net::SocketAddr, calls: usize) -> (JoinSet<u16>, usize) {
+    let mut running = JoinSet::new();
+    for _ in 0..calls {
+        running.spawn(async move {
+            let answer = ask(&client(), address, MANY.key, BODY.to_owned()).await;
+            answer.unwrap().status().as_u16()
+        });
+    }
+    let (mut refused, mut last) = (0, tokio::time::Instant::now());
+    // What is refused is refused within milliseconds; who is still there later runs.
+    while last.elapsed() < Duration::from_secs(3) && !running.is_empty() {
+        if let Ok(Some(status)) = tokio::time::timeout(PAUSE, running.join_next()).await {
+            assert_eq!(status.unwrap(), 429);
+            (refused, last) = (refused + 1, tokio::time::Instant::now());
+        }
+    }
+    (running, refused)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cap_of_running_calls_is_one_cap_for_two_replicas() {
+    let Some(server) = Server::start() else { return };
+    let simulator = simulator().await;
+    let more = "[limits.key]\nin_flight = 4\n";
+    let capped = || Place { more, ..place(&simulator, &server.url()) };
+    let places = [capped(), capped()];
+    let proxies = places.each_ref().map(|place| Proxy::start(place, None).unwrap());
+    for proxy in &proxies {
+        becomes(proxy, false).await;
+        let ready = get(proxy.address, "/health/readiness", "").await;
+        assert_eq!(ready["in_flight_caps"], "shared");
+    }
+    let upstream = simulator.upstream(Vendor::OpenAi).unwrap();
+    let silent = r#"{"times":"always","do":{"hang":"before_head"}}"#;
+    for _ in 0..5 {
+        let before = failures(&proxies).await;
+        upstream.script(Script::parse(silent.as_bytes()).unwrap());
+        let (here, refused) = hanging(proxies[0].address, 6).await;
+        let (there, others) = hanging(proxies[1].address, 6).await;
+        drop((here, there));
+        upstream.script(Vec::new());
+        // All places come back: those of calls that were left, too.
+        let mut free = 0;
+        for _ in 0..200 {
+            let answer = ask(&client(), proxies[1].address, MANY.key, BODY.to_owned()).await;
+            free += usize::from(answer.unwrap().status() == 200);
+            if free == 4 {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        assert_eq!(free, 4);
+        if failures(&proxies).await > before {
+            println!("Redis was late: {refused} and {others}");
+            continue;
+        }
+        assert_eq!((refused, others), (2, 6));
+        proxies.into_iter().for_each(Proxy::stop);
+        simulator.shutdown().await;
+        return;
+    }
+    panic!("Redis was late in every round");
 }

@@ -6,65 +6,42 @@ use bytes::Bytes;
 use llm_core::Str;
 use llm_core::store::StoreError;
 
+use super::lock::{Closed, Lock};
 use super::{Draft, Kind, Owner};
-use crate::seal::{Chest, Place};
+use crate::seal::Place;
 use crate::sql::database::{Arg, Session, Task};
 use crate::sql::fault::Failure;
 use crate::sql::row::micros_of;
 
 const BEGIN: &str = "INSERT INTO deposit \
-     (owner, id, kind, created, expires, state, head, previous, size) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (owner, id) DO NOTHING \
+     (owner, id, kind, created, expires, state, head, previous, size, own) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (owner, id) DO NOTHING \
      RETURNING seq";
-const PIECE: &str = "INSERT INTO deposit_piece (deposit, number, sealed, body) \
-     VALUES ($1, $2, $3, $4) ON CONFLICT (deposit, number) DO NOTHING";
+const PIECE: &str = "INSERT INTO deposit_piece (deposit, number, sealed, body, own) \
+     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (deposit, number) DO NOTHING";
 const FINISH: &str =
     "UPDATE deposit SET state = 'there', size = $2 WHERE seq = $1 AND state = 'coming'";
 const SEQ: &str =
     "SELECT seq FROM deposit WHERE owner = $1 AND id = $2 AND kind = $3 AND state = 'there'";
-const CLOSE: &str = "UPDATE deposit SET state = 'gone', head = '{}', size = 0 WHERE seq = $1";
+const CLOSE: &str =
+    "UPDATE deposit SET state = 'gone', head = '{}', own = 0, size = 0 WHERE seq = $1";
 const EMPTY: &str = "DELETE FROM deposit_piece WHERE deposit = $1";
 const DELETE: &str = "DELETE FROM deposit WHERE seq = $1";
 const RENEW: &str = "UPDATE deposit SET expires = $2 WHERE seq = $1 AND expires < $2";
 
-/// A piece as it is stored.
-#[derive(Debug)]
-pub(super) struct Piece {
-    sealed: bool,
-    body: Bytes,
-}
-
 /// Where a piece belongs.
-type At<'a> = (&'a Owner, &'a Str, usize);
+pub(super) type At<'a> = (&'a Owner, &'a Str, usize);
 
-/// Closes a piece for its place, where there is a chest.
-pub(super) fn sealed(chest: Option<&Chest>, at: At<'_>, body: &Bytes) -> Result<Piece, StoreError> {
-    let Some(chest) = chest else { return Ok(Piece { sealed: false, body: body.clone() }) };
-    let body = chest.close(&place(&row_name(at)), body)?;
-    Ok(Piece { sealed: true, body })
+/// Closes a piece for its place.
+pub(super) fn sealed(lock: &Lock, at: At<'_>, body: &Bytes) -> Result<Closed, StoreError> {
+    lock.close(&place(&row_name(at)), body)
 }
 
-/// What is in a piece.
-pub(super) fn opened(
-    chest: Option<&Chest>,
-    at: At<'_>,
-    sealed: bool,
-    body: Bytes,
-) -> Result<Bytes, StoreError> {
-    match (sealed, chest) {
-        (false, _) => Ok(body),
-        (true, Some(chest)) => chest.open(&place(&row_name(at)), body),
-        (true, None) => {
-            Err(StoreError::Unavailable(Str::from_static("sealed, and no key is here")))
-        }
-    }
-}
-
-fn row_name((owner, id, number): At<'_>) -> String {
+pub(super) fn row_name((owner, id, number): At<'_>) -> String {
     format!("{}/{id}/{number}", owner.as_str())
 }
 
-fn place(row: &str) -> Place<'_> {
+pub(super) fn place(row: &str) -> Place<'_> {
     Place { table: "deposit_piece", column: "body", row, version: 0 }
 }
 
@@ -77,22 +54,24 @@ pub(super) struct Begin {
     previous: Option<Str>,
     keep: Option<Duration>,
     size: i64,
+    own: bool,
     /// All of it.
-    piece: Option<Piece>,
+    piece: Option<Closed>,
 }
 
 impl Begin {
-    pub(super) fn new(draft: &Draft, chest: Option<&Chest>) -> Result<Self, StoreError> {
+    pub(super) fn new(draft: &Draft, lock: &Lock) -> Result<Self, StoreError> {
         let at = (&draft.owner, &draft.id, 0);
-        let piece = Some(sealed(chest, at, &draft.body)?);
+        let piece = Some(sealed(lock, at, &draft.body)?);
         let size = i64::try_from(draft.body.len()).unwrap_or(i64::MAX);
-        Ok(Self { piece, size, ..Self::coming(draft) })
+        Ok(Self { piece, size, ..Self::coming(draft, lock)? })
     }
 
     /// The row alone: its pieces come later.
-    pub(super) fn coming(draft: &Draft) -> Self {
+    pub(super) fn coming(draft: &Draft, lock: &Lock) -> Result<Self, StoreError> {
         let Draft { owner, id, kind, head, previous, keep, body: _ } = draft.clone();
-        Self { owner, id, kind, head, previous, keep, size: 0, piece: None }
+        let (own, head) = lock.head(&owner, &id, &head)?;
+        Ok(Self { owner, id, kind, head, own, previous, keep, size: 0, piece: None })
     }
 }
 
@@ -113,6 +92,7 @@ impl Task for Begin {
             (&self.head[..]).into(),
             Arg::from(self.previous.as_deref()),
             self.size.into(),
+            i64::from(self.own).into(),
         ];
         let Some(row) = session.one(BEGIN, &args).await? else { return Ok(None) };
         let seq = row.int(0)?;
@@ -127,11 +107,16 @@ async fn put(
     session: &mut Session<'_>,
     seq: i64,
     number: usize,
-    piece: &Piece,
+    piece: &Closed,
 ) -> Result<(), Failure> {
     let number = i64::try_from(number).unwrap_or(i64::MAX);
-    let args =
-        [seq.into(), number.into(), i64::from(piece.sealed).into(), Arg::from(piece.body.as_ref())];
+    let args = [
+        seq.into(),
+        number.into(),
+        i64::from(piece.sealed).into(),
+        Arg::from(piece.body.as_ref()),
+        i64::from(piece.own).into(),
+    ];
     session.run(PIECE, &args).await.map(drop)
 }
 
@@ -139,7 +124,7 @@ async fn put(
 pub(super) struct PutPiece {
     pub(super) seq: i64,
     pub(super) number: usize,
-    pub(super) piece: Piece,
+    pub(super) piece: Closed,
 }
 
 impl Task for PutPiece {

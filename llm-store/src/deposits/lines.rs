@@ -10,9 +10,10 @@ use llm_core::Str;
 use llm_core::call::CallId;
 use llm_core::store::StoreError;
 
-use super::Deposits;
+use super::lock::Closed;
+use super::{Deposits, Owner};
 use crate::jobs::JobId;
-use crate::seal::{Chest, Place};
+use crate::seal::Place;
 use crate::sql::database::{Arg, Record, Session, Task};
 use crate::sql::fault::Failure;
 use crate::sql::row::odd;
@@ -81,13 +82,14 @@ pub struct Tally {
 const BEGIN: &str = "INSERT INTO batch_line (batch, number, replica, call, state, sealed) \
      VALUES ($1, $2, $3, $4, 'sent', 0) ON CONFLICT (batch, number) DO UPDATE SET \
      replica = excluded.replica, call = excluded.call WHERE batch_line.state = 'sent'";
-const END: &str = "INSERT INTO batch_line (batch, number, replica, call, state, sealed, body) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (batch, number) DO UPDATE SET \
-     state = excluded.state, sealed = excluded.sealed, body = excluded.body \
+const END: &str = "INSERT INTO batch_line (batch, number, replica, call, state, sealed, body, own) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (batch, number) DO UPDATE SET \
+     state = excluded.state, sealed = excluded.sealed, body = excluded.body, \
+     own = excluded.own \
      WHERE batch_line.state = 'sent'";
 const BEGUN: &str = "SELECT number, replica, call, state FROM batch_line WHERE batch = $1 \
      ORDER BY number";
-const SOME: &str = "SELECT number, state, sealed, body FROM batch_line \
+const SOME: &str = "SELECT number, state, sealed, body, own FROM batch_line \
      WHERE batch = $1 AND number >= $2 AND state <> 'sent' ORDER BY number LIMIT $3";
 const TALLY: &str = "SELECT state, COUNT(*) FROM batch_line WHERE batch = $1 GROUP BY state";
 const FORGET: &str = "DELETE FROM batch_line WHERE batch = $1";
@@ -109,14 +111,16 @@ impl Deposits {
     }
 
     /// What came of a line, whether or not a call of it was ever sent. The first word stays.
-    pub async fn line_ended(&self, batch: JobId, line: &Line) -> Result<(), StoreError> {
+    pub async fn line_ended(
+        &self,
+        owner: &Owner,
+        batch: JobId,
+        line: &Line,
+    ) -> Result<(), StoreError> {
         let name = row_name(batch, line.number);
-        let (sealed, body) = match &self.chest {
-            None => (false, line.body.clone()),
-            Some(chest) => (true, chest.close(&place(&name), &line.body)?),
-        };
+        let closed = self.lock(owner).await?.close(&place(&name), &line.body)?;
         let state = if line.done { LineState::Done } else { LineState::Failed };
-        self.database.write(End { batch, number: line.number, state, sealed, body }).await
+        self.database.write(End { batch, number: line.number, state, closed }).await
     }
 
     /// All lines that were begun, in their order.
@@ -125,9 +129,21 @@ impl Deposits {
     }
 
     /// Some lines that have ended, from a number on.
-    pub async fn lines_ended(&self, batch: JobId, from: u32) -> Result<Vec<Line>, StoreError> {
+    pub async fn lines_ended(
+        &self,
+        owner: &Owner,
+        batch: JobId,
+        from: u32,
+    ) -> Result<Vec<Line>, StoreError> {
         let rows = self.database.report(Behind { batch, from }).await?;
-        rows.into_iter().map(|row| row.open(batch, self.chest.as_ref())).collect()
+        let mut lines = Vec::with_capacity(rows.len());
+        for Row { number, done, closed } in rows {
+            let name = row_name(batch, number);
+            let gone = || StoreError::Unavailable(Str::from_static("whoever asked was forgotten"));
+            let body = self.opened(owner, &place(&name), closed).await?.ok_or_else(gone)?;
+            lines.push(Line { number, done, body });
+        }
+        Ok(lines)
     }
 
     /// How many lines have come how far.
@@ -148,7 +164,7 @@ impl Deposits {
 
     /// How a batch ended; `None` while it has not.
     pub async fn batch_end(&self, batch: JobId) -> Result<Option<Ended>, StoreError> {
-        self.database.read(Closed(batch)).await
+        self.database.read(Over(batch)).await
     }
 }
 
@@ -227,8 +243,7 @@ struct End {
     batch: JobId,
     number: u32,
     state: LineState,
-    sealed: bool,
-    body: Bytes,
+    closed: Closed,
 }
 
 impl Task for End {
@@ -242,8 +257,9 @@ impl Task for End {
             "".into(),
             Arg::from(&[0u8; 16][..]),
             self.state.as_str().into(),
-            i64::from(self.sealed).into(),
-            Arg::from(self.body.as_ref()),
+            i64::from(self.closed.sealed).into(),
+            Arg::from(self.closed.body.as_ref()),
+            i64::from(self.closed.own).into(),
         ];
         session.run(END, &args).await.map(drop)
     }
@@ -278,23 +294,7 @@ struct Behind {
 struct Row {
     number: u32,
     done: bool,
-    sealed: bool,
-    body: Bytes,
-}
-
-impl Row {
-    fn open(self, batch: JobId, chest: Option<&Chest>) -> Result<Line, StoreError> {
-        let Self { number, done, sealed, body } = self;
-        let body = match (sealed, chest) {
-            (false, _) => body,
-            (true, Some(chest)) => chest.open(&place(&row_name(batch, number)), body)?,
-            (true, None) => {
-                let text = Str::from_static("sealed, and no key is here");
-                return Err(StoreError::Unavailable(text));
-            }
-        };
-        Ok(Line { number, done, body })
-    }
+    closed: Closed,
 }
 
 impl Task for Behind {
@@ -307,8 +307,9 @@ impl Task for Behind {
         let rows = session.all(SOME, &args).await?;
         let rows = rows.iter().map(|row| {
             let done = row.text(1)? == LineState::Done.as_str();
-            let body = row.bytes(3)?.into();
-            Ok(Row { number: number(row)?, done, sealed: row.int(2)? != 0, body })
+            let (sealed, own) = (row.int(2)? != 0, row.int(4)? != 0);
+            let closed = Closed { sealed, own, body: row.bytes(3)?.into() };
+            Ok(Row { number: number(row)?, done, closed })
         });
         rows.collect()
     }
@@ -357,9 +358,9 @@ impl Task for Close {
     }
 }
 
-struct Closed(JobId);
+struct Over(JobId);
 
-impl Task for Closed {
+impl Task for Over {
     type Out = Option<Ended>;
 
     async fn run(&self, session: &mut Session<'_>) -> Result<Self::Out, Failure> {

@@ -1,9 +1,9 @@
 //! Looking.
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use llm_core::Str;
 
+use super::lock::Closed;
 use super::{CHAIN_MAX, Entry, Found, Kind, Owner};
 use crate::sql::database::{Record, Session, Task};
 use crate::sql::fault::Failure;
@@ -23,7 +23,7 @@ pub struct Cursor {
     pub limit: usize,
 }
 
-const COLUMNS: &str = "id, head, previous, created, expires, size, seq FROM deposit";
+const COLUMNS: &str = "id, head, previous, created, expires, size, seq, own FROM deposit";
 /// What has run out is gone, whether it was swept or not.
 const LIVES: &str = "state = 'there' AND (expires IS NULL OR expires > $1)";
 
@@ -37,6 +37,7 @@ fn entry(row: &Record) -> Result<Entry, Failure> {
         expires: row.maybe_int(4)?.map(instant).transpose()?,
         size: u64::try_from(row.int(5)?).map_err(|_| odd("size"))?,
         seq: row.int(6)?,
+        closed: row.int(7)? != 0,
     })
 }
 
@@ -70,17 +71,19 @@ pub(super) struct GetPiece {
     pub(super) number: usize,
 }
 
-const PIECE: &str = "SELECT sealed, body FROM deposit_piece WHERE deposit = $1 AND number = $2";
+const PIECE: &str =
+    "SELECT sealed, body, own FROM deposit_piece WHERE deposit = $1 AND number = $2";
 
 impl Task for GetPiece {
-    type Out = Option<(bool, Bytes)>;
+    type Out = Option<Closed>;
 
     async fn run(&self, session: &mut Session<'_>) -> Result<Self::Out, Failure> {
         let number = i64::try_from(self.number).unwrap_or(i64::MAX);
         let Some(row) = session.one(PIECE, &[self.seq.into(), number.into()]).await? else {
             return Ok(None);
         };
-        Ok(Some((row.int(0)? != 0, row.bytes(1)?.into())))
+        let (sealed, own) = (row.int(0)? != 0, row.int(2)? != 0);
+        Ok(Some(Closed { sealed, own, body: row.bytes(1)?.into() }))
     }
 }
 

@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use llm_core::store::StoreError;
 
+use super::lock::Lock;
 use super::{Deposits, Draft, Owner, PIECE_BYTES, keep};
 use crate::sql::database::{Session, Task};
 use crate::sql::fault::Failure;
@@ -13,6 +14,7 @@ pub struct Writer {
     deposits: Deposits,
     owner: Owner,
     id: llm_core::Str,
+    lock: Lock,
     seq: i64,
     number: usize,
     size: u64,
@@ -25,11 +27,12 @@ impl Deposits {
     pub async fn writer(&self, draft: Draft) -> Result<Option<Writer>, StoreError> {
         let (owner, id) = (draft.owner.clone(), draft.id.clone());
         self.database.write(Unfinished { owner: owner.clone(), id: id.clone() }).await?;
-        let Some(seq) = self.database.write(keep::Begin::coming(&draft)).await? else {
+        let lock = self.lock(&owner).await?;
+        let Some(seq) = self.database.write(keep::Begin::coming(&draft, &lock)?).await? else {
             return Ok(None);
         };
         let (deposits, rest) = (self.clone(), BytesMut::with_capacity(PIECE_BYTES));
-        Ok(Some(Writer { deposits, owner, id, seq, number: 0, size: 0, rest }))
+        Ok(Some(Writer { deposits, owner, id, lock, seq, number: 0, size: 0, rest }))
     }
 }
 
@@ -58,7 +61,7 @@ impl Writer {
         let (seq, number) = (self.seq, self.number);
         self.size += piece.len() as u64;
         let place = (&self.owner, &self.id, number);
-        let piece = keep::sealed(self.deposits.chest.as_ref(), place, &piece)?;
+        let piece = keep::sealed(&self.lock, place, &piece)?;
         self.deposits.database.write(keep::PutPiece { seq, number, piece }).await?;
         self.number += 1;
         Ok(())

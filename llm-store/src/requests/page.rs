@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use llm_core::Str;
 use llm_core::call::CallId;
 use llm_core::error::Kind;
-use llm_core::money::Money;
+use llm_core::money::{Credits, Money};
 use llm_core::store::StoreError;
 use llm_core::usage::Usage;
 
@@ -56,6 +56,10 @@ pub struct Request {
     pub charged: Money,
     /// What the operator paid beside it.
     pub loss: Money,
+    /// What the caller was charged in credits; `None` where the caller pays none.
+    pub credits: Option<Credits>,
+    /// What was sold to whoever asked; empty where it has no name.
+    pub plan: Str,
     /// Until the first byte of the answer.
     pub first_byte: Option<Duration>,
     /// Until its end.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use llm_core::Str;
 use llm_core::call::CallId;
+use llm_core::money::Credits;
 use llm_core::store::{CallRecord, Outcome};
 use llm_core::usage::{TokenKind, Unknown, Usage, UsageSource};
 
@@ -52,8 +53,10 @@ pub(super) const COLUMNS: [&str; WIDTH] = [
     "first_byte",
     "total",
     "tags",
+    "plan",
+    "credits",
 ];
-pub(super) const WIDTH: usize = 25;
+pub(super) const WIDTH: usize = 27;
 /// Columns that are added up: tokens, pieces, money; in the order of [`Row::counts`].
 pub(super) const COUNTED: [&str; COUNTS] = [
     "input",
@@ -90,6 +93,8 @@ pub(super) struct Row {
     first_byte: Option<i64>,
     total: i64,
     tags: Option<String>,
+    plan: Option<Str>,
+    credits: Option<i64>,
 }
 
 impl Row {
@@ -127,6 +132,8 @@ impl Row {
             first_byte: record.first_byte.map(micros),
             total: micros(record.total),
             tags: tags(&record.tags),
+            plan: (!record.plan.is_empty()).then(|| clean(&record.plan)),
+            credits: record.credits.map(|Credits(credits)| credits),
         }
     }
 
@@ -144,6 +151,7 @@ impl Row {
         args.extend([Arg::from(self.unknown), self.source.into()]);
         args.extend(paid.iter().map(|amount| Arg::from(*amount)));
         args.extend([Arg::from(self.first_byte), self.total.into(), self.tags.as_deref().into()]);
+        args.extend([Arg::from(self.plan.as_deref()), self.credits.into()]);
     }
 }
 
@@ -219,6 +227,8 @@ pub(super) fn read(row: &Record) -> Result<Request, Failure> {
         usage,
         charged: money(row.int(20)?),
         loss: money(row.int(21)?),
+        credits: row.maybe_int(26)?.map(Credits),
+        plan: row.maybe_text(25)?.map(Str::from).unwrap_or_default(),
         first_byte,
         total: span(row.int(23)?)?,
         tags: tags.split_terminator(BETWEEN).skip(1).map(Str::from).collect(),

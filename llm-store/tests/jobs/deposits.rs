@@ -1,20 +1,29 @@
 //! What callers leave: whole, sealed, each its owner's, and for as long as was said.
 
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use llm_core::Str;
 use llm_core::call::CallId;
+use llm_core::secret::Secret;
+use llm_core::store::{StoreError, Stored};
 use llm_store::deposits::{
-    BatchEnd, Cursor, Deposits, Draft, Found, Kind, Line, LineState, Owner, PIECE_BYTES, Tally,
+    BatchEnd, Cursor, Deposits, Draft, Found, Keys, Kind, Line, LineState, Owner, PIECE_BYTES,
+    Tally,
 };
 use llm_store::jobs::JobId;
+use llm_store::seal::{Chest, FRESH_BYTES, Fresh, KeyProvider, Keyring, SealKey, Sealer};
 
 use crate::place::{World, chest};
 
 fn owner(name: &'static str) -> Owner {
     Owner::from(Str::from_static(name))
 }
+
+const HEAD: &str = r#"{"filename":"holiday.txt"}"#;
 
 fn draft(whose: &'static str, id: &str, kind: Kind, body: &[u8]) -> Draft {
     Draft {
@@ -26,6 +35,92 @@ fn draft(whose: &'static str, id: &str, kind: Kind, body: &[u8]) -> Draft {
         keep: None,
         body: Bytes::copy_from_slice(body),
     }
+}
+
+fn line(number: u32, done: bool, body: &'static [u8]) -> Line {
+    Line { number, done, body: Bytes::from_static(body) }
+}
+
+/// The keys of people, as somebody else keeps them.
+#[derive(Debug, Default)]
+struct People(Mutex<HashMap<String, [u8; 32]>>);
+
+impl People {
+    fn chest(key: [u8; 32]) -> Chest {
+        let keyring: Arc<dyn KeyProvider> = Arc::new(Keyring::new(SealKey::new(Secret::new(key))));
+        let number = AtomicU8::new(0);
+        let fresh = move || Fresh::new([number.fetch_add(1, Ordering::Relaxed); FRESH_BYTES]);
+        Chest::new(Sealer::new(keyring), fresh)
+    }
+}
+
+impl Keys for People {
+    fn make_key<'a>(&'a self, owner: &'a Owner) -> Stored<'a, Chest> {
+        let mut all = self.0.lock().unwrap();
+        let next = [all.len() as u8 + 1; 32];
+        let key = *all.entry(owner.as_str().to_owned()).or_insert(next);
+        Box::pin(async move { Ok(Self::chest(key)) })
+    }
+
+    fn key<'a>(&'a self, owner: &'a Owner) -> Stored<'a, Option<Chest>> {
+        let key = self.0.lock().unwrap().get(owner.as_str()).copied();
+        Box::pin(async move { Ok(key.map(Self::chest)) })
+    }
+}
+
+/// What a person leaves opens with their key and with no other, whatever else is here; what was
+/// left before stays readable, and what is nobody's is as it was.
+pub(crate) async fn go_with_their_persons_key(world: &World) {
+    let people = Arc::new(People::default());
+    let before = Deposits::new(world.database.clone(), Some(chest()));
+    let deposits = before.clone().under(people.clone());
+    let (alice, nobody) = ("t/user/alice", "t/key/k");
+    let whole = vec![7; PIECE_BYTES + 5];
+    assert!(before.put(draft(alice, "old", Kind::File, &whole)).await.unwrap());
+    for whose in [alice, nobody] {
+        for (id, kind) in
+            [("new", Kind::File), ("resp_1", Kind::Response), ("batch_1", Kind::Batch)]
+        {
+            let draft = Draft { head: Str::from_static(HEAD), ..draft(whose, id, kind, &whole) };
+            assert!(deposits.put(draft).await.unwrap());
+        }
+    }
+    let (a, n) = (owner(alice), owner(nobody));
+    let batch = JobId(77);
+    deposits.line_ended(&a, batch, &line(0, true, b"hers")).await.unwrap();
+    deposits.line_ended(&n, JobId(78), &line(0, true, b"nobody's")).await.unwrap();
+    let all = Cursor { limit: 9, ..Cursor::default() };
+    for owner in [&a, &n] {
+        for entry in deposits.list(owner, Kind::File, &all).await.unwrap() {
+            assert_eq!(deposits.bytes(owner, &entry).await.unwrap().unwrap(), whole);
+            assert!(&*entry.id == "old" || &*entry.head == HEAD, "{entry:?}");
+        }
+        let Found::There(last) = deposits.find(owner, "resp_1").await.unwrap() else {
+            panic!("it is there");
+        };
+        assert_eq!(&*last.head, HEAD);
+        let chain = deposits.chain(owner, &last).await.unwrap().unwrap();
+        assert_eq!(chain, [last]);
+    }
+    assert_eq!(deposits.lines_ended(&a, batch, 0).await.unwrap().len(), 1);
+    // Without her key the house's own is not enough, with it neither.
+    let hers = before.get(&a, Kind::File, "new").await;
+    assert!(matches!(hers, Err(StoreError::Unavailable(_))), "{hers:?}");
+    people.0.lock().unwrap().remove(alice);
+    assert_eq!(deposits.get(&a, Kind::File, "new").await.unwrap(), None);
+    assert_eq!(deposits.get(&a, Kind::Batch, "batch_1").await.unwrap(), None);
+    assert_eq!(deposits.find(&a, "resp_1").await.unwrap(), Found::Closed);
+    let left = deposits.list(&a, Kind::File, &all).await.unwrap();
+    assert_eq!(left.iter().map(|entry| &*entry.id).collect::<Vec<_>>(), ["old"]);
+    assert!(deposits.lines_ended(&a, batch, 0).await.is_err());
+    let others = deposits.get(&n, Kind::File, "new").await.unwrap().unwrap();
+    assert_eq!(deposits.bytes(&n, &others).await.unwrap().unwrap(), whole);
+    assert_eq!(deposits.lines_ended(&n, JobId(78), 0).await.unwrap()[0].body, "nobody's");
+    // Gone with her name, and whoever comes again is somebody new.
+    assert_eq!(deposits.erase(&a).await.unwrap(), 4);
+    assert!(deposits.put(draft(alice, "new", Kind::File, b"again")).await.unwrap());
+    let again = deposits.get(&a, Kind::File, "new").await.unwrap().unwrap();
+    assert_eq!(deposits.bytes(&a, &again).await.unwrap().unwrap(), "again");
 }
 
 pub(crate) async fn come_back_and_are_their_owners(world: &World) {
@@ -114,29 +209,29 @@ pub(crate) async fn are_kept_for_as_long_as_was_said(world: &World) {
 }
 
 pub(crate) async fn lines_of_a_batch_are_written_once(world: &World) {
+    let a = owner("a");
     let deposits = Deposits::new(world.database.clone(), Some(chest()));
     let (batch, other) = (JobId(7), JobId(8));
     let replica = Str::from_static("r");
-    let line = |number, done, body: &'static [u8]| Line { number, done, body: body.into() };
     for number in 0..4 {
         let call = CallId::new(1, u128::from(number));
         deposits.line_sent(batch, number, &replica, call).await.unwrap();
     }
     deposits.line_sent(batch, 3, &replica, CallId::new(1, 99)).await.unwrap();
-    deposits.line_ended(batch, &line(0, true, b"zero")).await.unwrap();
-    deposits.line_ended(batch, &line(1, false, b"one")).await.unwrap();
-    deposits.line_ended(batch, &line(9, false, b"never sent")).await.unwrap();
+    deposits.line_ended(&a, batch, &line(0, true, b"zero")).await.unwrap();
+    deposits.line_ended(&a, batch, &line(1, false, b"one")).await.unwrap();
+    deposits.line_ended(&a, batch, &line(9, false, b"never sent")).await.unwrap();
     // Said again, and sent again by whoever did not know: the first word stays.
-    deposits.line_ended(batch, &line(0, false, b"other")).await.unwrap();
+    deposits.line_ended(&a, batch, &line(0, false, b"other")).await.unwrap();
     deposits.line_sent(batch, 0, &replica, CallId::new(2, 0)).await.unwrap();
-    deposits.line_ended(other, &line(0, true, b"other's")).await.unwrap();
+    deposits.line_ended(&a, other, &line(0, true, b"other's")).await.unwrap();
     let begun = deposits.lines_begun(batch).await.unwrap();
     let states: Vec<_> = begun.iter().map(|line| (line.number, line.state)).collect();
     let (sent, done, failed) = (LineState::Sent, LineState::Done, LineState::Failed);
     assert_eq!(states, [(0, done), (1, failed), (2, sent), (3, sent), (9, failed)]);
     assert_eq!(begun[3].call, CallId::new(1, 99).as_u128());
     assert_eq!(deposits.tally(batch).await.unwrap(), Tally { done: 1, failed: 2 });
-    let ended = deposits.lines_ended(batch, 1).await.unwrap();
+    let ended = deposits.lines_ended(&a, batch, 1).await.unwrap();
     assert_eq!(ended, [line(1, false, b"one"), line(9, false, b"never sent")]);
     let tally = Tally { done: 1, failed: 2 };
     deposits.end_batch(batch, BatchEnd::Expired, tally).await.unwrap();

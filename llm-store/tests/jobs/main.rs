@@ -43,6 +43,7 @@ async fn all(fresh: impl AsyncFn() -> World) {
     pay::parts_are_kept_as_long_as_was_said(&fresh().await).await;
     pages::are_of_whom_they_are_for(&fresh().await).await;
     deposits::come_back_and_are_their_owners(&fresh().await).await;
+    deposits::go_with_their_persons_key(&fresh().await).await;
     deposits::are_kept_for_as_long_as_was_said(&fresh().await).await;
     deposits::lines_of_a_batch_are_written_once(&fresh().await).await;
 }

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use llm_core::Str;
 use llm_core::call::{CallId, Operation};
 use llm_core::error::Kind;
-use llm_core::money::Money;
+use llm_core::money::{Credits, Money};
 use llm_core::principal::{FeatureId, KeyId, Principal, Scope, TeamId, TenantId, UserId};
 use llm_core::provider::TargetId;
 use llm_core::store::{CallRecord, Outcome};
@@ -73,6 +73,7 @@ pub(crate) fn call(number: u128, micros: i64, seed: u64) -> CallRecord {
         id: CallId::new(u64::try_from(micros / 1_000).unwrap(), number),
         at: at(micros),
         principal: Arc::new(principal),
+        plan: Str::from(["", "basic", "pro"][pick(20_736, 3) as usize]),
         feature: FeatureId(Str::from(["chat", "boost"][pick(576, 2) as usize])),
         operation: [Operation::Chat, Operation::Embed][pick(1_152, 2) as usize],
         dialect: None,
@@ -84,6 +85,7 @@ pub(crate) fn call(number: u128, micros: i64, seed: u64) -> CallRecord {
         usage,
         charged: Money(count(10_000) as i64),
         loss: Money(count(13) as i64),
+        credits: seed.is_multiple_of(7).then(|| Credits(count(700) as i64)),
         outcome,
         first_byte: (!seed.is_multiple_of(5)).then(|| Duration::from_micros(count(1_000_000))),
         total: Duration::from_micros(count(9_000_000)),

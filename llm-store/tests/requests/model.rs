@@ -132,6 +132,7 @@ fn same(call: &CallRecord, seen: &Request) {
     };
     assert_eq!((outcome, call.usage), (&*seen.outcome, seen.usage));
     assert_eq!((call.charged, call.loss), (seen.charged, seen.loss));
+    assert_eq!((call.credits, &call.plan), (seen.credits, &seen.plan));
     assert_eq!((call.first_byte, call.total), (seen.first_byte, seen.total));
     assert_eq!((call.stream, u32::from(call.attempts)), (seen.stream, seen.attempts));
     assert_eq!(call.tags, seen.tags);

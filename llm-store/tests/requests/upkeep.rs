@@ -1,12 +1,20 @@
 //! Rows that go and people who are forgotten, whose sums stay.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use llm_core::Str;
+use llm_core::call::CallId;
 use llm_core::principal::{KeyId, TenantId, UserId};
 use llm_core::seam::Entropy;
-use llm_core::store::CallRecord;
-use llm_store::requests::{By, Forget, Of, Search, Usage};
+use llm_core::store::{CallRecord, StoreError};
+use llm_store::requests::{By, Forget, Kept, Of, Requests, Search, Usage};
 
-use crate::calls::{HOUR, NOVEMBER, call};
+use crate::calls::{HOUR, NOVEMBER, call, micros};
 use crate::places::{self, Place, logged};
+
+const PLANS: [&str; 4] = ["", "basic", "pro", "odd"];
 
 /// Numbers that nobody has seen before.
 #[derive(Debug, Default)]
@@ -30,21 +38,97 @@ async fn all_logged(place: &Place, list: &[CallRecord]) {
     }
 }
 
+fn kept(usual: Option<u64>, plans: &[(&'static str, u64)]) -> Kept {
+    let span = |hours: u64| Duration::from_secs(hours * 3_600);
+    let plans = plans.iter().map(|(plan, hours)| (Str::from_static(plan), span(*hours)));
+    Kept { usual: usual.map(span), plans: plans.collect() }
+}
+
+async fn ids(log: &Requests) -> BTreeSet<CallId> {
+    let (mut ids, mut after) = (BTreeSet::new(), None);
+    loop {
+        let page = log.page(&Search::default(), after, 500).await.unwrap();
+        ids.extend(page.requests.iter().map(|request| request.id));
+        after = page.next;
+        if after.is_none() {
+            return ids;
+        }
+    }
+}
+
+/// Prunes until somebody knows: how many rows are gone, where the first answer said it.
+async fn pruned(place: &Place, kept: &Kept, now: Timestamp) -> Option<u64> {
+    for tried in 0..20 {
+        match place.log().prune(kept, now).await {
+            Err(StoreError::Unavailable(_)) => {}
+            told => return told.unwrap().filter(|_| tried == 0),
+        }
+        // The turn of whoever was not answered is over.
+        place.raw.run("UPDATE request_state SET turn = 0").await;
+    }
+    panic!("the log is not available");
+}
+
+/// Of every plan those go that are kept no longer, and no others; whatever was said before.
 async fn old_rows_go(place: &Place) {
-    let (log, list) = (place.log(), list());
+    let log = place.log();
+    // Some hours with more than a batch has, of all plans, and one instant with thousands.
+    let many = |n: u64| {
+        let hour = if n < 2_400 { 40 } else { (n % 120) as i64 };
+        CallRecord {
+            plan: PLANS[(n % 4) as usize].into(),
+            ..call(n.into(), NOVEMBER + HOUR * hour, n * 7)
+        }
+    };
+    let list: Vec<CallRecord> = (0..4_800).map(many).collect();
     all_logged(place, &list).await;
     let all = Usage { by: vec![By::User, By::Day], ..Usage::default() };
     let before = log.usage(&all).await.unwrap();
-    let bound = list[1_100].at;
-    let kept: Vec<_> = list.iter().filter(|call| call.at >= bound).map(|call| call.id).collect();
-    let gone = log.prune(bound.try_into().unwrap()).await.unwrap();
-    assert_eq!(gone as usize + kept.len(), list.len());
-    let page = log.page(&Search::default(), None, 500).await.unwrap();
-    let mut left: Vec<_> = page.requests.iter().map(|request| request.id).collect();
-    left.sort_unstable();
-    assert_eq!(left, kept);
-    assert_eq!(log.usage(&all).await.unwrap(), before);
-    assert_eq!(log.prune(bound.try_into().unwrap()).await, Ok(0));
+    let now = Timestamp::from_microsecond(NOVEMBER + HOUR * 120).unwrap();
+    let mut left: BTreeMap<CallId, &CallRecord> = list.iter().map(|call| (call.id, call)).collect();
+    let sweeps = [
+        kept(None, &[]),
+        kept(None, &[("pro", 110)]),
+        kept(Some(100), &[("basic", 60), ("pro", 200)]),
+        // Longer again: what is gone is gone. Shorter: more goes.
+        kept(Some(300), &[("basic", 90), ("pro", 150)]),
+        kept(Some(90), &[("basic", 30), ("gold", 7)]),
+        // Nobody speaks of these plans any more.
+        kept(Some(50), &[]),
+    ];
+    for (number, kept) in sweeps.iter().enumerate() {
+        let count = left.len();
+        left.retain(|_, call| {
+            let span = kept.plans.get(&call.plan).copied().or(kept.usual);
+            let age = Duration::from_micros((now.as_microsecond() - micros(call.at)) as u64);
+            span.is_none_or(|span| age <= span)
+        });
+        let gone = (count - left.len()) as u64;
+        assert_eq!(pruned(place, kept, now).await.unwrap_or(gone), gone, "sweep {number}");
+        assert_eq!(ids(&log).await, left.keys().copied().collect(), "sweep {number}");
+        assert_eq!(pruned(place, kept, now).await.unwrap_or(0), 0);
+    }
+    assert!(!left.is_empty() && left.len() < 2_000, "{}", left.len());
+    assert_eq!(log.usage(&all).await.unwrap(), before, "sums stay");
+    // Time passes: no more than what is new is looked through.
+    let later = Timestamp::from_microsecond(NOVEMBER + HOUR * 121).unwrap();
+    let before = left.len();
+    left.retain(|_, call| later.as_microsecond() - micros(call.at) <= 50 * HOUR);
+    let gone = (before - left.len()) as u64;
+    assert_eq!(pruned(place, &sweeps[5], later).await.unwrap_or(gone), gone);
+    assert_eq!(ids(&log).await, left.keys().copied().collect());
+}
+
+/// One process at a time; one that died with the turn keeps it for a minute.
+async fn they_take_turns(place: &Place) {
+    let log = place.log();
+    let kept = kept(Some(1), &[]);
+    let now = Timestamp::from_microsecond(NOVEMBER).unwrap();
+    place.raw.run("UPDATE request_state SET turn = 9000000000000000").await;
+    assert_eq!(log.prune(&kept, now).await, Ok(None));
+    place.raw.run("UPDATE request_state SET turn = 1").await;
+    assert_eq!(log.prune(&kept, now).await, Ok(Some(0)));
+    assert_eq!(place.log().prune(&kept, now).await, Ok(Some(0)), "it was given back");
 }
 
 async fn somebody_is_forgotten(place: &Place) {
@@ -93,6 +177,7 @@ async fn somebody_is_forgotten(place: &Place) {
 #[tokio::test]
 async fn in_a_file() {
     old_rows_go(&places::sqlite().await.0).await;
+    they_take_turns(&places::sqlite().await.0).await;
     somebody_is_forgotten(&places::sqlite().await.0).await;
 }
 
@@ -102,5 +187,6 @@ async fn in_postgres() {
     let Some(server) = crate::server::Server::shared() else { return };
     let _turn = places::TURN.lock().await;
     old_rows_go(&places::postgres(&server).await.0).await;
+    they_take_turns(&places::postgres(&server).await.0).await;
     somebody_is_forgotten(&places::postgres(&server).await.0).await;
 }

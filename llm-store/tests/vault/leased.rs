@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use llm_core::ledger::rules::{Account, Refused, Violation};
-use llm_core::ledger::{AccountId, HoldId, HoldProof, Settlement};
+use llm_core::ledger::{AccountId, HoldId, HoldProof, Owner, Settlement};
 use llm_core::money::Money;
 use llm_core::store::{Ledger, Line, NotReserved, StoreError};
 use llm_core::usage::UsageSource;
+use tokio::time::Instant;
 
 use crate::suite::{Place, key, tenant, usd, window};
 use house::House;
@@ -33,6 +34,7 @@ async fn all(house: impl AsyncFn() -> House) {
     every_step_may_be_repeated(&house().await).await;
     a_refusal_names_its_account(&house().await).await;
     limits_are_exact(&house().await).await;
+    a_thousand_wait_for_one_account(&house().await).await;
     windows_are_accounts(&house().await).await;
     without_limit(&house().await).await;
     limits_are_changed(&house().await).await;
@@ -70,8 +72,15 @@ async fn ask(
 }
 
 async fn used(ledger: &dyn Ledger, account: &AccountId) -> (i64, i64) {
-    let Account { settled, held, .. } = ledger.balance(account).await.unwrap().unwrap();
-    (settled.0, held.0)
+    loop {
+        match ledger.balance(account).await {
+            Err(StoreError::Unavailable(_)) => {}
+            told => {
+                let Account { settled, held, .. } = told.unwrap().unwrap();
+                return (settled.0, held.0);
+            }
+        }
+    }
 }
 
 async fn sound(ledger: &dyn Ledger, open: u64) {
@@ -174,6 +183,52 @@ async fn limits_are_exact(house: &House) {
     ends.join_all().await;
     assert_eq!(used(&*ledger, &tenant()).await, (20 * (COST - 2), 0));
     sound(&*ledger, 0).await;
+}
+
+/// A thousand callers at once on one account. Whoever can be paid for is, nobody else is, and the
+/// slowest waits for less than it would have in a queue of those who go one by one.
+async fn a_thousand_wait_for_one_account(house: &House) {
+    const COST: i64 = 3;
+    const CROWD: u128 = 1_000;
+    const ALONE: u128 = 20;
+    let ledger = house.ledger();
+    // Each on an account of its own, so that each has to wait for the vault.
+    let began = Instant::now();
+    for hold in 0..ALONE {
+        let own = AccountId::new(Owner::Key, format!("alone{hold}"));
+        ask(&*ledger, 1 << 40 | hold, &[line(own, 1_000)], COST).await.unwrap();
+    }
+    let alone = began.elapsed() / u32::try_from(ALONE).unwrap();
+    for (round, affordable) in [(1, CROWD), (2, 300), (3, 0)] {
+        let account = AccountId::new(Owner::Team, format!("crowd{round}"));
+        let limit = i64::try_from(affordable).unwrap() * COST + COST - 1;
+        let path = [line(key("crowd"), None), line(account.clone(), limit)];
+        let mut calls = tokio::task::JoinSet::new();
+        for caller in 0..CROWD {
+            let (ledger, path, hold) = (Arc::clone(&ledger), path.clone(), round << 20 | caller);
+            calls.spawn(async move {
+                let began = Instant::now();
+                let made = ask(&*ledger, hold, &path, COST).await;
+                let refused = matches!(made, Err(NotReserved::Refused { .. }));
+                assert!(made.is_ok() || refused, "{made:?}");
+                (made.is_ok().then_some(hold), began.elapsed())
+            });
+        }
+        let told = calls.join_all().await;
+        let made: Vec<u128> = told.iter().filter_map(|(hold, _)| *hold).collect();
+        assert_eq!(made.len() as u128, affordable, "of round {round}");
+        let held = i64::try_from(affordable).unwrap() * COST;
+        assert_eq!(used(&*ledger, &account).await, (0, held));
+        let slowest = told.iter().map(|(_, waited)| *waited).max().unwrap();
+        // The book asks nobody, and has nothing to compare with.
+        let queued = alone * u32::try_from(CROWD).unwrap();
+        assert!(!house.dies() || slowest < queued, "{slowest:?} of {queued:?}");
+        for hold in made {
+            ledger.settle(&pays(hold, COST)).unwrap();
+        }
+        assert_eq!(used(&*ledger, &account).await, (held, 0));
+    }
+    sound(&*ledger, u64::try_from(ALONE).unwrap()).await;
 }
 
 async fn windows_are_accounts(house: &House) {

@@ -146,8 +146,8 @@ fn texts_have_the_pages_they_say() {
     let pages = reads(Media::Markdown, long.as_bytes()).unwrap();
     assert!(pages.len() > 3 && pages.concat_is(&long));
     assert_eq!(reads(Media::Text, b"\xef\xbb\xbfx").unwrap(), [Str::from("x")]);
-    assert_eq!(reads(Media::Text, b"\xff\xfe"), Err(Unreadable::NotUtf8));
-    assert_eq!(reads(Media::Text, b"a\0b"), Err(Unreadable::NotUtf8));
+    assert_eq!(reads(Media::Text, b"\xff\xfe"), Err(Unreadable::Empty));
+    assert_eq!(reads(Media::Text, b"a\0b"), Err(Unreadable::NotText));
     assert_eq!(reads(Media::Text, b" \n \x0c "), Err(Unreadable::Empty));
     assert_eq!(reads(Media::Text, &vec![b'x'; TEXT_MAX + 1]), Err(Unreadable::TooMuch));
     assert_eq!(reads(Media::Text, &vec![b'\x0c'; PAGES_MAX]), Err(Unreadable::TooMuch));
@@ -212,5 +212,53 @@ proptest! {
         let rest: String = quoted.skip(1).collect();
         let again: String = pages.iter().map(|page| page.strip_prefix(&*names).unwrap()).collect();
         prop_assert_eq!(again, rest);
+    }
+}
+
+/// As Korean spreadsheets save a table, and as others do.
+#[test]
+fn a_table_is_read_in_the_letters_it_was_saved_in() {
+    let table =
+        "이름,도시,\u{d56b}\r\n김민수,서울,100%\r\n\u{8a71} 이영희,\"부산, 해운대\",caf\r\n";
+    let wanted = reads(Media::Csv, table.as_bytes()).unwrap();
+    let (korean, _, lost) = encoding_rs::EUC_KR.encode(table);
+    assert!(!lost && str::from_utf8(&korean).is_err());
+    let wide = |unit: fn(u16) -> [u8; 2]| table.encode_utf16().flat_map(unit).collect::<Vec<u8>>();
+    let (little, big) = (wide(u16::to_le_bytes), wide(u16::to_be_bytes));
+    let marked = |mark: &[u8], rest: &[u8]| [mark, rest].concat();
+    let ways = [
+        korean.to_vec(),
+        marked(b"\xef\xbb\xbf", table.as_bytes()),
+        marked(b"\xff\xfe", &little),
+        marked(b"\xfe\xff", &big),
+        little,
+        big,
+    ];
+    for (number, bytes) in ways.iter().enumerate() {
+        assert_eq!(reads(Media::Csv, bytes).as_ref(), Ok(&wanted), "way {number}");
+    }
+    // Cut in the middle of a letter it is none of them.
+    assert_eq!(reads(Media::Csv, &korean[..1]), Err(Unreadable::NotText));
+}
+
+#[test]
+fn letters_of_elsewhere_are_not_guessed() {
+    let french =
+        encoding_rs::WINDOWS_1252.encode("nom;pr\u{e9}nom\r\nH\u{e9}l\u{e8}ne;\u{c0}\r\n").0;
+    let chinese = encoding_rs::GBK.encode("姓名,城市\r\n张伟,北京\r\n李娜,上海\r\n").0;
+    let japanese = encoding_rs::SHIFT_JIS.encode("名前,都市\r\nたなか,とうきょう\r\n").0;
+    let picture = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\xb0\xa1";
+    for bytes in [&french[..], &chinese, &japanese, picture] {
+        assert_eq!(reads(Media::Text, bytes), Err(Unreadable::NotText), "{bytes:?}");
+    }
+}
+
+proptest! {
+    /// Whatever comes, it is read or refused; what is read is text.
+    #[test]
+    fn no_bytes_are_too_odd(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+        if let Ok(pages) = reads(Media::Text, &bytes) {
+            prop_assert!(pages.iter().all(|page| !page.contains('\0')));
+        }
     }
 }

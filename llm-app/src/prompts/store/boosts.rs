@@ -1,13 +1,17 @@
 //! Prompts that were rewritten, for whoever says later how they did.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use bytes::Bytes;
+use jiff::Timestamp;
+use llm_core::principal::Grant;
 use llm_core::store::StoreError;
 use llm_store::deposits::Owner;
-use llm_store::sql::{Failure, Session, Task};
-use serde::Serialize;
-use serde_json::Value;
+use llm_store::sql::{Failure, Record, Session, Task};
+use serde::{Deserialize, Serialize};
 
-use super::{close, id_of, named, open, place, whose};
+use super::{close, id_of, named, odd, open, place, whose};
 use crate::ground::NotDone;
 use crate::people::Person;
 use crate::prompts::Prompts;
@@ -16,7 +20,8 @@ use crate::prompts::predict::Band;
 
 const ADD: &str = "INSERT INTO prompt_boost (id, owner, class, band, sealed, made) \
      VALUES ($1, $2, $3, $4, $5, $6)";
-const ALL: &str = "SELECT id, sealed FROM prompt_boost WHERE owner = $1 ORDER BY id DESC LIMIT $2";
+const ALL: &str = "SELECT id, sealed, made FROM prompt_boost WHERE owner = $1 AND id < $2 \
+     ORDER BY id DESC LIMIT $3";
 const TABLE: &str = "prompt_boost";
 /// Everything that has an owner; what is in it goes first.
 const TABLES: [&str; 8] = [
@@ -30,10 +35,23 @@ const TABLES: [&str; 8] = [
     TABLE,
 ];
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Kept<'a> {
-    prompt: &'a str,
-    boosted: &'a Boosted,
+    prompt: Cow<'a, str>,
+    boosted: Cow<'a, Boosted>,
+}
+
+/// A prompt that was rewritten, as it is kept.
+#[derive(Clone, Debug)]
+pub struct Boost {
+    /// Its id: what feedback names.
+    pub id: u128,
+    /// What it was.
+    pub prompt: String,
+    /// What was written of it.
+    pub boosted: Boosted,
+    /// When.
+    pub made: Timestamp,
 }
 
 impl Prompts {
@@ -45,7 +63,7 @@ impl Prompts {
         done: &Done,
     ) -> Result<u128, NotDone> {
         let id = self.ground.id();
-        let kept = Kept { prompt, boosted: &done.boosted };
+        let kept = Kept { prompt: Cow::Borrowed(prompt), boosted: Cow::Borrowed(&done.boosted) };
         let sealed = close(person, &place(TABLE, &named(id), 0), &kept)?;
         let class = done.before.intent.class.word();
         let band = Band::of(done.before.scored.whole);
@@ -57,15 +75,31 @@ impl Prompts {
 
 impl Prompts {
     /// What was written of what, the newest first.
-    pub(in crate::prompts) async fn boosts(
+    pub(in crate::prompts) async fn list_boosts(
         &self,
         person: &Person,
+        before: u128,
         most: usize,
-    ) -> Result<Vec<Value>, NotDone> {
-        let rows = self.ground.database.read(All { owner: person.owner().clone(), most }).await?;
-        let opened =
-            rows.into_iter().map(|(row, sealed)| open(person, &place(TABLE, &row, 0), sealed));
-        Ok(opened.collect::<Result<_, _>>()?)
+    ) -> Result<Vec<Boost>, NotDone> {
+        let all = All { owner: person.owner().clone(), before, most };
+        let rows = self.ground.database.read(all).await?;
+        let opened = rows.into_iter().map(|(id, sealed, made)| {
+            let kept: Kept<'static> = open(person, &place(TABLE, &named(id), 0), sealed)?;
+            let Kept { prompt, boosted } = kept;
+            Ok(Boost { id, prompt: prompt.into_owned(), boosted: boosted.into_owned(), made })
+        });
+        opened.collect()
+    }
+
+    /// Prompts that somebody had rewritten, the newest first.
+    pub async fn boosts(
+        &self,
+        grant: &Arc<Grant>,
+        before: Option<u128>,
+        limit: usize,
+    ) -> Result<Vec<Boost>, NotDone> {
+        let person = self.ground.person(grant).await?;
+        self.list_boosts(&person, before.unwrap_or(u128::MAX), limit).await
     }
 
     /// Deletes everything of somebody: how many rows those were.
@@ -76,16 +110,23 @@ impl Prompts {
 
 struct All {
     owner: Owner,
+    before: u128,
     most: usize,
 }
 
 impl Task for All {
-    type Out = Vec<(String, Vec<u8>)>;
+    type Out = Vec<(u128, Vec<u8>, Timestamp)>;
 
     async fn run(&self, session: &mut Session<'_>) -> Result<Self::Out, Failure> {
         let most = i64::try_from(self.most).unwrap_or(i64::MAX);
-        let rows = session.all(ALL, &[whose(&self.owner), most.into()]).await?;
-        rows.iter().map(|row| Ok((named(id_of(row, 0)?), row.bytes(1)?))).collect()
+        let before = self.before.to_be_bytes();
+        let args = [whose(&self.owner), (&before[..]).into(), most.into()];
+        let rows = session.all(ALL, &args).await?;
+        let row = |row: &Record| {
+            let made = Timestamp::from_microsecond(row.int(2)?).map_err(|_| odd("made"))?;
+            Ok((id_of(row, 0)?, row.bytes(1)?, made))
+        };
+        rows.iter().map(row).collect()
     }
 }
 

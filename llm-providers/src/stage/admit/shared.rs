@@ -190,7 +190,7 @@ impl Drop for Borrowed {
 }
 
 /// The owner's name for the store. A model is nobody's, and belongs to whoever runs the gateway.
-fn account(owner: &OwnerId) -> AccountId {
+pub(super) fn account(owner: &OwnerId) -> AccountId {
     match owner.kind {
         OwnerKind::Level(kind) => {
             AccountId::new(kind, account_name(kind, &owner.tenant, &owner.name))

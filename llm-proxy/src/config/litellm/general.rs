@@ -32,8 +32,11 @@ pub(super) fn convert(source: &mut Source<'_>, work: &mut Work<'_>) {
     }
     let models = "models stand in the configuration alone";
     source.note("store_model_in_db", work, Grade::Unsupported, models);
-    let kept = "set how long the call log is kept where it is kept";
-    source.note("maximum_spend_logs_retention_period", work, Grade::Manual, kept);
+    if let Some(node) = source.take("maximum_spend_logs_retention_period") {
+        work.set("privacy", "requests", node.clone());
+        let path = source.path("maximum_spend_logs_retention_period");
+        work.find(path, Grade::Exact, "privacy.requests");
+    }
     source.note("alerting", work, Grade::Unsupported, "alerts are made of the metrics");
     source.note("alerting_threshold", work, Grade::Unsupported, "alerts are made of the metrics");
     source.note("enable_jwt_auth", work, Grade::Unsupported, "callers show keys here");

@@ -1,14 +1,21 @@
 //! Features of applications.
 
-use super::super::features::{Features, Said};
+use super::super::features::{Features, Privacy, Said};
+use super::super::file::words;
 use super::{Writer, priority};
 
 pub(super) fn show(features: &Features, root: &mut Writer<'_>) {
-    let Features { named, consent_required } = features;
+    let Features { named, privacy } = features;
+    let Privacy { consent_required, requests } = privacy;
     root.named("features", named, |w, _, said| feature(said, w));
     root.table("privacy", |w| {
         if *consent_required {
             w.text("consent", "required");
+        }
+        match requests {
+            None => w.text("requests", words::FOR_EVER),
+            Some(span) if *requests != Privacy::default().requests => w.time("requests", *span),
+            Some(_usual) => {}
         }
     });
 }
@@ -25,7 +32,11 @@ fn feature(said: &Said, w: &mut Writer<'_>) {
     if let Some(system) = system {
         w.text("system", &**system);
     }
-    w.texts("limits", limits.iter().map(ToString::to_string));
+    match limits.as_deref() {
+        None => {}
+        Some([]) => w.none("limits"),
+        Some(limits) => w.texts("limits", limits.iter().map(ToString::to_string)),
+    }
     if let Some(class) = class {
         w.text("priority", priority(*class));
     }

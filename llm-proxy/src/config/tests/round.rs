@@ -149,6 +149,17 @@ unlimited = true
 key = { limits = ["100/minute"], in_flight = 4 }
 models = { "gpt-4.1" = { limits = ["1M tokens/hour"] } }
 
+[features.chat]
+limits = []
+
+[features.boost]
+limits = ["5/minute"]
+retention = "1d"
+
+[privacy]
+consent = "required"
+requests = "forever"
+
 [responses]
 keep = "7d"
 size_max = "1MiB"
@@ -210,6 +221,9 @@ fn a_file_with_everything_is_read_shown_and_read_again() {
         "then = \"mask\"",
     ] {
         assert!(shown.contains(line.split(" = ").next().unwrap()), "{line}: {shown}");
+    }
+    for line in ["limits = []", "requests = \"forever\""] {
+        assert!(shown.contains(line), "{line}: {shown}");
     }
     assert_eq!(served(&said(), "c.toml", &shown), (shown.clone(), hash));
     assert!(!shown.contains("sk-"), "{shown}");

@@ -13,6 +13,7 @@ use llm_store::keys::{Draft, KeyOwner, VirtualKey};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::super::credits::people::{LIMIT, Limited};
 use super::super::house::House;
 use super::super::office::Office;
 use super::super::routes::ask::{Ask, Part, office};
@@ -25,7 +26,7 @@ use super::fields::{Fields, Said};
 use super::parties;
 use super::refusal::{Answered, Refusal};
 use super::terms::{TERMS, Terms, period};
-use super::view::{SHOWN, SPENT, Shown, Spent, now, tell_ledger};
+use super::view::{SHOWN, SPENT, Shown, Spent, credits_of, credits_of_fixed, now, tell_ledger};
 use super::{Listed, told};
 
 const WORDS: &[Field] = &[
@@ -52,7 +53,9 @@ pub(super) const MADE: &[Field] = &[
     text("organization_id", ""),
 ];
 const INFO: &[Field] =
-    &[key("key", "as it was asked for").need(), table("info", &[SHOWN, SPENT], "").need()];
+    &[key("key", "as it was asked for").need(), table("info", &[SHOWN, SPENT, CREDITS], "").need()];
+const CREDITS: &[Field] =
+    &[list("credits", &Of::Table(&[LIMIT]), "its limits in credits, and how much is gone").need()];
 const WHICH: &[Field] = &[
     text("user_id", ""),
     text("team_id", ""),
@@ -219,6 +222,7 @@ struct WithSpend {
     shown: Shown,
     #[serde(flatten)]
     spent: Spent,
+    credits: Vec<Limited>,
 }
 
 async fn info(ask: &mut Ask) -> Answered {
@@ -229,7 +233,8 @@ async fn info(ask: &mut Ask) -> Answered {
         Err(why) => {
             let Some(grant) = house.keys.fixed_as(&named) else { return Err(why.into()) };
             let spent = Spent::of_fixed(house, office, &grant).await?;
-            let info = WithSpend { shown: Shown::fixed(house, &grant), spent };
+            let credits = credits_of_fixed(house, office, &grant).await?;
+            let info = WithSpend { shown: Shown::fixed(house, &grant), spent, credits };
             Ok(told(StatusCode::OK, &Told { key: &named, info }))
         }
     }
@@ -249,7 +254,8 @@ async fn changed(house: &House, office: &Office, named: &str) -> Result<KeyEntry
 
 async fn shown(house: &House, office: &Office, named: &str, entry: &KeyEntry) -> Answered {
     let spent = Spent::of_key(house, office, entry).await?;
-    let info = WithSpend { shown: Shown::of(entry, office), spent };
+    let credits = credits_of(house, office, entry).await?;
+    let info = WithSpend { shown: Shown::of(entry, office), spent, credits };
     Ok(told(StatusCode::OK, &Told { key: named, info }))
 }
 

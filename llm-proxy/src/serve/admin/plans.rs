@@ -4,7 +4,7 @@ use http::StatusCode;
 use llm_core::Str;
 use llm_core::principal::{Priority, Scope};
 use llm_core::quota::{Limit, Plan};
-use llm_store::directory::By;
+use llm_store::directory::{By, NotDone};
 use serde::Serialize;
 
 use super::super::office::Office;
@@ -17,8 +17,16 @@ use super::{Listed, told};
 const PRIORITIES: &[&str] = &["critical", "default", "batch", "sheddable"];
 const WORDS: &[Field] = &[
     list("limits", &Of::Text, "600/minute, 2M tokens/day, $50/month").need(),
-    list("models", &Of::Text, "names and `prefix*` patterns; none is all of them"),
-    words("priority", PRIORITIES, "who waits first when not all can be served"),
+    list(
+        "models",
+        &Of::Text,
+        "names and `prefix*` patterns; an empty list is all of them; as before unless said",
+    ),
+    words(
+        "priority",
+        PRIORITIES,
+        "who waits first when not all can be served; as before unless said",
+    ),
 ];
 pub(super) const PLAN: &[Field] = &[
     text("name", "").need(),
@@ -99,16 +107,23 @@ async fn put(ask: &mut Ask) -> Answered {
         .iter()
         .map(|text| text.parse().map_err(|why| Refusal::wrong("limits", format!("{text}: {why}"))))
         .collect();
-    let models = ask.fields.take::<Vec<Str>>("models")?.set();
-    let models = models.filter(|models| !models.is_empty());
-    let models = models.map_or_else(Scope::all, |models| Scope { models });
-    let priority = ask.fields.take::<String>("priority")?.set();
-    let priority = match priority {
-        None => Priority::Default,
+    let name = Str::from(ask.name(0)?);
+    // What is not said stays as it was: nobody is sold more models by leaving them out.
+    let known = match office(&ask.house)?.directory.plan(name.clone()).await {
+        Ok(known) => Plan::clone(&known),
+        Err(NotDone::Unknown { .. }) => Plan { models: Scope::all(), ..Plan::default() },
+        Err(why) => return Err(why.into()),
+    };
+    let models = match ask.fields.take::<Vec<Str>>("models")?.set() {
+        None => known.models,
+        Some(none) if none.is_empty() => Scope::all(),
+        Some(models) => Scope { models },
+    };
+    let priority = match ask.fields.take::<String>("priority")?.set() {
+        None => known.priority,
         Some(word) => Priority::parse(&word)
             .ok_or_else(|| Refusal::wrong("priority", PRIORITIES.join(", ")))?,
     };
-    let name = Str::from(ask.name(0)?);
     let plan = Plan { name, limits: limits?, models, priority, ..Plan::default() };
     office(&ask.house)?.directory.put_plan(&By::Operator, plan.clone()).await?;
     Ok(told(StatusCode::OK, &Shown::of(&plan)))

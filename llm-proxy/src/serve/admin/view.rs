@@ -11,6 +11,7 @@ use llm_store::directory::{KeyEntry, Party};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::super::credits::people::{Limited, limited};
 use super::super::house::House;
 use super::super::office::Office;
 use super::super::routes::shape::{Field, Of, flag, free, list, number, text, whole};
@@ -258,6 +259,37 @@ impl Spent {
             remaining_nanos: left.map(|left| left.0),
         }
     }
+}
+
+/// What of a key's own limits in credits, and of those of its own plan, is gone.
+pub(super) async fn credits_of(
+    house: &House,
+    office: &Office,
+    entry: &KeyEntry,
+) -> Result<Vec<Limited>, Refusal> {
+    credits_within(house, office, &level(office, entry).await?).await
+}
+
+/// The same of a key of the configuration.
+pub(super) async fn credits_of_fixed(
+    house: &House,
+    office: &Office,
+    grant: &Grant,
+) -> Result<Vec<Limited>, Refusal> {
+    match own_level(grant) {
+        Some(level) => credits_within(house, office, level).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+async fn credits_within(
+    house: &House,
+    office: &Office,
+    level: &Level,
+) -> Result<Vec<Limited>, Refusal> {
+    let of = |limit| Payer::credited(level.owner, level.name.clone(), limit, &office.zone);
+    let payers: Vec<_> = level.limits.iter().filter_map(of).collect();
+    limited(house, &payers).await
 }
 
 /// What holds for a key itself.

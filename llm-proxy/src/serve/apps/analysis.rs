@@ -8,6 +8,8 @@ mod links;
 mod view;
 mod work;
 
+use std::collections::BTreeMap;
+
 use http::StatusCode;
 use jiff::SignedDuration;
 use llm_app::analysis::Analysis;
@@ -15,12 +17,14 @@ use llm_app::analysis::selection::{Basis, Mode, Order, Selection};
 use llm_app::documents::Documents;
 use llm_app::feature::Feature;
 use llm_app::people::Person;
+use llm_app::prompts::templates::Which;
 use llm_app::{Ground, NotDone};
 use llm_core::Str;
 use llm_core::principal::Priority;
 use llm_core::store::KeyHash;
 use llm_store::jobs::{ATTEMPTS_MAX, Draft, JobId, Retention, State, Whose};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::super::admin::fields::Fields;
 use super::super::admin::refusal::{Answered, Refusal};
@@ -29,9 +33,10 @@ use super::super::call::now;
 use super::super::house::House;
 use super::super::inbound::depot;
 use super::super::routes::ask::{AppCaller, Ask};
-use super::super::routes::shape::{Field, Of, Shape, flag, list, table, text, words};
+use super::super::routes::shape::{Field, Of, Shape, flag, free, list, table, text, whole, words};
 use super::super::routes::{Route, asked_by};
 use super::super::upload::{self, Sent};
+use super::prompts::templates::{by_app, which};
 use super::{Apps, apps};
 use crate::config::Config;
 
@@ -58,7 +63,11 @@ const SELECTION: &[Field] = &[
 ];
 const MODES: &[&str] = &["claims", "per_cell"];
 const WANTED: &[Field] = &[
-    text("question", "what is to be answered").need(),
+    text("question", "what is to be answered, unless a template says it"),
+    text("template", "a saved template that says it, by its id or name"),
+    whole("version", "which version of it; unless said, the one labelled production or the last"),
+    text("label", "or the version of that label"),
+    free("variables", "a value for each name in the template"),
     table("selection", &[SELECTION], "cells of a table"),
     list("documents", &Of::Text, "documents, by their ids"),
     text("collection", "or whatever of a collection answers the question"),
@@ -102,7 +111,7 @@ struct Behind {
 async fn create(ask: &mut Ask, by: &AppCaller) -> Answered {
     let Sent { headers, body } = ask.body()?;
     let house = &ask.house;
-    let apps = apps(house)?;
+    let apps = &*apps(house)?;
     let person = apps.ground.person(&by.grant).await?;
     if !person.may_be_kept() {
         return Err(NotDone::NoConsent.into());
@@ -111,7 +120,8 @@ async fn create(ask: &mut Ask, by: &AppCaller) -> Answered {
     let mut fields = Fields::parse(&bytes)?;
     fields.among(&[WANTED])?;
     let later = fields.take::<bool>("async")?.set().unwrap_or(false);
-    let order = order(&mut fields)?;
+    let question = question(apps, by, &mut fields).await?;
+    let order = order(&mut fields, question)?;
     order.check()?;
     let print = match (later, by.print) {
         (true, None) => {
@@ -183,7 +193,36 @@ pub(super) async fn job(
     Ok(made.id)
 }
 
-fn order(fields: &mut Fields) -> Result<Order, Refusal> {
+/// What is to be answered: as it was asked, or as a template says it that whoever asks may see.
+async fn question(apps: &Apps, by: &AppCaller, fields: &mut Fields) -> Result<Str, Refusal> {
+    let asked: Option<Str> = fields.take("question")?.set();
+    let template: Option<String> = fields.take("template")?.set();
+    let which = which(fields.take("version")?.set(), fields.take("label")?.set())?;
+    let values = fields.take::<BTreeMap<String, Value>>("variables")?.set();
+    match (asked, template) {
+        (Some(_), Some(_)) => {
+            Err(Refusal::wrong("template", "a question or a template, and not both"))
+        }
+        (None, None) => Err(Refusal::wrong("question", "a question or a template is wanted")),
+        (Some(_), None) if values.is_some() || which != Which::Usual => {
+            Err(Refusal::wrong("template", "a version, label or variables are a template's"))
+        }
+        (Some(question), None) => Ok(question),
+        (None, Some(wanted)) => {
+            let values = values.unwrap_or_default();
+            let done = apps.prompts.render(&by_app(by), &wanted, &which, &values).await;
+            let (_, _, text) = done.map_err(|why| match why {
+                NotDone::Wrong { field, why } if &*field == "values" => {
+                    NotDone::wrong("variables", why)
+                }
+                why => why,
+            })?;
+            Ok(text.into())
+        }
+    }
+}
+
+fn order(fields: &mut Fields, question: Str) -> Result<Order, Refusal> {
     let selection: Option<Selection> = fields.take("selection")?.set();
     let documents: Option<Vec<Str>> = fields.take("documents")?.set();
     let collection: Option<Str> = fields.take("collection")?.set();
@@ -204,7 +243,7 @@ fn order(fields: &mut Fields) -> Result<Order, Refusal> {
     Ok(Order {
         selection: selection.unwrap_or_default(),
         basis,
-        question: fields.need("question")?,
+        question,
         mode,
         model: fields.take("model")?.set(),
     })
@@ -213,7 +252,7 @@ fn order(fields: &mut Fields) -> Result<Order, Refusal> {
 async fn one(ask: &mut Ask, by: &AppCaller) -> Answered {
     let apps = apps(&ask.house)?;
     let person = apps.ground.person(&by.grant).await?;
-    seen(&ask.house, apps, &person, ask.name(0)?, StatusCode::OK).await
+    seen(&ask.house, &apps, &person, ask.name(0)?, StatusCode::OK).await
 }
 
 async fn forget(ask: &mut Ask, by: &AppCaller) -> Answered {

@@ -15,14 +15,14 @@ use llm_core::money::Credits;
 use llm_core::seam::BoxFuture;
 use llm_core::store::KeyHash;
 use llm_core::wallet::formula::{Count, Formula};
-use llm_store::deposits::{Deposits, Kind, Owner};
+use llm_store::deposits::{Kind, Owner};
 use llm_store::jobs::runner::{Done, Run, Trouble, Work};
 use llm_store::seal::Chest;
 
 use super::super::admin::refusal::Refusal;
 use super::super::depot::Depot;
 use super::super::house::House;
-use super::debts;
+use super::{debts, deposits};
 use crate::config::Config;
 
 /// What they cost where the configuration names no price of this job.
@@ -36,7 +36,7 @@ const HOSTS: [&str; 2] = ["openai", "simulated"];
 
 /// Who makes captions, as the configuration has it.
 pub(super) fn open(config: &Config, ground: &Ground, chest: &Chest) -> Captions {
-    let deposits = Deposits::new(ground.database.clone(), Some(chest.clone()));
+    let deposits = deposits(ground, chest);
     let listening = config.feature(Feature::new(KIND, listener(config)));
     let translation = config.feature(Feature::new("translation", config.usual_model()));
     Captions::new(ground.clone(), deposits, (listening, translation), CUT)
@@ -170,7 +170,7 @@ impl CaptionWork {
             let text = error.message().to_owned();
             if barred { Trouble::lasting(text) } else { Trouble::passing(text) }
         })?;
-        let apps = house.apps.as_ref().ok_or_else(leaving)?;
+        let apps = house.apps.as_ref().ok_or_else(leaving)?.now();
         apps.captions.carry_out(run, &grant, &order).await
     }
 }

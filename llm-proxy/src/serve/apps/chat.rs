@@ -22,7 +22,7 @@ use crate::serve::house::House;
 use crate::serve::routes::ask::{AppCaller, Ask, Part};
 use crate::serve::routes::shape::{Field, PART, Shape, flag, text, whole, words};
 use crate::serve::routes::{Route, asked_by};
-pub(super) use settings::open;
+pub(super) use settings::{open, settings};
 use view::{CONVERSATION, EXPORT, FOUND, GONE, MESSAGE, REPLIED};
 
 const OPENING: &[Field] = &[
@@ -137,8 +137,8 @@ pub(crate) const ROUTES: &[Route] = &[
     .also("text/markdown"),
 ];
 
-fn chat(house: &House) -> Result<&Chat, Refusal> {
-    Ok(&apps(house)?.chat)
+fn chat(house: &House) -> Result<Chat, Refusal> {
+    Ok(apps(house)?.chat.clone())
 }
 
 fn answer(answer: &impl Serialize) -> Answered {

@@ -223,8 +223,8 @@ async fn artefact(ask: &mut Ask, by: &AppCaller) -> Answered {
     let bytes = match own::is_sealed(&media) {
         false => bytes,
         true => {
-            let people = &apps(&ask.house)?.ground.people;
-            let person = people.find(&Owner::of(&by.grant.principal)).await?;
+            let apps = apps(&ask.house)?;
+            let person = apps.ground.people.find(&Owner::of(&by.grant.principal)).await?;
             let person = person.ok_or_else(|| Refusal::from(NotDone::Gone))?;
             own::artefact(&person, id, name, bytes)?
         }

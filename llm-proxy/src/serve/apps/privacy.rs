@@ -6,6 +6,10 @@
 //! to read them is the first admin key's alone. Each of these calls leaves a line in the trail, which
 //! names nobody who was erased: a receipt's hash stands there instead.
 
+mod accounts;
+
+use std::sync::Arc;
+
 use http::StatusCode;
 use llm_app::people::Consent;
 use llm_app::privacy::{DepositKeeper, JobKeeper, Keeps, Privacy, RequestKeeper, SlotKeeper, Who};
@@ -14,22 +18,22 @@ use llm_core::Str;
 use llm_core::principal::{TenantId, UserId};
 use llm_core::store::Purge;
 use llm_store::audit::{Draft, Outcome};
-use llm_store::deposits::Deposits;
 use llm_store::idempotency::sql::SqlSlots;
 use llm_store::jobs::Jobs;
 use llm_store::requests::Requests;
 use llm_store::seal::Chest;
+use llm_store::wallets::Wallets;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
 
+use self::accounts::{UsageKeeper, WalletKeeper};
 use super::super::admin::refusal::{Answered, Refusal};
 use super::super::admin::told;
 use super::super::house::House;
 use super::super::routes::ask::{Ask, Asker, office};
 use super::super::routes::shape::{Field, Shape, counts, flag, free, text, words};
 use super::super::routes::{Route, Scope, asked_by};
-use super::{Apps, apps};
+use super::{Apps, apps, deposits};
 use crate::config::{Config, TENANT};
 
 /// Whoever asks, about themselves.
@@ -92,6 +96,7 @@ pub(super) fn open(
     config: &Config,
     ground: &Ground,
     chest: &Chest,
+    wallets: Option<&Wallets>,
     features: impl IntoIterator<Item = Arc<dyn Keeps>>,
 ) -> Privacy {
     let (database, clock) = (ground.database.clone(), Arc::clone(&ground.clock));
@@ -102,10 +107,13 @@ pub(super) fn open(
     let mut keepers: Vec<Arc<dyn Keeps>> = vec![
         // Jobs first: what one is still making would be left behind otherwise.
         Arc::new(JobKeeper::new(jobs, clock)),
-        Arc::new(DepositKeeper(Deposits::new(database.clone(), Some(chest.clone())))),
+        Arc::new(DepositKeeper(deposits(ground, chest))),
         Arc::new(SlotKeeper::new(SqlSlots::new(database, chest.clone()), requests.clone())),
-        Arc::new(RequestKeeper::new(requests, entropy)),
+        Arc::new(RequestKeeper::new(requests.clone(), entropy)),
+        Arc::new(UsageKeeper(requests)),
     ];
+    keepers
+        .extend(wallets.map(|wallets| Arc::new(WalletKeeper(wallets.clone())) as Arc<dyn Keeps>));
     keepers.extend(features);
     Privacy::new(ground.clone(), keepers)
 }
@@ -129,7 +137,7 @@ async fn about(ask: &Ask, by: &Asker) -> Result<Who, Refusal> {
     Ok(serving(&ask.house)?.privacy.who(tenant, user).await?)
 }
 
-fn serving(house: &House) -> Result<&Apps, Refusal> {
+fn serving(house: &House) -> Result<Arc<Apps>, Refusal> {
     apps(house)
 }
 
@@ -171,7 +179,7 @@ struct Told<'a> {
 
 /// What somebody has said; where nobody has asked them, what is assumed of such people.
 async fn agreed(house: &House, who: &Who) -> Answered {
-    let people = &serving(house)?.ground.people;
+    let people = serving(house)?.ground.people.clone();
     let person = people.find(&who.owner).await?;
     let consent = person.as_ref().and_then(|person| word(person.consent()));
     let kept = person.map_or_else(|| people.is_assumed(), |person| person.may_be_kept());

@@ -18,12 +18,13 @@ use llm_app::prompts::boost::{Heard, Wish};
 use llm_app::prompts::intent::{Class, Domain, Fact};
 use llm_app::prompts::language::Language;
 use llm_app::prompts::score::{Criterion, Risk};
-use llm_app::prompts::{Features, Prompts};
+use llm_app::prompts::{Features, Prompts, named};
 use llm_app::{Ground, NotDone};
 use llm_core::Str;
 use llm_core::error::Language as Told;
 use serde_json::json;
 
+use self::templates::{page, part};
 use super::apps;
 use crate::config::Config;
 use crate::serve::admin::fields::Fields;
@@ -34,7 +35,7 @@ use crate::serve::events::{self, streamed};
 use crate::serve::house::House;
 use crate::serve::routes::ask::{AppCaller, Ask};
 use crate::serve::routes::shape::{
-    Field, Of, Shape, flag, list, number, table, text, whole, words,
+    Field, Of, PART, Shape, flag, list, number, table, text, whole, words,
 };
 use crate::serve::routes::{Route, asked_by};
 
@@ -94,6 +95,14 @@ const BOOSTED: &[Field] = &[
     text("cost", "in USD").need(),
     whole("calls", "how many it took").need(),
 ];
+const KEPT: &[Field] = &[
+    text("id", "what feedback names").need(),
+    text("original", "what was rewritten").need(),
+    text("prompt", "rewritten").need(),
+    list("changes", &Of::Table(&[CHANGE]), "").need(),
+    list("questions", &Of::Text, "what only the writer can answer").need(),
+    text("created_at", "").need(),
+];
 const CHANGE: &[Field] = &[text("what", "").need(), text("why", "").need()];
 const ANALYSIS: &[Field] = &[
     whole("score", "of the rules and the judge together: 0 to 100").need(),
@@ -134,6 +143,13 @@ pub(crate) const ROUTES: &[Route] = &[
     .takes(&[BOOST])
     .gives(Shape::Table(&[BOOSTED]))
     .streams(),
+    Route::get(
+        "/api/v1/prompts/boosts",
+        "Prompts that one had rewritten, the newest first.",
+        asked_by!(App, boosts),
+    )
+    .query(&[PART])
+    .gives(Shape::Page(&[KEPT])),
     Route::post(
         "/api/v1/prompts/analyze",
         "Says how good a prompt is, and what to do about it.",
@@ -157,8 +173,8 @@ pub(crate) fn open(config: &Config, ground: &Ground) -> Prompts {
     Prompts::new(ground.clone(), features)
 }
 
-fn prompts(house: &House) -> Result<&Prompts, Refusal> {
-    Ok(&apps(house)?.prompts)
+fn prompts(house: &House) -> Result<Prompts, Refusal> {
+    Ok(apps(house)?.prompts.clone())
 }
 
 /// What people are told things in.
@@ -219,6 +235,12 @@ async fn boost(ask: &mut Ask, by: &AppCaller) -> Answered {
         Heard::Failed(why) => events::Told::new(None, "error", &failed(why, told_in)),
     });
     Ok(streamed(heard, &house.clock))
+}
+
+async fn boosts(ask: &mut Ask, by: &AppCaller) -> Answered {
+    let (before, limit) = part(ask)?;
+    let found = prompts(&ask.house)?.boosts(&by.grant, before, limit).await?;
+    Ok(told(StatusCode::OK, &page(&found, limit, |one| named(one.id), view::kept)))
 }
 
 async fn analyze(ask: &mut Ask, by: &AppCaller) -> Answered {

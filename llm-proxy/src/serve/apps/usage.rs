@@ -27,6 +27,7 @@ use crate::serve::routes::shape::{
 };
 use crate::serve::routes::{Route, asked_by, operator};
 use left::Limited;
+pub(super) use sums::Sums;
 use sums::{Day, History, Month};
 
 /// Days of a history that are looked through at once.

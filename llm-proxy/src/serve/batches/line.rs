@@ -165,6 +165,8 @@ pub(super) struct Ground {
     pub(super) house: Arc<House>,
     pub(super) depot: Depot,
     pub(super) batch: JobId,
+    /// Whose batch it is.
+    pub(super) owner: Owner,
     pub(super) grant: Arc<Grant>,
     pub(super) endpoint: Str,
 }
@@ -187,7 +189,7 @@ impl Ground {
                 },
             }
         };
-        self.depot.deposits.line_ended(self.batch, &line).await
+        self.depot.deposits.line_ended(&self.owner, self.batch, &line).await
     }
 
     async fn call(&self, id: CallId, body: Bytes) -> Result<Bytes, Error> {

@@ -109,7 +109,8 @@ impl Attempt {
         let window = jiff::SignedDuration::try_from(WINDOW).unwrap_or_default();
         let ends = job.created_at.checked_add(window).unwrap_or(jiff::Timestamp::MAX);
         let endpoint = Str::from(order.endpoint);
-        let ground = Arc::new(Ground { house, depot, batch, grant, endpoint });
+        let ground =
+            Arc::new(Ground { house, depot, batch, owner: owner.clone(), grant, endpoint });
         let count = order.lines.max(1);
         Ok(Self { ground, owner, id, input, begun, ends, width, count })
     }
@@ -262,7 +263,12 @@ impl Attempt {
 
     async fn end(&self, number: u32, wrong: &Wrong) -> Result<(), Trouble> {
         let line = wrong.written(self.batch(), number);
-        self.ground.depot.deposits.line_ended(self.batch(), &line).await.map_err(passing)
+        self.ground
+            .depot
+            .deposits
+            .line_ended(&self.owner, self.batch(), &line)
+            .await
+            .map_err(passing)
     }
 
     fn percent(&self, number: u32) -> u8 {
@@ -296,7 +302,7 @@ impl Attempt {
             let Some(mut writer) = deposits.writer(draft).await? else { continue };
             let mut from = 0;
             loop {
-                let some = deposits.lines_ended(self.batch(), from).await?;
+                let some = deposits.lines_ended(&self.owner, self.batch(), from).await?;
                 let Some(last) = some.last() else { break };
                 from = last.number + 1;
                 for line in some.iter().filter(|line| line.done == done) {

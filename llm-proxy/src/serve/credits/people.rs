@@ -4,7 +4,7 @@
 use http::StatusCode;
 use llm_core::Str;
 use llm_core::money::{Credits, Unit as _};
-use llm_core::principal::Grant as Given;
+use llm_core::principal::{Grant as Given, Payer};
 use llm_core::wallet::code::Code;
 use llm_store::wallets::{self, Filter, WalletId};
 use llm_store::webhooks::{NotAccepted, Shown};
@@ -15,6 +15,7 @@ use super::super::admin::told;
 use super::super::admin::wallets::{GIFT, given, named, purse, view};
 use super::super::app;
 use super::super::call::now;
+use super::super::house::House;
 use super::super::routes::ask::{AppCaller, Ask};
 use super::super::routes::shape::{Field, Of, Shape, list, number, perhaps, secret, text, words};
 use super::super::routes::{Route, Run, asked_by, operator};
@@ -30,7 +31,8 @@ const LINES: u32 = 100;
 const WALLET: [Field; 9] = perhaps(view::WALLET);
 const BALANCE: &[Field] =
     &[list("limits", &Of::Table(&[LIMIT]), "in credits, that hold for calls of this key").need()];
-const LIMIT: &[Field] = &[
+/// The words of [`Limited`].
+pub(in super::super) const LIMIT: &[Field] = &[
     words("owner", &OWNERS, "whose it is").need(),
     text("rule", "").need(),
     text("limit", "").need(),
@@ -104,8 +106,9 @@ struct Balance {
     limits: Vec<Limited>,
 }
 
-#[derive(Serialize)]
-struct Limited {
+/// How much of a limit in credits is gone.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct Limited {
     owner: &'static str,
     rule: Str,
     limit: String,
@@ -115,12 +118,14 @@ struct Limited {
     resets_at: Option<String>,
 }
 
-/// What is in the wallet, and what calls may still cost.
-async fn balance(ask: &mut Ask, by: &AppCaller) -> Answered {
-    let (house, grant, now) = (&ask.house, &by.grant, now(&ask.house));
-    let (purse, ledger) = (purse(house)?, house.store.credits());
-    let mut limits = Vec::new();
-    for payer in &grant.credits {
+/// How much is gone of what these accounts may pay in credits.
+pub(in super::super) async fn limited(
+    house: &House,
+    payers: &[Payer<Credits>],
+) -> Result<Vec<Limited>, Refusal> {
+    let (ledger, now) = (house.store.credits(), now(house));
+    let mut limits = Vec::with_capacity(payers.len());
+    for payer in payers {
         let (account, limit) = (payer.account(now), payer.limit.unwrap_or(Credits::MAX));
         let found = ledger.balance(&account).await.map_err(wallets::NotDone::from)?;
         let (spent, held) = found.map_or_else(Default::default, |f| (f.settled, f.held));
@@ -135,6 +140,14 @@ async fn balance(ask: &mut Ask, by: &AppCaller) -> Answered {
             resets_at: account.window.map(|window| window.end.to_string()),
         });
     }
+    Ok(limits)
+}
+
+/// What is in the wallet, and what calls may still cost.
+async fn balance(ask: &mut Ask, by: &AppCaller) -> Answered {
+    let (house, grant) = (&ask.house, &by.grant);
+    let purse = purse(house)?;
+    let limits = limited(house, &grant.credits).await?;
     let wallet = match own(grant) {
         Ok(of) => Some(view::Held::of(purse, &of, &purse.balance(&of).await?)),
         // Limits are an answer, too.

@@ -165,6 +165,7 @@ struct Notes {
     at: SystemTime,
     began: Instant,
     principal: Arc<Principal>,
+    plan: Str,
     scope: Str,
     _lent: (Slot, OwnedSemaphorePermit),
 }
@@ -186,6 +187,7 @@ impl Journal {
             at: house.clock.wall(),
             began: house.clock.now(),
             principal: Arc::clone(&grant.principal),
+            plan: grant.plan.name.clone(),
             scope,
             _lent: lent,
         }))
@@ -213,7 +215,7 @@ impl Journal {
 
     fn write(&mut self, word: &str, outcome: Outcome, cached: bool) {
         let Some(notes) = self.0.take() else { return };
-        let Notes { gateway, counted, name, id, at, began, principal, scope, _lent } = notes;
+        let Notes { gateway, counted, name, id, at, began, principal, plan, scope, _lent } = notes;
         let total = gateway.clock().now().saturating_duration_since(began);
         counted.requests.with_label_values(&[&*name, word]).inc();
         counted.seconds.with_label_values(&[&*name]).observe(total.as_secs_f64());
@@ -221,6 +223,7 @@ impl Journal {
             id,
             at,
             principal,
+            plan,
             feature: FeatureId::default(),
             operation: Operation::Passthrough,
             dialect: None,
@@ -232,6 +235,7 @@ impl Journal {
             usage: Usage::default(),
             charged: Money(0),
             loss: Money(0),
+            credits: None,
             outcome,
             first_byte: None,
             total,

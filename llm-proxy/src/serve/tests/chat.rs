@@ -12,6 +12,7 @@ use serde_json::json as value;
 use super::browsers::config_of;
 use super::*;
 
+mod reload;
 mod usage;
 
 const OTHER: &str = "sk-other-0123456789abcdef0123456789abcde";
@@ -28,6 +29,12 @@ impl World {
     async fn new(limits: &str) -> Self {
         let far = Simulator::start(Options { port_base: 0, ..Options::default() }).await.unwrap();
         let data = tempfile::tempdir().unwrap();
+        let config = Self::config(&far, data.path(), &format!("limits = [{limits}]"));
+        Self { proxy: Running::start(config).await, far, data }
+    }
+
+    /// With more that is said of chat, and behind it.
+    fn config(far: &Simulator, data: &Path, chat: &str) -> Config {
         let more = format!(
             r#"
             [providers.far]
@@ -36,9 +43,6 @@ impl World {
             base_url = "{}"
             [models.talk]
             tiers = [["far/gpt-4o-mini"], ["simulated/gpt-4o-mini"]]
-            [features.chat]
-            model = "talk"
-            limits = [{limits}]
             [features.titles]
             model = "smart"
             [[keys]]
@@ -46,11 +50,13 @@ impl World {
             key = "env:OTHER"
             user = "ann"
             unlimited = true
+            [features.chat]
+            model = "talk"
+            {chat}
             "#,
             far.base_url(Vendor::OpenAi)
         );
-        let config = config_of(data.path(), "time_zone = \"Asia/Seoul\"", &more);
-        Self { proxy: Running::start(config).await, far, data }
+        config_of(data, "time_zone = \"Asia/Seoul\"", &more)
     }
 
     fn script(&self, script: &str) {
@@ -340,7 +346,7 @@ async fn who_is_silent_is_left_and_the_next_one_answers() {
 async fn nothing_is_kept_without_consent() {
     let world = World::new("\"1000/hour\"").await;
     let talk = world.opened().await;
-    let people = &world.proxy.house.apps.as_ref().unwrap().ground.people;
+    let people = world.proxy.house.apps.as_ref().unwrap().now().ground.people.clone();
     let owner = Owner::from(llm_core::Str::from(format!("{}/user/ann", crate::config::TENANT.0)));
     people.agree(&owner, Consent::Withdrawn).await.unwrap();
     for (path, body) in

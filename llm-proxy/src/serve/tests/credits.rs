@@ -73,6 +73,22 @@ async fn a_limit_in_credits_holds_over_a_restart() {
     let balance = proxy.looked("/api/v1/credits/balance", KEY).await.1;
     let limit = &balance["data"]["limits"][0];
     assert_eq!((&limit["rule"], &limit["held"]), (&"credits/month".into(), &"0".into()));
+    // The same to operators, of the key and of each of its calls.
+    let info = proxy.looked("/key/info?key=app", ADMIN).await.1;
+    assert_eq!(&info["info"]["credits"][0], limit, "{info}");
+    let mut sum = 0;
+    for _ in 0..200 {
+        let logged = proxy.looked("/admin/requests", ADMIN).await.1;
+        let rows = logged["requests"].as_array().unwrap().iter();
+        let credits = rows.filter_map(|row| row["credits"].as_str());
+        sum = credits.map(|text| text.parse::<llm_core::money::Credits>().unwrap().0).sum();
+        // The log is written behind the calls.
+        if sum == spent {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(sum, spent);
     let left: llm_core::money::Credits = limit["left"].as_str().unwrap().parse().unwrap();
     assert_eq!(left.0, 20_000_000 - spent, "{balance}");
     // Money was given back by those that credits had refused.
@@ -280,4 +296,43 @@ async fn a_payment_is_believed_for_its_signature_and_counts_once() {
     std::fs::write(&path, text).unwrap();
     let asked = Asked { config: Some(path), ..Asked::default() };
     assert!(resolve(&asked, &Environment).is_err(), "an empty secret is no secret");
+}
+
+#[tokio::test]
+async fn people_take_along_what_they_have_spent_and_had_rewritten() {
+    let data = tempfile::tempdir().unwrap();
+    let rules = "unlimited = true\nuser = \"ann\"";
+    let proxy = Running::start(config(data.path(), rules)).await;
+    let grant = r#"{"credits":"7","event_id":"e1"}"#;
+    proxy.done("/admin/wallets/ann/grant", grant).await;
+    for n in 0..3 {
+        let body = format!(r#"{{"prompt":"시 {n}"}}"#);
+        let (status, made) = proxy.told("/api/v1/prompts/boost", KEY, &body).await;
+        assert_eq!(status, StatusCode::OK, "{made}");
+    }
+    // A page, and the next one.
+    let (_, page) = proxy.looked("/api/v1/prompts/boosts?limit=2", KEY).await;
+    let (first, next) = (page["data"]["data"].as_array().unwrap(), &page["data"]["next"]);
+    assert_eq!((&first[0]["original"], &first[1]["original"]), (&"시 2".into(), &"시 1".into()));
+    assert!(first[0]["prompt"].is_string() && first[0]["id"].is_string(), "{page}");
+    let path = format!("/api/v1/prompts/boosts?limit=2&cursor={}", next.as_str().unwrap());
+    let (_, page) = proxy.looked(&path, KEY).await;
+    assert_eq!(page["data"]["data"][0]["original"], "시 0");
+    assert!(page["data"]["next"].is_null(), "{page}");
+    let (status, _) = proxy.looked("/api/v1/prompts/boosts?cursor=x", KEY).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let mut whole = Value::Null;
+    for _ in 0..200 {
+        whole = proxy.looked("/api/v1/users/me/export", KEY).await.1["data"]["kept"].clone();
+        if whole["usage"].as_array().is_some_and(|usage| !usage.is_empty()) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let usage = whole["usage"].as_array().unwrap();
+    assert!(usage[0]["sums"]["calls"].as_u64() > Some(0) && usage[0]["day"].is_string(), "{whole}");
+    let wallet = whole["wallet"].as_array().unwrap();
+    assert!(wallet.iter().any(|line| line["event"] == "e1" && line["left"] == "7"), "{whole}");
+    assert_eq!(whole["prompts"]["boosts"].as_array().unwrap().len(), 3, "{whole}");
+    proxy.stop().await;
 }

@@ -5,6 +5,7 @@ use llm_sim::script::Script;
 use llm_sim::upstream::Vendor;
 use llm_sim::{Options, Simulator};
 use llm_store::deposits::Owner;
+use llm_store::sql::{Failure, Session, Task};
 use serde_json::json;
 
 use super::*;
@@ -75,7 +76,7 @@ async fn settled(proxy: &Running, path: &str, until: impl Fn(&Value) -> bool) ->
 
 async fn agree(proxy: &Running, consent: Consent) {
     let grant = proxy.house.keys.grant(KEY).await.unwrap();
-    let people = &proxy.house.apps.as_ref().unwrap().ground.people;
+    let people = proxy.house.apps.as_ref().unwrap().now().ground.people.clone();
     people.agree(&Owner::of(&grant.principal), consent).await.unwrap();
 }
 
@@ -245,6 +246,109 @@ async fn an_analysis_cites_and_is_downloaded() {
     assert_eq!(app(&proxy, Method::GET, &path, KEY, "").await.0, 404);
     agree(&proxy, Consent::Withdrawn).await;
     assert_eq!(app(&proxy, Method::POST, "/analysis", KEY, &asked.to_string()).await.0, 403);
+    proxy.stop().await;
+}
+
+/// A question that somebody has saved, by its name or id, as far as whoever asks may see it.
+#[tokio::test]
+async fn a_saved_template_asks_the_question() {
+    let data = tempfile::tempdir().unwrap();
+    let proxy = Running::start(with(data.path(), "http://127.0.0.1:9/v1")).await;
+    let save = json!({"name": "매출 질문", "text": "{{ branch }} 지점은 {{ years }}년에 얼마?",
+        "variables": [{"name": "branch"}, {"name": "years", "kind": "number", "default": 2026}]});
+    let (status, saved) = app(&proxy, Method::POST, "/templates", KEY, &save.to_string()).await;
+    assert_eq!(status, 200, "{saved}");
+    let change = json!({"text": "{{ branch }}?", "labels": {"short": 0, "production": 1}});
+    let path = format!("/templates/{}", saved["id"].as_str().unwrap());
+    assert_eq!(app(&proxy, Method::PATCH, &path, KEY, &change.to_string()).await.0, 200);
+    let ask = |more: Value| {
+        let mut body = json!({"selection": cells(3)});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body.to_string()
+    };
+    let branch = json!({"branch": "서울"});
+    for (more, question) in [
+        (json!({"template": "매출 질문", "variables": branch}), "서울 지점은 2026년에 얼마?"),
+        (json!({"template": saved["id"], "variables": branch, "label": "short"}), "서울?"),
+        (json!({"template": saved["id"], "variables": branch, "version": 2}), "서울?"),
+    ] {
+        let (status, made) = app(&proxy, Method::POST, "/analysis", KEY, &ask(more)).await;
+        assert_eq!((status, &made["question"]), (200, &json!(question)), "{made}");
+    }
+    let wanted = json!({"template": "매출 질문", "variables": branch});
+    let another = app(&proxy, Method::POST, "/analysis", OTHER, &ask(wanted)).await;
+    assert_eq!(another.0, 404, "another's template is not there: {another:?}");
+    for (more, field) in [
+        (json!({"question": "?", "template": "매출 질문"}), "template"),
+        (json!({"question": "?", "variables": branch}), "template"),
+        (json!({"question": "?", "label": "short"}), "template"),
+        (json!({"template": "매출 질문"}), "variables"),
+        (json!({"template": "매출 질문", "variables": {"branch": 7}}), "variables"),
+        (json!({"template": "매출 질문", "variables": {"x": "y"}}), "variables"),
+        (
+            json!({"template": "매출 질문", "variables": branch, "version": 1, "label": "short"}),
+            "label",
+        ),
+        (json!({}), "question"),
+    ] {
+        let (status, why) = app(&proxy, Method::POST, "/analysis", KEY, &ask(more)).await;
+        assert_eq!((status, &why["details"]["param"]), (400, &json!(field)), "{why}");
+    }
+    // What operators have saved is everybody's.
+    let shared = json!({"name": "모두", "text": "{{ branch }}!", "access": "global",
+        "variables": [{"name": "branch"}]});
+    assert_eq!(app(&proxy, Method::POST, "/templates", ADMIN, &shared.to_string()).await.0, 200);
+    let wanted = ask(json!({"template": "모두", "variables": branch}));
+    let (status, made) = app(&proxy, Method::POST, "/analysis", OTHER, &wanted).await;
+    assert_eq!((status, &made["question"]), (200, &json!("서울!")), "{made}");
+    // When their time is up they go, whether or not anybody asks again.
+    let database = proxy.house.store.database().unwrap();
+    assert_eq!(database.write(Older(false)).await.unwrap(), 4);
+    super::upkeep::once(&proxy.house).await;
+    assert_eq!(database.write(Older(false)).await.unwrap(), 4);
+    assert_eq!(database.write(Older(true)).await.unwrap(), 4);
+    super::upkeep::once(&proxy.house).await;
+    assert_eq!(database.write(Older(true)).await.unwrap(), 0);
+    proxy.stop().await;
+}
+
+/// Makes all analyses older, or looks how many there are.
+struct Older(bool);
+
+impl Task for Older {
+    type Out = u64;
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<u64, Failure> {
+        let expires = if self.0 { "1" } else { "expires" };
+        session.run(format!("UPDATE analysis SET expires = {expires}"), &[]).await
+    }
+}
+
+/// As a browser sends what a Korean spreadsheet has saved.
+#[tokio::test]
+async fn a_table_in_korean_letters_of_old_is_read() {
+    let data = tempfile::tempdir().unwrap();
+    let proxy = Running::start(with(data.path(), "http://127.0.0.1:9/v1")).await;
+    let send = async |table: &[u8]| {
+        let head = "--x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\
+            content-type: application/vnd.ms-excel\r\n\r\n";
+        let form = [head.as_bytes(), table, b"\r\n--x--\r\n"].concat();
+        let bearer = format!("Bearer {KEY}");
+        let headers =
+            [("authorization", &*bearer), ("content-type", "multipart/form-data; boundary=x")];
+        let sent = proxy.send(Method::POST, "/api/v1/documents", &headers, form).await;
+        (sent.status().as_u16(), json(&sent))
+    };
+    // "지점,매출\n부산,37\n" in CP949.
+    let table = b"\xc1\xf6\xc1\xa1,\xb8\xc5\xc3\xe2\n\xba\xce\xbb\xea,37\n";
+    let (status, made) = send(table).await;
+    assert_eq!(status, 200, "{made}");
+    let asked = json!({"query": "부산 매출", "limit": 1}).to_string();
+    let (_, found) = app(&proxy, Method::POST, "/documents/search", KEY, &asked).await;
+    assert!(found["data"][0]["excerpt"].as_str().unwrap().contains("부산,37"), "{found}");
+    let (status, why) = send(b"caf\xe9,1\n").await;
+    let message = why["error"].to_string();
+    assert!(status == 400 && message.contains("CP949"), "{why}");
     proxy.stop().await;
 }
 

@@ -55,7 +55,7 @@ impl Work for AnalysisWork {
 }
 
 async fn analyse(house: &House, run: &Run, order: Behind) -> Result<Done, Trouble> {
-    let apps = house.apps.as_ref().ok_or_else(leaving)?;
+    let apps = house.apps.as_ref().ok_or_else(leaving)?.now();
     let (person, grant) = asker(house, order.owner, order.print).await?;
     let asked = apps.analysis.order(&person, &order.analysis).await.map_err(trouble)?;
     let steps = Kept(run);
@@ -75,7 +75,7 @@ pub(in crate::serve::apps) async fn asker(
     owner: String,
     print: [u8; 32],
 ) -> Result<(Person, Arc<Grant>), Trouble> {
-    let apps = house.apps.as_ref().ok_or_else(leaving)?;
+    let apps = house.apps.as_ref().ok_or_else(leaving)?.now();
     let person = apps.ground.people.find(&Owner::from(Str::from(owner))).await;
     let person = person.map_err(|why| trouble(why.into()))?;
     let person = person.ok_or_else(|| Trouble::lasting("whoever asked was forgotten"))?;

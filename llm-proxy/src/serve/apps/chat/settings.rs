@@ -19,7 +19,7 @@ const CHAT_WINDOW: u32 = 32_000;
 const CHAT_FIRST: Duration = Duration::from_secs(3);
 
 /// How chat asks, where the configuration says nothing else.
-fn settings(config: &Config) -> Settings {
+pub(crate) fn settings(config: &Config) -> Settings {
     let model = config.usual_model();
     let usual = Feature {
         tokens_max: Some(CHAT_TOKENS),

@@ -43,7 +43,7 @@ impl Work for EmbeddingWork {
 }
 
 async fn embed(house: &House, run: &Run, order: Behind) -> Result<Done, Trouble> {
-    let apps = house.apps.as_ref().ok_or_else(leaving)?;
+    let apps = house.apps.as_ref().ok_or_else(leaving)?.now();
     let (person, grant) = asker(house, order.owner, order.print).await?;
     let documents = &apps.documents;
     let document = documents.get(&person, &order.document).await.map_err(trouble)?;

@@ -143,7 +143,7 @@ pub(super) fn by(asker: &Asker) -> By {
 }
 
 /// The same of an application.
-pub(super) fn by_app(by: &AppCaller) -> By {
+pub(in super::super) fn by_app(by: &AppCaller) -> By {
     By::App(std::sync::Arc::clone(&by.grant))
 }
 
@@ -222,7 +222,10 @@ fn variables(fields: &mut Fields) -> Result<Option<Vec<Variable>>, Refusal> {
     said.into_iter().map(one).collect::<Result<_, _>>().map(Some)
 }
 
-pub(super) fn which(version: Option<u64>, label: Option<String>) -> Result<Which, Refusal> {
+pub(in super::super) fn which(
+    version: Option<u64>,
+    label: Option<String>,
+) -> Result<Which, Refusal> {
     match (version, label) {
         (Some(_), Some(_)) => Err(Refusal::wrong("label", "say a version or a label, not both")),
         (Some(number), None) => Ok(Which::Number(number)),

@@ -1,5 +1,6 @@
 //! How it is written: as the tables beside the routes say.
 
+use llm_app::prompts::Boost;
 use llm_app::prompts::analyze::Analysis;
 use llm_app::prompts::boost::{Done, Read};
 use llm_app::prompts::intent::Intent;
@@ -39,6 +40,17 @@ pub(super) fn boosted(done: &Done) -> Value {
         "model": done.target,
         "cost": done.cost.to_string(),
         "calls": done.tries,
+    })
+}
+
+pub(super) fn kept(boost: &Boost) -> Value {
+    json!({
+        "id": llm_app::prompts::named(boost.id),
+        "original": boost.prompt,
+        "prompt": boost.boosted.prompt,
+        "changes": boost.boosted.changes,
+        "questions": boost.boosted.questions,
+        "created_at": boost.made.to_string(),
     })
 }
 

@@ -21,7 +21,7 @@ const BETWEEN: char = '\u{1f}';
 
 /// Sums of some calls.
 #[derive(Clone, Serialize)]
-pub(super) struct Sums {
+pub(in super::super) struct Sums {
     calls: u64,
     errors: u64,
     cached: u64,
@@ -68,7 +68,7 @@ pub(super) struct History {
 }
 
 impl Sums {
-    pub(super) fn of(sums: requests::Sums) -> Self {
+    pub(in super::super) fn of(sums: requests::Sums) -> Self {
         let requests::Sums { calls, errors, cached, tokens, charged, .. } = sums;
         let count = |kind: TokenKind| tokens.get(kind as usize).copied().unwrap_or_default();
         let named = TokenKind::ALL.into_iter().filter(|kind| count(*kind) > 0);

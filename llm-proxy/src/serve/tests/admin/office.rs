@@ -117,6 +117,16 @@ async fn plans_are_sold_and_budgets_are_plans() {
     let plan = r#"{"limits":["2/hour"],"models":["smart"],"priority":"batch"}"#;
     let (status, put) = proxy.admin(Method::PUT, "/admin/plans/small", plan).await;
     assert_eq!((status, &put["priority"]), (StatusCode::OK, &"batch".into()), "{put}");
+    // What is left out stays as it was; what is empty is everything.
+    let (_, put) = proxy.admin(Method::PUT, "/admin/plans/small", r#"{"limits":["2/hour"]}"#).await;
+    assert_eq!((&put["models"][0], &put["priority"]), (&"smart".into(), &"batch".into()), "{put}");
+    let whole = r#"{"limits":["2/hour"],"models":[]}"#;
+    let (_, put) = proxy.admin(Method::PUT, "/admin/plans/small", whole).await;
+    assert_eq!(
+        (&put["models"], &put["priority"]),
+        (&serde_json::json!(["*"]), &"batch".into()),
+        "{put}"
+    );
     let key = proxy.key(r#"{"plan":"small"}"#).await;
     for status in [StatusCode::OK, StatusCode::OK, StatusCode::TOO_MANY_REQUESTS] {
         assert_eq!(proxy.call(&key).await.status(), status);

@@ -1,11 +1,8 @@
-//! What goes: rows that are old, and who somebody was.
-//!
-//! Both go in batches, between which others write. Days keep their sums in either case: a row that
-//! goes has been added up, and somebody who is forgotten goes on as a pseudonym.
+//! Who somebody was, forgotten: in batches, between which others write. Days keep their sums, and
+//! somebody who is forgotten goes on as a pseudonym.
 
 use std::collections::{BTreeMap, HashSet};
 
-use jiff::Timestamp;
 use llm_core::principal::{KeyId, TenantId, UserId};
 use llm_core::seam::Entropy;
 use llm_core::store::StoreError;
@@ -15,13 +12,8 @@ use crate::sql::database::{Session, Task};
 use crate::sql::fault::Failure;
 use crate::sql::row::odd;
 
-/// Rows that go at once: what a writer behind them waits for.
-const GOING_MAX: usize = 1_000;
 /// Rows that lose their names at once: each is a statement of its own.
 const WASHED_MAX: usize = 256;
-
-const PRUNE: &str = "DELETE FROM request WHERE (at, id) IN \
-     (SELECT r.at, r.id FROM request r WHERE r.at < $1 ORDER BY r.at, r.id LIMIT $2)";
 
 const OF_KEY: &str = "SELECT id, key FROM request_subject WHERE tenant = $1 AND key = $2";
 const OF_USER: &str = "SELECT id, key FROM request_subject WHERE tenant = $1 AND person = $2";
@@ -56,18 +48,6 @@ pub struct Forgotten {
 }
 
 impl Requests {
-    /// Deletes calls that were accepted before an instant, and says how many.
-    pub async fn prune(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let mut gone = 0;
-        loop {
-            let some = self.database.write(Prune(before.as_microsecond())).await?;
-            gone += some;
-            if some < GOING_MAX as u64 {
-                return Ok(gone);
-            }
-        }
-    }
-
     /// Puts pseudonyms in the places of who somebody was. Sums stay; nothing leads from them to the
     /// person any more, not even by way of the ledger: calls get other ids. Asked again after a
     /// crash, it goes on where it stopped.
@@ -114,17 +94,6 @@ fn renamed_id(id: &[u8], random: u128) -> Result<[u8; 16], StoreError> {
 
 fn random(entropy: &dyn Entropy) -> u128 {
     u128::from(entropy.next_u64()) << 64 | u128::from(entropy.next_u64())
-}
-
-struct Prune(i64);
-
-impl Task for Prune {
-    type Out = u64;
-
-    async fn run(&self, session: &mut Session<'_>) -> Result<u64, Failure> {
-        let most = i64::try_from(GOING_MAX).unwrap_or(i64::MAX);
-        session.run(PRUNE, &[self.0.into(), most.into()]).await
-    }
 }
 
 struct Rename {
