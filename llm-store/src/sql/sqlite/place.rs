@@ -26,8 +26,8 @@ const PAGE_BYTES: u64 = 4_096;
 /// changing its journal's mode does not wait for others as everything else does, or one who ends and
 /// writes the journal back.
 const LOCKED_MAX: Duration = Duration::from_secs(10);
-/// How long one is waited for that cannot be used for any other reason.
-const UNUSABLE_MAX: Duration = Duration::from_secs(1);
+/// How often one is tried that cannot be used for any other reason.
+const TRIES_MAX: u32 = 20;
 const TRY_AFTER: Duration = Duration::from_millis(50);
 
 /// Where the file is, and how its connections are.
@@ -75,22 +75,25 @@ impl Place {
     /// Makes the file if need be, and brings its schema up to date.
     pub(super) async fn prepare(&self, clock: &dyn Clock) -> Result<SqliteConnection, NotOpened> {
         keep_private(&self.path)?;
-        let (began, mut waited) = (clock.now(), false);
+        let (mut end, mut tried, mut waited) = (clock.sleep(LOCKED_MAX), 0, false);
         loop {
+            tried += 1;
             let why = match self.migrated().await {
                 Err(NotOpened::Store(why @ StoreError::Unavailable(_))) => why,
                 prepared => return prepared,
             };
             let locked = is_locked(&why);
-            let most = if locked { LOCKED_MAX } else { UNUSABLE_MAX };
-            if clock.now().saturating_duration_since(began) >= most {
+            if !locked && tried >= TRIES_MAX {
                 return Err(why.into());
             }
             if locked && !std::mem::replace(&mut waited, true) {
                 let file = self.path.display();
                 tracing::warn!(%file, error = %why, "the store is not to be had yet: waiting for it");
             }
-            clock.sleep(TRY_AFTER).await;
+            tokio::select! {
+                () = &mut end => return Err(why.into()),
+                () = clock.sleep(TRY_AFTER) => {}
+            }
         }
     }
 
