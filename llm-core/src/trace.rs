@@ -45,8 +45,7 @@ impl Trace {
         let parent = u64::try_from(number(rest.get(34..50)?)?).ok()?;
         let flags = number(rest.get(51..53)?)?;
         let state = state.filter(|state| !state.is_empty() && state.len() <= STATE_BYTES_MAX);
-        let trace =
-            Self { id, parent, sampled: flags & 1 == 1, state: state.map(|state| Str::from(state)) };
+        let trace = Self { id, parent, sampled: flags & 1 == 1, state: state.map(Str::from) };
         (id != 0 && parent != 0).then_some(trace)
     }
 }

@@ -30,7 +30,8 @@ const REFUSED_WITHIN: Duration = Duration::from_millis(150);
 /// When it is over, a call takes no longer than before, after this.
 const NORMAL_WITHIN: Duration = Duration::from_secs(2);
 const APP: Key = Key { name: "app", key: "sk-app-0123456789abcdef0123456789", limit: "" };
-const SPENT: Key = Key { name: "spent", key: "sk-spent-0123456789abcdef0123456789", limit: "1/day rolling" };
+const SPENT: Key =
+    Key { name: "spent", key: "sk-spent-0123456789abcdef0123456789", limit: "1/day rolling" };
 /// Tokens of an answer as people read them, in as many frames.
 const TOKENS: u32 = 400;
 /// Calls of each kind, and how many at once: what a batch costs is shared as it is in a crowd.

@@ -25,8 +25,7 @@ const PAUSE: Duration = Duration::from_millis(700);
 
 fn place(simulator: &Simulator, (folder, store): (TempDir, String), port: u16) -> Place {
     let drain = DRAIN.as_secs();
-    let server =
-        format!("listen = \"127.0.0.1:{port}\"\nreuse_port = true\ndrain = \"{drain}s\"");
+    let server = format!("listen = \"127.0.0.1:{port}\"\nreuse_port = true\ndrain = \"{drain}s\"");
     let upstream = simulator.base_url(Vendor::OpenAi);
     Place { keys: vec![KEY], server, ..Place::new(folder, store, upstream) }
 }

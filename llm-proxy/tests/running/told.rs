@@ -244,7 +244,10 @@ async fn a_trace_that_was_begun_goes_on() {
     assert_eq!(attempt["parentSpanId"], request["spanId"]);
     // The provider is told of the very span that is told of it.
     let told = format!("00-{trace}-{}-01", attempt["spanId"].as_str().unwrap());
-    assert_eq!((&seen["traceparent"], &seen["tracestate"]), (&told.into(), &"rojo=1,congo=2".into()));
+    assert_eq!(
+        (&seen["traceparent"], &seen["tracestate"]),
+        (&told.into(), &"rojo=1,congo=2".into())
+    );
 
     // Others have no business with it.
     let seen = within(&proxy, &upstream, "plain", &[BEGUN]).await;
@@ -253,7 +256,10 @@ async fn a_trace_that_was_begun_goes_on() {
     for odd in [&[][..], &["00-none"], &[&BEGUN[..54]]] {
         let seen = within(&proxy, &upstream, "traced", odd).await;
         let told = seen["traceparent"].as_str().unwrap();
-        assert!(told.len() == 55 && !told.contains(trace) && seen["tracestate"].is_null(), "{seen}");
+        assert!(
+            told.len() == 55 && !told.contains(trace) && seen["tracestate"].is_null(),
+            "{seen}"
+        );
         let own = told[3..35].to_owned();
         let letters = traces.until(|t| spans(t).iter().any(|s| s["traceId"] == *own)).await;
         let root = spans(&letters).into_iter().find(|span| span["traceId"] == *own).unwrap();

@@ -453,7 +453,8 @@ pub(super) fn asked_oddly(document: &Value) -> Vec<Case> {
         if operation.is_null() || operation["responses"].to_string().contains("event-stream") {
             continue;
         }
-        let key = if operation["security"].to_string().contains("operator") { ADMIN } else { APP.key };
+        let key =
+            if operation["security"].to_string().contains("operator") { ADMIN } else { APP.key };
         let envelope = path.starts_with("/api/v1/") || path.starts_with("/webhooks/");
         let shape = if envelope { Shape::Envelope } else { Shape::OpenAi };
         let mut put = |name: String, to: &str| {
@@ -464,7 +465,10 @@ pub(super) fn asked_oddly(document: &Value) -> Vec<Case> {
         for value in ODD {
             let names = parameters.iter().filter(|one| one["in"] == "query");
             for name in names.filter_map(|one| one["name"].as_str()) {
-                put(format!("GET {path}: {name} is {value:?}"), &format!("{}?{name}={value}", filled(path, "x")));
+                put(
+                    format!("GET {path}: {name} is {value:?}"),
+                    &format!("{}?{name}={value}", filled(path, "x")),
+                );
             }
             if path.contains('{') && !value.is_empty() {
                 put(format!("GET {path}: of {value:?}"), &filled(path, value));
