@@ -5,6 +5,7 @@
 //! error, the field named where there is one, and memory as before. All are drawn from fixed lists and
 //! a fixed seed.
 
+mod asked;
 mod bodies;
 mod forms;
 mod framing;
@@ -160,7 +161,7 @@ async fn nothing_malformed_does_any_harm() {
     good(&proxy).await;
     let mut cases = bodies::cases();
     cases.extend(bodies::described(&described));
-    cases.extend(bodies::asked_oddly(&described));
+    cases.extend(asked::cases(&described));
     cases.extend(forms::cases());
     cases.extend(packed::cases());
     cases.extend(framing::cases());
