@@ -12,6 +12,7 @@ use crate::dialect::{BadRequest, DialectId, Route};
 use crate::principal::{FeatureId, Grant, Priority};
 use crate::prompt::Prompt;
 use crate::provider::Credential;
+use crate::trace::Trace;
 
 /// One call, from acceptance to its single ending. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -68,6 +69,8 @@ pub struct Controls {
     pub begin_by: Option<Instant>,
     /// Keys of providers that came with the call.
     pub own_keys: Option<Arc<OwnKeys>>,
+    /// The trace that the caller has begun. Boxed: few have.
+    pub trace: Option<Box<Trace>>,
 }
 
 /// Keys of providers that came with a call: each is used for this call, at its provider, and is

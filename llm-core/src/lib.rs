@@ -30,6 +30,7 @@ pub mod raw;
 pub mod seam;
 pub mod secret;
 pub mod store;
+pub mod trace;
 pub mod usage;
 pub mod wallet;
 

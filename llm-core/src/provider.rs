@@ -118,6 +118,11 @@ pub trait Provider: Send + Sync + fmt::Debug + 'static {
         false
     }
 
+    /// Whether it is told which trace a call is part of.
+    fn traced(&self) -> bool {
+        false
+    }
+
     /// Reads rate-limit headers.
     fn limits(&self, _headers: &http::HeaderMap) -> Option<LimitHint> {
         None

@@ -118,9 +118,7 @@ pub(crate) async fn run(
     attend(&house, source, hangup);
     let metrics = metrics.map(|at| tokio::spawn(listen::metrics::serve(at, Arc::clone(&house))));
     ready(address, &house.made);
-    if !listen::serve(listener, Arc::clone(&house), stop).await {
-        tracing::warn!("calls were cut off that had not ended in time");
-    }
+    listen::serve(listener, Arc::clone(&house), stop).await;
     // To the last call, so that whoever counts sees them all.
     if let Some(metrics) = metrics {
         metrics.abort();

@@ -22,7 +22,7 @@ mod tests {
 
     const LITELLM: &str = "model_list:\n  - model_name: m\n    litellm_params:\n      \
         model: openai/gpt-4o-mini\n      api_key: sk-literal-0123456789abcdef\n\
-        general_settings:\n  enable_jwt_auth: true\n";
+        general_settings:\n  custom_auth: ours.auth\n";
 
     fn files() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(out.status.code(), Some(0));
         let (ours, told) = (text(&out.stdout), text(&out.stderr));
         assert!(ours.contains("keys = [\"env:OPENAI_API_KEY\"]"), "{ours}");
-        assert!(told.contains("unsupported  general_settings.enable_jwt_auth: "), "{told}");
+        assert!(told.contains("unsupported  general_settings.custom_auth: "), "{told}");
         assert!(!ours.contains("sk-literal") && !told.contains("sk-literal"));
         let out = run(dir.path(), &["import", "litellm", "--strict", "litellm.yaml"]);
         assert_eq!(out.status.code(), Some(1));

@@ -34,6 +34,7 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use llm_core::Str;
 use llm_core::ledger::{AccountId, HoldId, HoldProof, Settlement};
 use llm_core::money::{Money, Unit};
 use llm_core::store::{HoldLog, StoreError};
@@ -173,18 +174,36 @@ impl<U: Unit> Journal<U> {
         Self::on(Arc::new(Native), dir.into(), settings)
     }
 
+    /// The same; `None` where somebody else writes it.
+    pub fn at_if_free(
+        dir: impl Into<PathBuf>,
+        settings: Settings,
+    ) -> Result<Option<(Self, Replay)>, StoreError> {
+        Self::on_if_free(Arc::new(Native), dir.into(), settings)
+    }
+
     fn on(
         disk: Arc<dyn Disk>,
         dir: PathBuf,
-        mut settings: Settings,
+        settings: Settings,
     ) -> Result<(Self, Replay), StoreError> {
+        let words = format!("{}: another process writes this journal", dir.display());
+        let taken = || StoreError::Unavailable(Str::from(words));
+        Self::on_if_free(disk, dir, settings)?.ok_or_else(taken)
+    }
+
+    fn on_if_free(
+        disk: Arc<dyn Disk>,
+        dir: PathBuf,
+        mut settings: Settings,
+    ) -> Result<Option<(Self, Replay)>, StoreError> {
         // Half of what is read at the most: a segment is passed by one line, and the spare is one.
         let most = SEGMENT_BYTES_MAX / 2;
         settings.segment_bytes = settings.segment_bytes.min(settings.bytes_max / 4).min(most);
         settings.spare_bytes = settings.spare_bytes.min(most);
         let place = Place { dir, disk, settings, unit: U::NAME };
-        let (appender, replay) = Appender::open(place)?;
-        Ok((Self { appender, unit: PhantomData }, replay))
+        let opened = Appender::open(place)?;
+        Ok(opened.map(|(appender, replay)| (Self { appender, unit: PhantomData }, replay)))
     }
 
     /// Appends a line, and says where it ends. Opening an open hold again on the same terms writes

@@ -175,7 +175,11 @@ def systemd():
         assert int(unit["TimeoutStopSec"][0]) > DRAIN_SECONDS + CLOSE_SECONDS
         assert "llm-proxy check" in unit["ExecReload"][0].replace("/usr/local/bin/", "")
         instance = path.name.endswith("@.service")
-        assert instance == ("%i" in unit["StateDirectory"][0]), "two processes in one folder"
+        # Two that take turns share a folder, and so a user; all others have one of their own.
+        turns = path.name == "llm-proxy-turn@.service"
+        assert unit.get("User") == (["llm-proxy"] if turns else None), path.name
+        own = "%i" in unit["StateDirectory"][0]
+        assert own == (instance and not turns), "two processes in one folder"
 
 
 def expressions():

@@ -1,5 +1,6 @@
 """Starts `llm-proxy simulate` and gives every test a provider that has been reset."""
 
+import base64
 import contextlib
 import json
 import os
@@ -57,6 +58,10 @@ class Provider:
 
     def requests(self):
         return self.call("GET", "/__sim/requests")
+
+    def last(self):
+        """The body of the last question, as it came."""
+        return self.requests()["requests"][-1]["body"]
 
     def reset(self):
         self.call("POST", "/__sim/reset")
@@ -162,6 +167,11 @@ retries = 0
 tiers = [["{name}/{model}"]]
 [models.embeds-{name}]
 tiers = [["{name}/{embeds}"]]
+[models.thinks-{name}]
+tiers = [["{name}/{thinks}"]]
+[prices."{name}/{thinks}"]
+input = "1"
+output = "2"
 [prices."{name}/{model}"]
 input = "1"
 output = "2"
@@ -190,6 +200,20 @@ MODELS = {
     "cohere": ("command-a-03-2025", "embed-v4.0", ""),
     "ollama": ("llama3.2", "nomic-embed-text", ""),
 }
+# Models that think before they answer, and look at pictures.
+THINKS = {
+    "openai": "gpt-5.4-mini",
+    "anthropic": "claude-sonnet-4-6",
+    "gemini": "gemini-3.8-flash",
+    "cohere": "command-a-plus-05-2026",
+    "ollama": "qwen3",
+}
+# A picture of one point, and how everybody writes it.
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+PIXEL_TEXT = base64.b64encode(PIXEL).decode()
+PIXEL_URL = "data:image/png;base64," + PIXEL_TEXT
 
 
 class Proxied:
@@ -231,7 +255,8 @@ def providers(simulated):
     text = ""
     for name, (model, embeds, base) in MODELS.items():
         url = simulated[name].url + base
-        text += PROVIDER.format(name=name, url=url, model=model, embeds=embeds)
+        names = {"model": model, "embeds": embeds, "thinks": THINKS[name]}
+        text += PROVIDER.format(name=name, url=url, **names)
     return text
 
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from conftest import MODELS, PERSON, WEATHER, check_person
+from conftest import ERRORS, MODELS, PERSON, PIXEL_TEXT, PIXEL_URL, WEATHER, check_person
 
 # It would fetch its table of prices otherwise.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
@@ -19,10 +19,10 @@ TOOL = {
 }
 
 
-def ask(proxied, name, content, **more):
+def ask(proxied, name, content, kind="of", **more):
     key = more.pop("api_key", proxied.key)
     return litellm.completion(
-        model=f"litellm_proxy/of-{name}",
+        model=f"litellm_proxy/{kind}-{name}",
         api_base=proxied.url,
         api_key=key,
         messages=[{"role": "user", "content": content}],
@@ -48,6 +48,51 @@ def test_tools(proxied, name):
 
 
 @pytest.mark.parametrize("name", ALL)
+def test_results_of_tools(proxied, name):
+    asked = "What is the weather in Paris?"
+    first = ask(proxied, name, asked, tools=[TOOL]).choices[0].message
+    result = {"role": "tool", "tool_call_id": first.tool_calls[0].id, "content": "21 degrees"}
+    reply = litellm.completion(
+        model=f"litellm_proxy/of-{name}",
+        api_base=proxied.url,
+        api_key=proxied.key,
+        messages=[{"role": "user", "content": asked}, first, result],
+        tools=[TOOL],
+    )
+    assert "21 degrees" in reply.choices[0].message.content
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_pictures(proxied, simulated, name):
+    content = [
+        {"type": "text", "text": "What is in this picture?"},
+        {"type": "image_url", "image_url": {"url": PIXEL_URL}},
+    ]
+    assert ask(proxied, name, content, kind="thinks").choices[0].message.content
+    assert PIXEL_TEXT in simulated[name].last()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_thinking(proxied, name):
+    reply = ask(proxied, name, KOREAN, kind="thinks", reasoning_effort="low")
+    assert any("가" <= c <= "힣" for c in reply.choices[0].message.content)
+    # Cohere and Ollama count thoughts with the answer.
+    if name not in ("cohere", "ollama"):
+        assert reply.usage.completion_tokens_details.reasoning_tokens > 0
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("error", ERRORS)
+def test_errors_of_providers(proxied, simulated, name, error):
+    simulated[name].script({"times": "always", "do": {"error": error}})
+    kind = {"rate_limit": litellm.RateLimitError, "bad_request": litellm.BadRequestError}
+    # Of the others it has classes by their numbers, and one above them all.
+    with pytest.raises(kind.get(error, litellm.exceptions.openai.APIError)) as failed:
+        ask(proxied, name, "hi", kind=error)
+    assert kind.get(error) or failed.value.status_code >= 500
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_structured_output(proxied, name):
     schema = {"name": "person", "schema": PERSON, "strict": True}
     wanted = {"type": "json_schema", "json_schema": schema}
@@ -55,9 +100,10 @@ def test_structured_output(proxied, name):
     check_person(reply.choices[0].message.content)
 
 
-def test_embeddings(proxied):
+@pytest.mark.parametrize("name", [name for name in ALL if name != "anthropic"])
+def test_embeddings(proxied, name):
     reply = litellm.embedding(
-        model="litellm_proxy/embeds-openai",
+        model=f"litellm_proxy/embeds-{name}",
         api_base=proxied.url,
         api_key=proxied.key,
         input=["a cat", "stock market"],

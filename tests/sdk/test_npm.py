@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import MODELS
+from conftest import MODELS, PIXEL_TEXT
 
 HERE = pathlib.Path(__file__).resolve().parent / "npm"
 # Where scripts/test has put them.
@@ -25,6 +25,7 @@ def test_clients_of_npm(proxied, tmp_path):
         "PROXY_URL": proxied.url,
         "PROXY_KEY": proxied.key,
         "PROXY_POOR": proxied.poor,
+        "PROXY_PIXEL": PIXEL_TEXT,
         "PROXY_PROVIDERS": " ".join(MODELS),
     }
     ran = subprocess.run(

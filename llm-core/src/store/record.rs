@@ -11,6 +11,7 @@ use crate::error::Kind;
 use crate::money::{Credits, Money};
 use crate::principal::{FeatureId, Principal};
 use crate::provider::TargetId;
+use crate::trace::Trace;
 use crate::usage::Usage;
 
 /// What is kept of a call: numbers and names, no content.
@@ -58,6 +59,8 @@ pub struct CallRecord {
     pub tags: Vec<Str>,
     /// Those who were asked, in their order.
     pub tried: SmallVec<[Tried; 2]>,
+    /// The trace that the caller had begun.
+    pub trace: Option<Box<Trace>>,
 }
 
 /// One attempt of a call, as its record has it. Times run from the call's acceptance.

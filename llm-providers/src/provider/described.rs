@@ -55,6 +55,7 @@ pub struct Described {
     /// What all its models lack, whatever the table says.
     pub(super) narrows: fn(&mut Capability),
     pub(super) bills_unread: bool,
+    pub(super) traced: bool,
     /// Keys as header values, made once for each key.
     pub(super) signed: RwLock<Vec<(Str, HeaderValue)>>,
 }
@@ -140,6 +141,10 @@ impl Provider for Described {
 
     fn bills_unread(&self) -> bool {
         self.bills_unread
+    }
+
+    fn traced(&self) -> bool {
+        self.traced
     }
 
     fn limits(&self, headers: &http::HeaderMap) -> Option<LimitHint> {

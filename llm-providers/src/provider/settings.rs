@@ -48,6 +48,8 @@ pub struct ProviderSettings {
     pub insecure: bool,
     /// It bills an answer to its end although nobody reads it: what a caller leaves is read on.
     pub bills_unread: bool,
+    /// Tell it which trace a call is part of: one of one's own. Others have no business with it.
+    pub trace: bool,
     /// How connections are kept.
     pub connections: Connections,
     /// How much each of its targets can take.
@@ -204,6 +206,7 @@ impl ProviderSettings {
             api_version: None,
             insecure: false,
             bills_unread: false,
+            trace: false,
             connections: Connections::default(),
             capacity: Capacity::default(),
         }
@@ -285,6 +288,7 @@ impl ProviderSettings {
             catalog: Catalog::builtin().clone(),
             narrows: usual.narrows,
             bills_unread: self.bills_unread,
+            traced: self.trace,
             signed: RwLock::default(),
         };
         Ok(VendorSettings {

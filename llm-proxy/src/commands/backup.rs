@@ -22,10 +22,7 @@ use super::{Done, EXIT_BAD, NOTHING, say, stored};
 use crate::config::resolve::Asked;
 use crate::config::{Store, StorePlace};
 use crate::secrets;
-use crate::serve::store::{journal_places, make, replica_path};
-
-/// This machine's name, in a backup.
-const REPLICA: &str = "replica";
+use crate::serve::store::{journal_places, make, replica_paths};
 
 /// Copies what is durable into a folder.
 pub(crate) async fn back_up(asked: Asked, to: &Path, secrets: Option<&Path>) -> Done {
@@ -47,10 +44,9 @@ pub(crate) async fn back_up(asked: Asked, to: &Path, secrets: Option<&Path>) -> 
         Ok(report) => report,
         Err(trouble) => return bad(trouble),
     };
-    let name = replica_path(&store.data);
-    if name.exists() {
-        let copy = fs::copy(&name, to.join(REPLICA));
-        copy.map_err(|error| format!("{}: {error}", to.join(REPLICA).display()))?;
+    for (called, name) in replica_paths(&store.data).into_iter().filter(|(_, name)| name.exists()) {
+        let to = to.join(called);
+        fs::copy(&name, &to).map_err(|error| format!("{}: {error}", to.display()))?;
     }
     if let Some(report) = &report {
         say(&written(report)?)?;
@@ -97,15 +93,17 @@ pub(crate) async fn restore(asked: Asked, from: &Path, secrets: Option<&Path>) -
     Ok(ExitCode::SUCCESS)
 }
 
-/// The backup's name for its machine, where this one has none: a machine that has one keeps it, and
+/// The backup's names for its machine, where this one has none: a machine that has one keeps it, and
 /// the leases of the other are buried in time.
 fn named(store: &Store, from: &Path) -> Result<(), String> {
-    let (saved, path) = (from.join(REPLICA), replica_path(&store.data));
-    if !saved.exists() || path.exists() {
-        return Ok(());
+    for (called, path) in replica_paths(&store.data) {
+        let saved = from.join(called);
+        if saved.exists() && !path.exists() {
+            let name = fs::read_to_string(&saved).and_then(|name| secrets::keep(&path, &name));
+            name.map_err(|error| format!("{}: {error}", path.display()))?;
+        }
     }
-    let name = fs::read_to_string(&saved).and_then(|name| secrets::keep(&path, &name));
-    name.map_err(|error| format!("{}: {error}", path.display()))
+    Ok(())
 }
 
 fn journals(store: &Store) -> Vec<JournalPlace> {

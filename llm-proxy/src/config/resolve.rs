@@ -6,10 +6,12 @@
 
 mod first;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
+use llm_core::Str;
 use llm_core::secret::Secret;
 
 use super::file::{self, File, ServerFile, StoreFile};
@@ -19,7 +21,7 @@ use super::reading::{Literals, Reading};
 use super::reference::{Hidden, Surroundings};
 use super::telemetry::{FORMS, Log, Telemetry};
 use super::tree::{self, Language, Node};
-use super::{Config, Server, Store, StorePlace};
+use super::{Config, Provider, Server, Store, StorePlace};
 
 /// What the command line says.
 #[derive(Clone, Debug, Default)]
@@ -139,6 +141,9 @@ fn whole(
     let (credits, webhooks, inbound, jwt) = (file.credits, file.webhooks, file.inbound, file.jwt);
     let features = file.features;
     let telemetry = whole_telemetry(file.telemetry, around);
+    if telemetry.otlp.is_none() {
+        untold(&providers, problems);
+    }
     let server = whole_server(server, asked, around, problems);
     let store = whole_store(store, asked, around, problems);
     if let (Some(_), StorePlace::Memory) = (&jwt, &store.place) {
@@ -230,6 +235,15 @@ fn variable<T: std::str::FromStr>(
 fn from_variable(name: &str, around: &dyn Surroundings) -> Option<Hidden> {
     let secret = around.env(name).filter(|v| !v.is_empty())?;
     Some(Hidden { reference: format!("env:{name}"), secret: Secret::new(secret) })
+}
+
+/// A provider that is told of spans that nobody takes would show a trace with holes.
+fn untold(providers: &BTreeMap<Str, Provider>, problems: &mut Vec<Problem>) {
+    for (name, _) in providers.iter().filter(|(_, provider)| provider.settings.trace) {
+        let place = format!("providers.{name}.trace");
+        let text = "it is told of spans that nobody takes: say telemetry.otlp, where they go";
+        problems.push(Problem::bad(place, None, text));
+    }
 }
 
 /// Who sets this variable wants traces there, of every program alike.

@@ -7,11 +7,12 @@ pub(crate) mod asides;
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use llm_core::Str;
 use llm_core::call::{CacheUse, Controls};
 use llm_core::error::{Error, Kind};
 use llm_core::principal::{FeatureId, Priority};
+use llm_core::trace::Trace;
 
 /// Labels of one call, and bytes of each: they are kept with the record of the call.
 const TAGS_MAX: usize = 16;
@@ -40,6 +41,7 @@ pub(crate) struct Asked {
 /// Reads the headers.
 pub(crate) fn read(headers: &HeaderMap) -> Result<Asked, Error> {
     let mut asked = Asked::default();
+    asked.controls.trace = trace(headers);
     for (name, value) in headers {
         let Some(word) = name.as_str().strip_prefix("x-gw-") else {
             if let Some(word) = name.as_str().strip_prefix("x-litellm-") {
@@ -66,6 +68,19 @@ pub(crate) fn read(headers: &HeaderMap) -> Result<Asked, Error> {
     }
     Ok(asked)
 }
+
+/// The trace that the caller has begun, if it has.
+pub(crate) fn trace(headers: &HeaderMap) -> Option<Box<Trace>> {
+    let parent = headers.get(TRACEPARENT)?;
+    let mut states = headers.get_all(TRACESTATE).iter();
+    // One that was split over several lines is not put together: what others noted is theirs.
+    let state = states.next().filter(|_| states.next().is_none());
+    let state = state.and_then(|state| state.to_str().ok());
+    Trace::parse(parent.as_bytes(), state).map(Box::new)
+}
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// The same under LiteLLM's names.
 fn litellm(word: &str, name: &str, value: &HeaderValue, asked: &mut Asked) -> Result<(), Error> {

@@ -104,7 +104,8 @@ impl House {
         let fixed: Vec<_> = keys::fixed(&peppers, config).collect();
         let board = Board::new(config, Arc::clone(&clock))?;
         let settings = board.settings(config).map_err(NotOpened::Problems)?;
-        let store = store::open(&config.store, Arc::clone(&clock)).await?;
+        let store =
+            store::open(&config.store, config.server.edge.reuse_port, Arc::clone(&clock)).await?;
         let shared = shared::open(config, Arc::clone(&clock)).await?;
         let registry = Registry::new();
         let watch = Watch::new(&registry);

@@ -75,7 +75,11 @@ pub(crate) async fn serve(
     door.close(listener).await;
     tokio::select! {
         all = door.places.acquire_many(CONNECTIONS_MAX) => all.is_ok(),
-        () = house.clock.sleep(house.drain_max) => false,
+        () = house.clock.sleep(house.drain_max) => {
+            let left = CONNECTIONS_MAX as usize - door.places.available_permits();
+            tracing::warn!(connections = left, "calls were cut off that had not ended in time");
+            false
+        }
     }
 }
 

@@ -34,7 +34,7 @@ use super::body::Body;
 use super::house::House;
 use super::store::NotOpened;
 use super::web::Elsewhere;
-use super::{bearer, call, door, upload};
+use super::{bearer, call, controls, door, upload};
 use crate::config::{Auth, Config, Passthrough};
 use passing::{Journal, Passing};
 use path::NotPassed;
@@ -187,7 +187,8 @@ async fn passed(
     let place = Arc::clone(&passage.places).try_acquire_owned().map_err(|_| {
         Error::new(Kind::Busy, format!("{scope} has as many requests as it may have"))
     })?;
-    let journal = Journal::new(house, id, &grant, scope, (slot, place), passage);
+    let call = (id, controls::trace(&head.headers));
+    let journal = Journal::new(house, call, &grant, scope, (slot, place), passage);
     let asked = Question { method: head.method.clone(), to, headers, bytes };
     passage.ask(house, &grant, asked, journal).await
 }

@@ -3,6 +3,8 @@
 //! The ledger works in memory out of leased credit and writes its journal on this machine; a worker
 //! carries what has ended to the store. That is the same for a file and for a server.
 
+mod berth;
+
 use std::fmt;
 use std::fs;
 use std::io;
@@ -19,7 +21,6 @@ use llm_core::store::vault::{Tenure, Vault};
 use llm_core::store::{Audit, Ledger, StoreError, Stored};
 use llm_providers::ledger::MemoryLedger;
 use llm_providers::settings::Problems;
-use llm_store::backup::JournalPlace;
 use llm_store::journal::{self, Durability, Journal};
 use llm_store::lease::{self, Ground, Interrupted, LeasedLedger, LedgerState, Started};
 use llm_store::redis::NotRedis;
@@ -29,18 +30,13 @@ use llm_store::sql::{self, Database};
 use tokio::task::JoinHandle;
 
 use crate::config::{self, StorePlace};
-use crate::secrets;
+use berth::{Folder, Taken};
+
+pub(crate) use berth::{journal_places, replica_paths};
 
 /// What the worker may take to carry everything away when the process ends. What it does not
 /// manage is in the journal, for the next start.
 const CLOSE_MAX: Duration = Duration::from_secs(10);
-/// Bytes of the journal of credits.
-const CREDITS_JOURNAL_BYTES: u64 = 16 << 20;
-/// Bytes of a replica's name, which is drawn once and kept in its folder.
-const NAME_BYTES: usize = 8;
-/// The journals' folders: money, and credits.
-const JOURNAL: &str = "journal";
-const CREDITS_JOURNAL: &str = "journal-credits";
 
 /// Why the house was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -110,11 +106,15 @@ struct Leased {
     replica: String,
 }
 
-/// Opens it.
-pub(crate) async fn open(given: &config::Store, clock: Arc<dyn Clock>) -> Result<Store, NotOpened> {
+/// Opens it. `shared` is that a predecessor may still be in its folder.
+pub(crate) async fn open(
+    given: &config::Store,
+    shared: bool,
+    clock: Arc<dyn Clock>,
+) -> Result<Store, NotOpened> {
     let kind = match vault(given, Arc::clone(&clock)).await? {
         None => Kind::Memory(Arc::default(), Arc::default()),
-        Some(vaults) => Kind::Leased(leased(given, vaults, Arc::clone(&clock)).await?),
+        Some(vaults) => Kind::Leased(leased(given, shared, vaults, Arc::clone(&clock)).await?),
     };
     Ok(Store { kind, clock })
 }
@@ -161,61 +161,77 @@ async fn vault(given: &config::Store, clock: Arc<dyn Clock>) -> Result<Option<Va
     }))
 }
 
-/// The journals of this machine, under the names that they have in a backup.
-pub(crate) fn journal_places(data: &Path) -> Vec<JournalPlace> {
-    [JOURNAL, CREDITS_JOURNAL]
-        .map(|name| JournalPlace { name: name.to_owned(), folder: data.join(name) })
-        .into()
-}
-
-/// Where this machine's name towards the store is written.
-pub(crate) fn replica_path(data: &Path) -> PathBuf {
-    data.join("replica")
-}
-
 async fn leased(
     given: &config::Store,
+    shared: bool,
     vaults: Vaults,
     clock: Arc<dyn Clock>,
 ) -> Result<Leased, NotOpened> {
     make(&given.data)?;
-    let replica = replica(&given.data)?;
     let usual = journal::Settings { durability: durability(given), ..journal::Settings::default() };
-    let money = open_ledger(
-        given.data.join(JOURNAL),
-        usual,
-        (&replica, Arc::clone(&vaults.money)),
-        Arc::clone(&clock),
-    );
-    let Started { ledger, worker, interrupted } = money.await?;
-    // Fewer calls pay in credits, and each writes as much.
-    let fewer = journal::Settings {
-        bytes_max: CREDITS_JOURNAL_BYTES,
-        segment_bytes: CREDITS_JOURNAL_BYTES / 4,
-        spare_bytes: CREDITS_JOURNAL_BYTES / 16,
-        ..usual
-    };
-    let place = given.data.join(CREDITS_JOURNAL);
-    let credits = open_ledger(place, fewer, (&replica, Arc::clone(&vaults.credits)), clock).await?;
-    let workers = vec![tokio::spawn(worker.run()), tokio::spawn(credits.worker.run())];
+    let folder = Folder { data: &given.data, shared, usual };
+    let (own, left) = berth::take(folder, &*clock).await?;
+    let replica = own.replica.clone();
+    let Begun { money, credits } = begun(own, &vaults, &clock).await?;
+    let mut interrupted = money.interrupted;
+    let mut workers = vec![tokio::spawn(money.worker.run()), tokio::spawn(credits.worker.run())];
+    let (ledger, own_credits) = (money.ledger, credits.ledger);
+    for one in left {
+        // What it has left is known here, and is carried to the store behind the calls.
+        let Begun { money, credits } = begun(one, &vaults, &clock).await?;
+        interrupted.extend(money.interrupted);
+        workers.push(tokio::spawn(money.worker.run()));
+        workers.push(tokio::spawn(credits.worker.run()));
+        workers.push(tokio::spawn(async move {
+            if let Err(error) = both(money.ledger.shutdown(), credits.ledger.shutdown()).await {
+                tracing::warn!(%error, "what another process has left is carried on later");
+            }
+        }));
+    }
     let workers = parking_lot::Mutex::new(workers);
-    Ok(Leased { ledger, credits: credits.ledger, vaults, workers, interrupted, replica })
+    Ok(Leased { ledger, credits: own_credits, vaults, workers, interrupted, replica })
 }
 
-/// The ledger of a unit, over its own journal.
+/// The ledgers of a berth.
+struct Begun {
+    money: Started<Money>,
+    credits: Started<Credits>,
+}
+
+async fn begun(own: Taken, vaults: &Vaults, clock: &Arc<dyn Clock>) -> Result<Begun, NotOpened> {
+    let Taken { replica, money, credits, .. } = own;
+    let money = open_ledger(&replica, money, &vaults.money, clock).await?;
+    let credits = open_ledger(&replica, credits, &vaults.credits, clock).await?;
+    Ok(Begun { money, credits })
+}
+
+/// The ledger of a unit, over its own journal. A store that somebody else has locked is waited for:
+/// a predecessor that ends has much to write.
 async fn open_ledger<U: Unit>(
-    place: PathBuf,
-    settings: journal::Settings,
-    (replica, vault): (&str, Arc<dyn Vault<U>>),
-    clock: Arc<dyn Clock>,
+    replica: &str,
+    journal: Arc<Journal<U>>,
+    vault: &Arc<dyn Vault<U>>,
+    clock: &Arc<dyn Clock>,
 ) -> Result<Started<U>, NotOpened> {
-    let (journal, replay) = Journal::at(place, settings).map_err(NotOpened::Ledger)?;
-    if replay.torn_bytes > 0 {
-        tracing::warn!(bytes = replay.torn_bytes, "a crash had left half a line in the journal");
-    }
-    let ground = Ground { replica: replica.to_owned(), journal: Arc::new(journal), vault, clock };
-    let opened = LeasedLedger::open(ground, lease::Settings::default()).await;
-    let started = opened.map_err(NotOpened::Ledger)?;
+    let until = clock.now() + berth::WAIT_MAX;
+    let mut waited = false;
+    let started = loop {
+        let ground = Ground {
+            replica: replica.to_owned(),
+            journal: Arc::clone(&journal),
+            vault: Arc::clone(vault),
+            clock: Arc::clone(clock),
+        };
+        match LeasedLedger::open(ground, lease::Settings::default()).await {
+            Err(StoreError::Unavailable(error)) if clock.now() < until => {
+                if !std::mem::replace(&mut waited, true) {
+                    tracing::warn!(%error, "the store is not to be had yet: waiting for it");
+                }
+                clock.sleep(berth::LOOK_EVERY).await;
+            }
+            opened => break opened.map_err(NotOpened::Ledger)?,
+        }
+    };
     for one in &started.interrupted {
         let Interrupted { settlement, sent, .. } = one;
         tracing::warn!(
@@ -333,7 +349,7 @@ impl Store {
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         let Kind::Leased(leased) = &self.kind else { return Ok(()) };
         let closed = tokio::select! {
-            closed = closing(leased) => closed,
+            closed = both(leased.ledger.shutdown(), leased.credits.shutdown()) => closed,
             () = self.clock.sleep(CLOSE_MAX) => {
                 let text = "not everything was carried there in time; the journal has the rest";
                 Err(StoreError::Unavailable(text.into()))
@@ -344,9 +360,13 @@ impl Store {
     }
 }
 
-async fn closing(leased: &Leased) -> Result<(), StoreError> {
-    let (money, credits) = tokio::join!(leased.ledger.shutdown(), leased.credits.shutdown());
-    money.and(credits)
+/// Of two that go on side by side, the first that failed.
+async fn both(
+    one: impl Future<Output = Result<(), StoreError>>,
+    other: impl Future<Output = Result<(), StoreError>>,
+) -> Result<(), StoreError> {
+    let (one, other) = tokio::join!(one, other);
+    one.and(other)
 }
 
 /// Two audits as one.
@@ -395,15 +415,6 @@ impl fmt::Debug for Store {
             Kind::Leased(leased) => f.debug_tuple("Store").field(&leased.ledger).finish(),
         }
     }
-}
-
-/// This machine's name towards the store: drawn at the first start and kept beside the journal,
-/// since the two belong together.
-fn replica(data: &Path) -> Result<String, NotOpened> {
-    let path = replica_path(data);
-    let name =
-        secrets::kept(&path, secrets::hex::<NAME_BYTES>).map_err(|error| at(&path, error))?;
-    Ok(name.trim().to_owned())
 }
 
 fn durability(given: &config::Store) -> Durability {

@@ -2,7 +2,8 @@
 //! once, and when they are gone everything is as it was.
 //!
 //! Calls come at a rate of their own, whatever becomes of those before, as they do where many people
-//! ask who do not know of each other.
+//! ask who do not know of each other. What a refusal costs is counted in the process's own time, of
+//! which the machine and the load on it are no part.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -29,6 +30,15 @@ const REFUSED_WITHIN: Duration = Duration::from_millis(150);
 /// When it is over, a call takes no longer than before, after this.
 const NORMAL_WITHIN: Duration = Duration::from_secs(2);
 const APP: Key = Key { name: "app", key: "sk-app-0123456789abcdef0123456789", limit: "" };
+const SPENT: Key =
+    Key { name: "spent", key: "sk-spent-0123456789abcdef0123456789", limit: "1/day rolling" };
+/// Tokens of an answer as people read them, in as many frames.
+const TOKENS: u32 = 400;
+/// Calls of each kind, and how many at once: what a batch costs is shared as it is in a crowd.
+const COUNTED: usize = 400;
+const AT_ONCE: usize = 16;
+/// A refusal costs so much of an answer, at the most; see below for what is left of it.
+const COST_PERCENT_MAX: u32 = 10;
 const BODY: &str =
     r#"{"model":"plain","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#;
 
@@ -127,6 +137,61 @@ async fn four_times_too_many_are_told_so_and_the_others_are_served() {
     // those who had nobody before them.
     let (waited, alone) = (percent(&mut much.served_in, 99), percent(&mut fits.served_in, 99));
     assert!(waited <= 2 * alone.max(2 * TAKES), "{waited:?} instead of {alone:?}");
+    proxy.stop();
+    simulator.shutdown().await;
+}
+
+/// The process's own time so far, in clock ticks of the system: hundredths of a second.
+fn ticks(proxy: &Proxy) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/stat", proxy.id())).unwrap();
+    let fields: Vec<&str> = text.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// What so many calls cost, and what is behind them.
+async fn cost(proxy: &Proxy, key: Key, status: u16, count: usize) -> u64 {
+    let body = BODY.replace("\"max_tokens\":5", "\"stream\":true,\"max_tokens\":1000");
+    let before = ticks(proxy);
+    let callers: Vec<_> = (0..AT_ONCE)
+        .map(|_| {
+            let (client, at, body) = (client(), proxy.address, body.clone());
+            tokio::spawn(async move {
+                for _ in 0..count / AT_ONCE {
+                    let answer = ask(&client, at, key.key, body.clone()).await.unwrap();
+                    assert_eq!(answer.status(), status);
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    // Lines of the log and ends of holds come behind.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    ticks(proxy) - before
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_costs_little_of_an_answer() {
+    let simulator = simulator().await;
+    let rule = serde_json::json!({"times": "always", "do": {"output_tokens": TOKENS}});
+    let upstream = simulator.upstream(Vendor::OpenAi).unwrap();
+    upstream.script(vec![serde_json::from_value(rule).unwrap()]);
+    let folder = tempfile::tempdir().unwrap();
+    let (store, at) = (sqlite(folder.path()), simulator.base_url(Vendor::OpenAi));
+    let place = Place { keys: vec![APP, SPENT], ..Place::new(folder, store, at) };
+    let proxy = Proxy::start(&place, None).unwrap();
+    for key in [APP, SPENT] {
+        let answer = ask(&client(), proxy.address, key.key, BODY.to_owned()).await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    let served = cost(&proxy, APP, 200, COUNTED).await;
+    // More of them, since a tick is long.
+    let refused = cost(&proxy, SPENT, 429, 4 * COUNTED).await;
+    let each = |ticks: u64, count: usize| Duration::from_millis(10 * ticks) / count as u32;
+    let (served, refused) = (each(served, COUNTED), each(refused, 4 * COUNTED));
+    println!("an answer of {TOKENS} tokens costs {served:?}, a refusal {refused:?}");
+    assert!(refused * 100 <= served * COST_PERCENT_MAX, "{refused:?} of {served:?}");
     proxy.stop();
     simulator.shutdown().await;
 }

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use llm_sim::upstream::Vendor;
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use llm_sim::upstream::{Upstream, Vendor};
 use serde_json::Value;
 
 use crate::client::{ADMIN_PAGE, ask, client, get, text};
-use crate::collector::Collector;
+use crate::collector::{Collector, Letter};
 use crate::proxy::{ADMIN, Key, Place, Proxy, simulator, sqlite};
 
 const APP: Key = Key { name: "app", key: "sk-app-0123456789abcdef0123456789", limit: "" };
@@ -179,6 +182,97 @@ async fn calls_are_traced_and_errors_are_told_without_a_word_of_anybody() {
         }
     }
     assert!(!proxy.said().contains("dsn-key"), "{}", proxy.said());
+    proxy.stop();
+    simulator.shutdown().await;
+}
+
+const BEGUN: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+/// A question within a trace, and the head with which it came to the provider.
+async fn within(proxy: &Proxy, upstream: &Upstream, model: &str, begun: &[&str]) -> Value {
+    let mut request = Request::post(format!("http://{}/v1/chat/completions", proxy.address))
+        .header("authorization", format!("Bearer {}", APP.key))
+        .header("content-type", "application/json")
+        .header("tracestate", "rojo=1,congo=2");
+    for parent in begun {
+        request = request.header("traceparent", *parent);
+    }
+    let body = body(false).replace("\"plain\"", &format!("\"{model}\""));
+    let request = request.body(Full::new(Bytes::from(body))).unwrap();
+    assert_eq!(client().request(request).await.unwrap().status(), 200);
+    let seen = upstream.requests().pop().unwrap();
+    serde_json::to_value(seen).unwrap()["headers"].clone()
+}
+
+/// The spans of all letters.
+fn spans(letters: &[Letter]) -> Vec<Value> {
+    let mut all = Vec::new();
+    for letter in letters {
+        let letter: Value = serde_json::from_str(&letter.body).unwrap();
+        let spans = letter["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap();
+        all.extend(spans.iter().cloned());
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trace_that_was_begun_goes_on() {
+    let simulator = simulator().await;
+    let upstream = simulator.upstream(Vendor::OpenAi).unwrap();
+    let traces = Collector::start(200).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (store, at) = (sqlite(folder.path()), simulator.base_url(Vendor::OpenAi));
+    let more = format!(
+        "[providers.ours]\nkind = \"openai\"\nbase_url = \"{at}\"\nkeys = [\"env:KILL_OPENAI\"]\n\
+         retries = 0\ntrace = true\n\
+         [models.traced]\ntiers = [[\"ours/gpt-4o-mini\"]]\n\
+         [prices.\"ours/gpt-4o-mini\"]\ninput = \"1\"\noutput = \"1\"\n\
+         [telemetry]\notlp = \"http://{}\"\n",
+        traces.address
+    );
+    let more = Box::leak(more.into_boxed_str());
+    let place = Place { keys: vec![APP], more, ..Place::new(folder, store, at) };
+    let proxy = Proxy::start(&place, None).unwrap();
+
+    let seen = within(&proxy, &upstream, "traced", &[BEGUN]).await;
+    let all = spans(&traces.until(|taken| spans(taken).len() >= 2).await);
+    let [request, attempt] = &all[..] else { panic!("{all:?}") };
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    assert_eq!((&request["traceId"], &attempt["traceId"]), (&trace.into(), &trace.into()));
+    assert_eq!(request["parentSpanId"], "00f067aa0ba902b7");
+    assert_eq!(request["traceState"], "rojo=1,congo=2");
+    assert_eq!(attempt["parentSpanId"], request["spanId"]);
+    // The provider is told of the very span that is told of it.
+    let told = format!("00-{trace}-{}-01", attempt["spanId"].as_str().unwrap());
+    assert_eq!(
+        (&seen["traceparent"], &seen["tracestate"]),
+        (&told.into(), &"rojo=1,congo=2".into())
+    );
+
+    // Others have no business with it.
+    let seen = within(&proxy, &upstream, "plain", &[BEGUN]).await;
+    assert!(seen["traceparent"].is_null() && seen["tracestate"].is_null(), "{seen}");
+    // Where none was begun that anybody can read, the call is one by itself, under its own id.
+    for odd in [&[][..], &["00-none"], &[&BEGUN[..54]]] {
+        let seen = within(&proxy, &upstream, "traced", odd).await;
+        let told = seen["traceparent"].as_str().unwrap();
+        assert!(
+            told.len() == 55 && !told.contains(trace) && seen["tracestate"].is_null(),
+            "{seen}"
+        );
+        let own = told[3..35].to_owned();
+        let letters = traces.until(|t| spans(t).iter().any(|s| s["traceId"] == *own)).await;
+        let root = spans(&letters).into_iter().find(|span| span["traceId"] == *own).unwrap();
+        assert_eq!(root["parentSpanId"], "");
+    }
+    // Who began it keeps nothing of it: then nobody does, and the provider knows.
+    let unkept = BEGUN.replace("-01", "-00").replace("4bf9", "aaaa");
+    let seen = within(&proxy, &upstream, "traced", &[&unkept]).await;
+    assert!(seen["traceparent"].as_str().unwrap().ends_with("-00"), "{seen}");
+    within(&proxy, &upstream, "traced", &[&BEGUN.replace("4bf9", "bbbb")]).await;
+    let last = |t: &[Letter]| spans(t).iter().any(|s| s["traceId"].to_string().contains("bbbb"));
+    let letters = traces.until(last).await;
+    assert!(!spans(&letters).iter().any(|s| s["traceId"].to_string().contains("aaaa")));
     proxy.stop();
     simulator.shutdown().await;
 }

@@ -291,7 +291,8 @@ pub(crate) fn thinks(spec: &ReasoningSpec) -> bool {
         || spec.effort.as_deref() == Some("none")
         || spec.budget.as_ref().and_then(RawNumber::as_u64) == Some(0);
     let on = spec.enabled == Some(true) || spec.effort.is_some() || spec.budget.is_some();
-    on && !off
+    // Who wants to see thoughts wants them, as much of them as the model likes.
+    (on || spec.visible == Some(true)) && !off
 }
 
 /// The text up to the first stop sequence, and that sequence.

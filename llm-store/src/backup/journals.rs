@@ -21,7 +21,8 @@ const TRIES_MAX: usize = 8;
 /// Copies all journals into a folder.
 pub(super) fn save(journals: &[JournalPlace], to: &Path) -> Result<(), Trouble> {
     make(to)?;
-    for journal in journals {
+    // Of berths that nobody has lain in there is nothing.
+    for journal in journals.iter().filter(|journal| journal.folder.exists()) {
         let to = named(to, &journal.name)?;
         let mut tried = 1;
         while !copied(&journal.folder, &to)? {
@@ -118,6 +119,9 @@ impl Taken {
                 fs::remove_dir_all(&ready).map_err(at(&ready))?;
             }
             let saved = named(from, name)?;
+            if !saved.exists() && !folder.exists() {
+                continue;
+            }
             copied(&saved, &ready)?;
             sync(&ready)?;
             if folder.exists() {

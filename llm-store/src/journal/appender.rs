@@ -26,11 +26,12 @@ pub(super) struct Appender {
 }
 
 impl Appender {
-    pub(super) fn open(place: Place) -> Result<(Self, Replay), StoreError> {
-        let lock = recover::lock(&place.dir)?;
+    /// `None` where somebody else writes there.
+    pub(super) fn open(place: Place) -> Result<Option<(Self, Replay)>, StoreError> {
+        let Some(lock) = recover::lock(&place.dir)? else { return Ok(None) };
         let (tail, replay) = recover::recover(&place)?;
         let (tail, turn) = (Mutex::new(tail), Condvar::new());
-        Ok((Self { place, tail, turn, retiring: Mutex::new(()), _lock: lock }, replay))
+        Ok(Some((Self { place, tail, turn, retiring: Mutex::new(()), _lock: lock }, replay)))
     }
 
     /// Appends a line and says where it ends, once it is as durable as was promised.

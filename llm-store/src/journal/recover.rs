@@ -5,7 +5,6 @@ use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 
-use llm_core::Str;
 use llm_core::store::StoreError;
 
 use super::disk::{Medium, is_full, write_all};
@@ -15,19 +14,16 @@ use super::segment::{self, HEADER, corrupt, unavailable};
 use super::tail::{self, Closed, Place, Tail};
 use super::{Position, Replay};
 
-/// Keeps other processes out for as long as it lives.
-pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
+/// Keeps other processes out for as long as it lives; `None` where another one does.
+pub(super) fn lock(dir: &Path) -> Result<Option<File>, StoreError> {
     fs::create_dir_all(dir).map_err(|e| unavailable(dir, &e))?;
     let path = dir.join("lock");
     let options = File::options().write(true).create(true).truncate(false).open(&path);
     let file = options.map_err(|e| unavailable(&path, &e))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Some(file)),
         Err(TryLockError::Error(error)) => Err(unavailable(&path, &error)),
-        Err(TryLockError::WouldBlock) => {
-            let words = format!("{}: another process writes this journal", path.display());
-            Err(StoreError::Unavailable(Str::from(words)))
-        }
+        Err(TryLockError::WouldBlock) => Ok(None),
     }
 }
 

@@ -75,12 +75,21 @@ fn of_database(error: &dyn DatabaseError) -> StoreError {
     of_postgres(&code)
 }
 
+#[cfg(feature = "sqlite")]
+const LOCKED: &str = "the file is locked by somebody else";
+
+/// Whether somebody else has the file just now: what is there in a moment is waited for.
+#[cfg(feature = "sqlite")]
+pub(super) fn is_locked(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable(why) if why.contains(LOCKED))
+}
+
 /// By SQLite's result codes, whose low byte is the class.
 #[cfg(feature = "sqlite")]
 fn of_sqlite(code: i32) -> StoreError {
     let coded = |what: &str| Str::from(format!("sqlite: {what} ({code})"));
     match code & 0xff {
-        5 | 6 => StoreError::Unavailable(coded("the file is locked by somebody else")),
+        5 | 6 => StoreError::Unavailable(coded(LOCKED)),
         10 => StoreError::Unavailable(coded("the file cannot be read or written")),
         13 => StoreError::Full(coded("the disk or the file is full")),
         8 | 3 | 23 => StoreError::Unavailable(coded("the file may not be written")),

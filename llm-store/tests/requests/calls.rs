@@ -89,6 +89,7 @@ pub(crate) fn call(number: u128, micros: i64, seed: u64) -> CallRecord {
         outcome,
         first_byte: (!seed.is_multiple_of(5)).then(|| Duration::from_micros(count(1_000_000))),
         total: Duration::from_micros(count(9_000_000)),
+        trace: None,
         tags: labels.iter().take((seed % 5) as usize).map(|label| Str::from(*label)).collect(),
         tried: Default::default(),
     }

@@ -11,6 +11,7 @@ import { z } from 'zod';
 const url = process.env.PROXY_URL;
 const key = process.env.PROXY_KEY;
 const providers = process.env.PROXY_PROVIDERS.split(' ');
+const pixel = process.env.PROXY_PIXEL;
 const korean = '안녕하세요, 서울 날씨를 알려 주세요';
 const hangul = /[가-힣]/;
 const hello = [{ role: 'user', content: korean }];
@@ -61,6 +62,61 @@ for (const name of providers) {
     });
     assert.equal(typeof JSON.parse(reply.choices[0].message.content).city, 'string');
   });
+
+  test(`openai: ${name}: parallel tools in a stream, a picture, thinking`, async () => {
+    const tools = [{ type: 'function', function: { name: 'get_weather', parameters: weather } }];
+    const asked = [{ role: 'user', content: 'Weather in Paris and London?' }];
+    const stream = await openai().chat.completions.create({ model, messages: asked, tools, stream: true });
+    const calls = [];
+    for await (const chunk of stream) {
+      for (const call of chunk.choices[0]?.delta.tool_calls ?? []) {
+        calls[call.index] = (calls[call.index] ?? '') + (call.function?.arguments ?? '');
+      }
+    }
+    assert.deepEqual(calls.map((call) => JSON.parse(call).city), ['Paris', 'London']);
+    const picture = { type: 'image_url', image_url: { url: `data:image/png;base64,${pixel}` } };
+    const content = [{ type: 'text', text: 'What is in this picture?' }, picture];
+    const looks = `thinks-${name}`;
+    const looked = await openai().chat.completions.create({
+      model: looks, messages: [{ role: 'user', content }],
+    });
+    assert.ok(looked.choices[0].message.content);
+    const thought = await openai().chat.completions.create({
+      model: looks, messages: hello, reasoning_effort: 'low',
+    });
+    assert.match(thought.choices[0].message.content, hangul);
+  });
+
+  const thinkers = {
+    '@ai-sdk/openai': createOpenAI({ baseURL: `${url}/v1`, apiKey: key }).chat(`thinks-${name}`),
+    '@ai-sdk/openai responses': createOpenAI({ baseURL: `${url}/v1`, apiKey: key }).responses(`thinks-${name}`),
+    '@ai-sdk/anthropic': createAnthropic({ baseURL: `${url}/v1`, apiKey: key })(`thinks-${name}`),
+  };
+  for (const [sdk, of] of Object.entries(thinkers)) {
+    test(`ai with ${sdk}: ${name}: a picture, thinking, parallel tools`, async () => {
+      const image = Buffer.from(pixel, 'base64');
+      const content = [{ type: 'text', text: 'What is in this picture?' }, { type: 'image', image }];
+      const looked = await generateText({ model: of, messages: [{ role: 'user', content }], maxRetries: 0 });
+      assert.ok(looked.text);
+      const providerOptions = {
+        openai: { reasoningEffort: 'low' },
+        anthropic: { thinking: { type: 'enabled', budgetTokens: 1024 } },
+      };
+      const thought = await generateText({ model: of, prompt: korean, providerOptions, maxRetries: 0 });
+      assert.match(thought.text, hangul);
+      const cities = [];
+      const get_weather = tool({
+        description: 'Weather of a city',
+        inputSchema: z.object({ city: z.string() }),
+        execute: async ({ city }) => { cities.push(city); return '21 degrees'; },
+      });
+      const streamed = streamText({
+        model: of, prompt: 'Weather in Paris and London?', tools: { get_weather }, maxRetries: 0,
+      });
+      await streamed.consumeStream();
+      assert.deepEqual(cities.sort(), ['London', 'Paris']);
+    });
+  }
 
   const sdks = {
     '@ai-sdk/openai': createOpenAI({ baseURL: `${url}/v1`, apiKey: key }).chat(model),

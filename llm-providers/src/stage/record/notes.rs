@@ -12,6 +12,7 @@ use llm_core::money::{Credits, Money};
 use llm_core::principal::{FeatureId, Principal};
 use llm_core::provider::TargetId;
 use llm_core::store::{CallRecord, Outcome, Tried};
+use llm_core::trace::Trace;
 use llm_core::usage::Usage;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -34,6 +35,7 @@ pub struct Record {
     model: Str,
     stream: bool,
     tags: Vec<Str>,
+    trace: Option<Box<Trace>>,
     notes: Mutex<Notes>,
     receipt: ReceiptCell,
     desk: Arc<Desk>,
@@ -117,6 +119,7 @@ impl Record {
             model: Str::from(&*call.peek.model.value),
             stream: call.peek.stream,
             tags: call.controls.tags.clone(),
+            trace: call.controls.trace.clone(),
             notes: Mutex::default(),
             receipt: ReceiptCell::default(),
             desk: Arc::clone(desk),
@@ -140,8 +143,8 @@ impl Record {
         self.started
     }
 
-    /// Somebody is asked.
-    pub(crate) fn attempt(&self, target: &TargetId) {
+    /// Somebody is asked. Says the place of that among all who were, from 1 on.
+    pub(crate) fn attempt(&self, target: &TargetId) -> usize {
         let mut notes = self.notes.lock();
         let began = self.desk.clock.now().saturating_duration_since(self.started);
         if notes.attempts.is_empty() {
@@ -150,6 +153,7 @@ impl Record {
         if notes.attempts.len() < ATTEMPTS_MAX {
             notes.attempts.push(AttemptNote { target: target.clone(), began, failed: None });
         }
+        notes.attempts.len()
     }
 
     /// The last attempt failed.
@@ -262,6 +266,7 @@ impl Record {
             total: ended.saturating_duration_since(self.started),
             tags: self.tags.clone(),
             tried: tried.into_iter().map(AttemptNote::tried).collect(),
+            trace: self.trace.clone(),
         }
     }
 }

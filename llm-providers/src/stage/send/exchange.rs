@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use llm_core::Str;
-use llm_core::call::Operation;
+use llm_core::call::{Call, Operation};
 use llm_core::dialect::{Framing, UpstreamDialect};
 use llm_core::error::{Error, Kind};
 use llm_core::fault::Fault;
 use llm_core::seam::{Clock, TransportError, TransportPhase, WireBody};
+use llm_core::trace;
 
 use super::Upstream;
 use super::passing::Passing;
@@ -88,13 +89,29 @@ impl Patience {
     }
 }
 
+/// Says which trace this is part of, and under which span of ours.
+fn traced(headers: &mut http::HeaderMap, call: &Call, place: usize) {
+    let begun = call.controls.trace.as_deref();
+    let parent = trace::written(call.id, begun, place);
+    if let Ok(value) = http::HeaderValue::from_bytes(&parent) {
+        headers.insert(TRACEPARENT, value);
+    }
+    let state = begun.and_then(|trace| trace.state.as_deref());
+    if let Some(Ok(value)) = state.map(http::HeaderValue::from_str) {
+        headers.insert(TRACESTATE, value);
+    }
+}
+
+const TRACEPARENT: http::HeaderName = http::HeaderName::from_static("traceparent");
+const TRACESTATE: http::HeaderName = http::HeaderName::from_static("tracestate");
+
 /// Sends, and returns once the answer is committed.
 pub(super) async fn exchange(
     upstream: &Upstream,
     armed: Armed,
     built: Built,
 ) -> Result<Reply, Error> {
-    let Built { request, dialect, losses } = built;
+    let Built { mut request, dialect, losses } = built;
     let clock = &upstream.clock;
     let attempt = &armed.attempt;
     let (funded, target) = (&attempt.funded, &attempt.target);
@@ -103,7 +120,11 @@ pub(super) async fn exchange(
     let patience = Patience::of(attempt, now);
     let stream = opened.call.peek.stream;
     let limit = patience.limit(if stream { timeouts.head } else { timeouts.total });
-    opened.record.attempt(&target.id);
+    let place = opened.record.attempt(&target.id);
+    if target.vendor.provider.traced() {
+        // After it is signed: a key signs what is said, and not on whose behalf.
+        traced(request.headers_mut(), &opened.call, place);
+    }
     let metered = funded.dispatch(target, attempt.number)?;
     let sent = target.vendor.transport.send(request);
     let sleep = clock.sleep(limit.at.saturating_duration_since(now));

@@ -74,6 +74,7 @@ fn provider(called: &str, at: &At<'_>, reading: &mut Reading<'_>) -> Option<Prov
     let headers = headers(&mut fields, &mut settings, reading);
     settings.api_version = fields.read(reading, "api_version", name);
     settings.insecure = fields.read(reading, "insecure", flag).unwrap_or_default();
+    settings.trace = fields.read(reading, "trace", flag).unwrap_or_default();
     settings.connections.http2 = fields.read(reading, "http2", flag).unwrap_or_default();
     if let Some(at) = fields.at("capacity") {
         settings.capacity = capacity(&at, reading).unwrap_or_default();

@@ -87,6 +87,12 @@ fn deployment<'t>(
         work.find(params.path("order"), Grade::Exact, "its place among the tiers");
     }
     price(kind, upstream, &target, at, &mut params, &mut info, work);
+    for name in ["max_budget", "budget_duration"] {
+        let said = "providers have no budgets here; keys, plans and users do";
+        params.note(name, work, Grade::Unsupported, said);
+    }
+    let tags = "targets are not chosen by what calls are labelled with";
+    params.note("tags", work, Grade::Unsupported, tags);
     params.rest(work, "a provider has no such field here; callers say it in their calls");
     info.rest(work, "kept nowhere: facts of models are in the built-in table");
     if upstream.contains('*') {

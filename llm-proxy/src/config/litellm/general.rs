@@ -39,7 +39,10 @@ pub(super) fn convert(source: &mut Source<'_>, work: &mut Work<'_>) {
     }
     source.note("alerting", work, Grade::Unsupported, "alerts are made of the metrics");
     source.note("alerting_threshold", work, Grade::Unsupported, "alerts are made of the metrics");
-    source.note("enable_jwt_auth", work, Grade::Unsupported, "callers show keys here");
+    let tokens = "say in auth.jwt whose tokens are believed, and for whom";
+    source.note("enable_jwt_auth", work, Grade::Manual, tokens);
+    let passed = "write each as passthrough.NAME: where it goes, and what of it may be asked";
+    source.note("pass_through_endpoints", work, Grade::Manual, passed);
 }
 
 fn master(node: &Node, source: &Source<'_>, work: &mut Work<'_>) {

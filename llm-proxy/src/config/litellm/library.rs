@@ -2,10 +2,11 @@
 
 use super::super::tree::{Node, Table, Value};
 use super::source::{Source, seconds, shifted};
-use super::{Grade, Work, fallbacks, general};
+use super::{Grade, Work, fallbacks, general, router};
 
 pub(super) fn convert(source: &mut Source<'_>, work: &mut Work<'_>) {
     waits(source, work);
+    router::rests(source, work);
     if let Some(node) = source.take("drop_params") {
         if node.flag() == Some(false) {
             let span = node.span;
@@ -26,8 +27,12 @@ pub(super) fn convert(source: &mut Source<'_>, work: &mut Work<'_>) {
     let logs = "content of calls is never in the log";
     source.note("turn_off_message_logging", work, Grade::Exact, logs);
     source.note("redact_user_api_key_info", work, Grade::Exact, "keys are never in the log");
-    let json = "the log says which form it has where the proxy is started";
-    source.note("json_logs", work, Grade::Approximate, json);
+    if let Some(node) = source.take("json_logs") {
+        if node.flag() == Some(true) {
+            work.set("server", "log", Node::text("json", node.span));
+        }
+        work.find(source.path("json_logs"), Grade::Exact, "server.log");
+    }
     source.note("set_verbose", work, Grade::Approximate, "the log's level is set where it starts");
     let modify = "words are changed only where a provider is known to refuse them";
     source.note("modify_params", work, Grade::Approximate, modify);

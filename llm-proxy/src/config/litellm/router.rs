@@ -21,11 +21,7 @@ pub(super) fn convert(source: &mut Source<'_>, work: &mut Work<'_>) {
     }
     fallbacks::read(source, work);
     strategy(source, work);
-    let health =
-        "a target that fails is left alone by how often it fails, and asked again by probes";
-    for name in ["allowed_fails", "cooldown_time", "allowed_fails_policy", "disable_cooldowns"] {
-        source.note(name, work, Grade::Approximate, health);
-    }
+    rests(source, work);
     let retries = "what kind of error it is decides whether it is tried again";
     source.note("retry_policy", work, Grade::Approximate, retries);
     let after = "a provider's own word is obeyed, else the pause grows and varies";
@@ -34,6 +30,8 @@ pub(super) fn convert(source: &mut Source<'_>, work: &mut Work<'_>) {
     source.note("enable_pre_call_checks", work, Grade::Exact, window);
     let budget = "providers have no budgets here; keys, plans and users do";
     source.note("provider_budget_config", work, Grade::Unsupported, budget);
+    let tags = "targets are not chosen by what calls are labelled with";
+    source.note("enable_tag_filtering", work, Grade::Unsupported, tags);
     let url = source.take("redis_url").map(|node| work.seen(node).clone());
     if let Some(node) = url {
         let path = source.path("redis_url");
@@ -42,6 +40,15 @@ pub(super) fn convert(source: &mut Source<'_>, work: &mut Work<'_>) {
         work.find(path, Grade::Exact, "store.redis");
     }
     general::redis(source, ["redis_host", "redis_port", "redis_password"], work);
+}
+
+/// When a target is left alone, which the settings of the library have as well.
+pub(super) fn rests(source: &mut Source<'_>, work: &mut Work<'_>) {
+    let health =
+        "a target that fails is left alone by how often it fails, and asked again by probes";
+    for name in ["allowed_fails", "cooldown_time", "allowed_fails_policy", "disable_cooldowns"] {
+        source.note(name, work, Grade::Approximate, health);
+    }
 }
 
 /// LiteLLM shuffles unless it is told otherwise.

@@ -5,10 +5,11 @@ use super::source::shifted;
 use super::{Converted, Finding, Grade, Secrets, convert};
 
 mod corpus;
+mod documented;
 mod shapes;
 
 fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
-    corpus::ALL.into_iter().chain(shapes::ALL)
+    corpus::ALL.into_iter().chain(shapes::ALL).chain(documented::ALL)
 }
 
 fn config(text: &str) -> Config {
@@ -169,10 +170,35 @@ fn grades_say_what_is_the_same_and_what_is_not() {
         ("router_settings.routing_strategy", Grade::Approximate),
         ("router_settings.provider_budget_config", Grade::Unsupported),
         ("general_settings.master_key", Grade::Exact),
-        ("general_settings.enable_jwt_auth", Grade::Unsupported),
+        ("general_settings.enable_jwt_auth", Grade::Manual),
     ] {
         assert_eq!(grade(&findings, path), wanted, "{path}");
     }
+}
+
+#[test]
+fn settings_have_one_grade_wherever_they_stand() {
+    let findings = |wanted: &str| {
+        let text = documented::ALL.iter().find(|(name, _)| name.contains(wanted)).unwrap().1;
+        converted(text, Secrets::Keep).findings
+    };
+    let fallbacks = findings("errors in a row");
+    for name in ["allowed_fails", "cooldown_time"] {
+        let path = format!("litellm_settings.{name}");
+        assert_eq!(grade(&fallbacks, &path), Grade::Approximate, "{name}");
+    }
+    assert_eq!(grade(&fallbacks, "litellm_settings.fallbacks"), Grade::Exact);
+    let budgets = findings("budgets of providers");
+    for path in [
+        "model_list.0.litellm_params.max_budget",
+        "router_settings.provider_budget_config",
+        "litellm_settings.tag_budget_config",
+    ] {
+        assert_eq!(grade(&budgets, path), Grade::Unsupported, "{path}");
+    }
+    let general = findings("everything general");
+    assert_eq!(grade(&general, "general_settings.pass_through_endpoints"), Grade::Manual);
+    assert_eq!(grade(&general, "litellm_settings.json_logs"), Grade::Exact);
 }
 
 #[test]

@@ -56,6 +56,7 @@ impl Provider {
             w.text("api_version", &**version);
         }
         w.yes("insecure", said.insecure);
+        w.yes("trace", said.trace);
         w.yes("http2", said.connections.http2);
         w.table("capacity", |w| capacity(said.capacity, w));
     }

@@ -79,6 +79,7 @@ timeout = { connect = "5s", first_token = "30s", idle = "30s", total = "10m" }
 retries = 2
 headers = { x-team = "blue", x-auth = "env:APP_API_KEY" }
 http2 = true
+trace = true
 capacity = { in_flight = 10, adaptive = true, requests_per_minute = 600, tokens_per_minute = 9000 }
 
 [providers."서울 2.0"]

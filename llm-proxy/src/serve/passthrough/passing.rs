@@ -18,6 +18,7 @@ use llm_core::principal::{FeatureId, Grant, Principal};
 use llm_core::provider::TargetId;
 use llm_core::seam::{BoxFuture, Clock, WireBody};
 use llm_core::store::{CallRecord, Outcome};
+use llm_core::trace::Trace;
 use llm_core::usage::Usage;
 use llm_providers::Gateway;
 use llm_providers::stage::admit::Slot;
@@ -162,6 +163,7 @@ struct Notes {
     counted: Counted,
     name: Str,
     id: CallId,
+    trace: Option<Box<Trace>>,
     at: SystemTime,
     began: Instant,
     principal: Arc<Principal>,
@@ -173,7 +175,7 @@ struct Notes {
 impl Journal {
     pub(super) fn new(
         house: &House,
-        id: CallId,
+        (id, trace): (CallId, Option<Box<Trace>>),
         grant: &Grant,
         scope: Str,
         lent: (Slot, OwnedSemaphorePermit),
@@ -184,6 +186,7 @@ impl Journal {
             counted: passage.counted.clone(),
             name: passage.name.clone(),
             id,
+            trace,
             at: house.clock.wall(),
             began: house.clock.now(),
             principal: Arc::clone(&grant.principal),
@@ -215,7 +218,8 @@ impl Journal {
 
     fn write(&mut self, word: &str, outcome: Outcome, cached: bool) {
         let Some(notes) = self.0.take() else { return };
-        let Notes { gateway, counted, name, id, at, began, principal, plan, scope, _lent } = notes;
+        let Notes { gateway, counted, name, id, trace, at, began, principal, plan, scope, _lent } =
+            notes;
         let total = gateway.clock().now().saturating_duration_since(began);
         counted.requests.with_label_values(&[&*name, word]).inc();
         counted.seconds.with_label_values(&[&*name]).observe(total.as_secs_f64());
@@ -241,6 +245,7 @@ impl Journal {
             total,
             tags: Vec::new(),
             tried: Default::default(),
+            trace,
         });
     }
 }

@@ -56,8 +56,12 @@ impl Traces {
         Ok(Self { send, dropped })
     }
 
-    /// Tells of a call, if there is room.
+    /// Tells of a call, if there is room. Whoever began its trace has decided whether it is kept: a
+    /// piece of one that nobody keeps is of use to nobody.
     pub(super) fn push(&self, record: &CallRecord) {
+        if record.trace.as_ref().is_some_and(|trace| !trace.sampled) {
+            return;
+        }
         if self.send.try_send(record.clone()).is_err() {
             self.dropped.inc();
         }

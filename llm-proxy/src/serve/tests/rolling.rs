@@ -24,24 +24,25 @@ async fn nobody_notices_that_the_proxy_changes() {
         "do":{"chunk_ms":60,"output_tokens":25}}"#;
     simulator.upstream(Vendor::OpenAi).unwrap().script(Script::parse(slow.as_bytes()).unwrap());
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // One folder for all of them: each lies in a berth of its own.
+    let data = tempfile::tempdir().unwrap();
     let start = async || {
-        let data = tempfile::tempdir().unwrap();
         let more = format!(
             "[providers.far]\nkind = \"openai\"\nkeys = [\"env:KEY\"]\nbase_url = \"{}\"\n",
             simulator.base_url(Vendor::OpenAi)
         );
         let mut config = config_of(data.path(), "reuse_port = true\ndrain = \"20s\"", &more);
         config.server.listen.set_port(port);
-        (data, Running::start(config).await)
+        Running::start(config).await
     };
-    let (mut _data, mut current) = Box::pin(start()).await;
+    let mut current = Box::pin(start()).await;
     let (quick, slow) = ("smart", "far/gpt-4o");
     let callers = Callers::start(&Called { port, key: KEY, quick, slow });
     for _ in 0..CHANGES {
         tokio::time::sleep(Duration::from_millis(700)).await;
-        let (data, next) = Box::pin(start()).await;
+        let next = Box::pin(start()).await;
         current.stop().await;
-        (_data, current) = (data, next);
+        current = next;
     }
     tokio::time::sleep(Duration::from_millis(700)).await;
     let (done, failed) = callers.stop().await;

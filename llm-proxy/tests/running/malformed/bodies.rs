@@ -416,14 +416,7 @@ pub(super) fn described(document: &Value) -> Vec<Case> {
             };
             let envelope = path.starts_with("/api/v1/") || path.starts_with("/webhooks/");
             let shape = if envelope { Shape::Envelope } else { Shape::OpenAi };
-            let place: String = path
-                .split('{')
-                .enumerate()
-                .map(|(n, part)| match part.split_once('}') {
-                    Some((_, rest)) if n > 0 => format!("x{rest}"),
-                    Some(_) | None => part.to_owned(),
-                })
-                .collect();
+            let place = super::asked::filled(path, "x");
             let verb = verb.to_uppercase();
             let mut put = |name: &str, field, body: &[u8]| {
                 let bytes = posted(&verb, &place, key, JSON, body);

@@ -14,7 +14,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use super::Settings;
 use crate::journal::Durability;
 use crate::sql::NotOpened;
-use crate::sql::fault::{not_migrated, unavailable, understand};
+use crate::sql::fault::{is_locked, not_migrated, unavailable, understand};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -22,8 +22,11 @@ pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 const READERS_MAX: u32 = 4;
 /// The size of a page, of which a quota counts how many there are.
 const PAGE_BYTES: u64 = 4_096;
-/// How often a file that somebody else is just making is tried: changing its journal's mode does
-/// not wait for others as everything else does.
+/// How long a file is waited for that somebody else has locked: one who is just making it, since
+/// changing its journal's mode does not wait for others as everything else does, or one who ends and
+/// writes the journal back.
+const LOCKED_MAX: Duration = Duration::from_secs(10);
+/// How often one is tried that cannot be used for any other reason.
 const TRIES_MAX: u32 = 20;
 const TRY_AFTER: Duration = Duration::from_millis(50);
 
@@ -63,7 +66,8 @@ impl Place {
     /// The readers' connections.
     pub(super) async fn readers(&self) -> Result<SqlitePool, sqlx::Error> {
         let options = self.options.clone().read_only(true);
-        let patience = Duration::from_secs(1);
+        // A machine that is busy beside it may take its time for the first one.
+        let patience = Duration::from_secs(5);
         let pool = SqlitePoolOptions::new().max_connections(READERS_MAX).acquire_timeout(patience);
         pool.connect_with(options).await
     }
@@ -71,14 +75,24 @@ impl Place {
     /// Makes the file if need be, and brings its schema up to date.
     pub(super) async fn prepare(&self, clock: &dyn Clock) -> Result<SqliteConnection, NotOpened> {
         keep_private(&self.path)?;
-        let mut tried = 0;
+        let (mut end, mut tried, mut waited) = (clock.sleep(LOCKED_MAX), 0, false);
         loop {
             tried += 1;
-            match self.migrated().await {
-                Err(NotOpened::Store(StoreError::Unavailable(_))) if tried < TRIES_MAX => {
-                    clock.sleep(TRY_AFTER).await;
-                }
+            let why = match self.migrated().await {
+                Err(NotOpened::Store(why @ StoreError::Unavailable(_))) => why,
                 prepared => return prepared,
+            };
+            let locked = is_locked(&why);
+            if !locked && tried >= TRIES_MAX {
+                return Err(why.into());
+            }
+            if locked && !std::mem::replace(&mut waited, true) {
+                let file = self.path.display();
+                tracing::warn!(%file, error = %why, "the store is not to be had yet: waiting for it");
+            }
+            tokio::select! {
+                () = &mut end => return Err(why.into()),
+                () = clock.sleep(TRY_AFTER) => {}
             }
         }
     }

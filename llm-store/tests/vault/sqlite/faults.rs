@@ -100,6 +100,32 @@ async fn a_locked_file_says_so() {
     assert_eq!(vault.lease(&me, &[ask(key("k1"), None, [50, 1, 1])]).await, Ok(vec![usd(51)]));
 }
 
+/// Longer than a start once waited, and less than it waits.
+const LOCKED: Duration = Duration::from_secs(3);
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "it measures the real time that passes")]
+async fn a_locked_file_is_waited_for_at_a_start() {
+    let place = place();
+    // Not in the mode of ours yet: changing that does not wait by itself.
+    for journal in ["DELETE", "WAL"] {
+        let mut other = raw(&place).await;
+        let text = format!("PRAGMA journal_mode = {journal}; CREATE TABLE IF NOT EXISTS t (x)");
+        sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut other).await.unwrap();
+        sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+        let began = std::time::Instant::now();
+        let ending = tokio::spawn(async move {
+            tokio::time::sleep(LOCKED).await;
+            sqlx::raw_sql("ROLLBACK; DROP TABLE IF EXISTS t").execute(&mut other).await.unwrap();
+            other.close().await.unwrap();
+        });
+        let vault = open(&place, &quick(&place.path())).await.unwrap();
+        assert!(began.elapsed() >= LOCKED, "{journal}: nobody had locked it");
+        ending.await.unwrap();
+        drop(vault);
+    }
+}
+
 #[tokio::test]
 async fn a_damaged_file_says_so() {
     let place = place();

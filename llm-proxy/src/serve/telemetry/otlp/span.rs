@@ -1,13 +1,15 @@
 //! Calls as spans: one for the request, and below it one for each attempt, in the words of
 //! OpenTelemetry's conventions for generative AI.
 //!
-//! A trace has the id of its call, so that whoever has a request's id has its trace.
+//! A call goes on in the trace that its caller has begun. Where there is none, the trace has the id of
+//! its call, so that whoever has a request's id has its trace.
 
 use std::time::{Duration, SystemTime};
 
 use llm_core::Str;
 use llm_core::call::Operation;
 use llm_core::store::{CallRecord, Outcome, Tried};
+use llm_core::trace;
 use serde_json::{Value, json};
 
 /// What is said of this proxy with all of them.
@@ -47,7 +49,7 @@ fn spans(call: &CallRecord) -> Vec<Value> {
 }
 
 fn request(call: &CallRecord) -> Value {
-    let operation = operation(call.operation);
+    let (operation, begun) = (operation(call.operation), call.trace.as_deref());
     let mut of = asked(call, operation);
     of.extend(used(call));
     let status = match call.outcome {
@@ -64,6 +66,8 @@ fn request(call: &CallRecord) -> Value {
     json!({
         "traceId": trace(call),
         "spanId": span(call, 0),
+        "parentSpanId": begun.map(|trace| format!("{:016x}", trace.parent)).unwrap_or_default(),
+        "traceState": begun.and_then(|trace| trace.state.as_deref()).unwrap_or_default(),
         "name": format!("{operation} {}", call.model),
         "kind": SERVER,
         "startTimeUnixNano": nanos(call.at, Duration::ZERO),
@@ -159,14 +163,11 @@ fn parts(target: &str) -> (&str, &str) {
 }
 
 fn trace(call: &CallRecord) -> String {
-    format!("{:032x}", call.id.as_u128())
+    format!("{:032x}", trace::of(call.id, call.trace.as_deref()))
 }
 
-/// Different for each span of a trace, and never nothing.
 fn span(call: &CallRecord, place: usize) -> String {
-    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-    let low = (call.id.as_u128() & u128::from(u64::MAX)) as u64;
-    format!("{:016x}", low.wrapping_add((place as u64).wrapping_mul(STEP)).max(1))
+    format!("{:016x}", trace::span(call.id, place))
 }
 
 /// As text: JSON's numbers are not that long.
