@@ -111,7 +111,10 @@ impl House {
         let watch = Watch::new(&registry);
         let telemetry = Telemetry::open(config, &registry, &clock).map_err(NotOpened::Telemetry)?;
         let office = match store.database() {
-            Some(database) => Some(Office::open(config, database, peppers.clone()).await?),
+            Some(database) => {
+                let open = async || Ok(Office::open(config, database, peppers.clone()).await?);
+                Some(store::patiently(&*clock, open).await?)
+            }
             None => None,
         };
         let outbox = webhooks::outbox(config)?;

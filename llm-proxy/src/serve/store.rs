@@ -21,6 +21,7 @@ use llm_core::store::vault::{Tenure, Vault};
 use llm_core::store::{Audit, Ledger, StoreError, Stored};
 use llm_providers::ledger::MemoryLedger;
 use llm_providers::settings::Problems;
+use llm_store::directory::NotDone;
 use llm_store::journal::{self, Durability, Journal};
 use llm_store::lease::{self, Ground, Interrupted, LeasedLedger, LedgerState, Started};
 use llm_store::redis::NotRedis;
@@ -65,7 +66,7 @@ pub(crate) enum NotOpened {
     Redis(NotRedis),
     /// Who is who cannot be said.
     #[error("the directory: {0}")]
-    Directory(#[from] llm_store::directory::NotDone),
+    Directory(#[from] NotDone),
     /// Nobody could be told of what happens.
     #[error("{0}")]
     Webhook(String),
@@ -84,6 +85,48 @@ pub(crate) enum NotOpened {
     /// The ledger was not opened.
     #[error("the ledger: {0}")]
     Ledger(StoreError),
+}
+
+impl NotOpened {
+    /// Whether what is wrong may pass: a store that somebody else has locked just now.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Ledger(StoreError::Unavailable(_))
+            | Self::Directory(NotDone::Store(StoreError::Unavailable(_))) => true,
+            Self::Ledger(_)
+            | Self::Directory(_)
+            | Self::Problems(_)
+            | Self::Folder { .. }
+            | Self::Store { .. }
+            | Self::Redis(_)
+            | Self::Webhook(_)
+            | Self::Credits(_)
+            | Self::Tls(_)
+            | Self::Tokens(_)
+            | Self::Telemetry(_) => false,
+        }
+    }
+}
+
+/// A step of a start, waiting for a store that is not to be had yet: a predecessor that still serves
+/// or ends has much to write.
+pub(super) async fn patiently<T>(
+    clock: &dyn Clock,
+    mut step: impl AsyncFnMut() -> Result<T, NotOpened>,
+) -> Result<T, NotOpened> {
+    let until = clock.now() + berth::WAIT_MAX;
+    let mut waited = false;
+    loop {
+        match step().await {
+            Err(error) if error.may_pass() && clock.now() < until => {
+                if !std::mem::replace(&mut waited, true) {
+                    tracing::warn!(%error, "the store is not to be had yet: waiting for it");
+                }
+                clock.sleep(berth::LOOK_EVERY).await;
+            }
+            done => return done,
+        }
+    }
 }
 
 /// What outlasts a process.
@@ -205,33 +248,24 @@ async fn begun(own: Taken, vaults: &Vaults, clock: &Arc<dyn Clock>) -> Result<Be
     Ok(Begun { money, credits })
 }
 
-/// The ledger of a unit, over its own journal. A store that somebody else has locked is waited for:
-/// a predecessor that ends has much to write.
+/// The ledger of a unit, over its own journal.
 async fn open_ledger<U: Unit>(
     replica: &str,
     journal: Arc<Journal<U>>,
     vault: &Arc<dyn Vault<U>>,
     clock: &Arc<dyn Clock>,
 ) -> Result<Started<U>, NotOpened> {
-    let until = clock.now() + berth::WAIT_MAX;
-    let mut waited = false;
-    let started = loop {
+    let open = async || {
         let ground = Ground {
             replica: replica.to_owned(),
             journal: Arc::clone(&journal),
             vault: Arc::clone(vault),
             clock: Arc::clone(clock),
         };
-        match LeasedLedger::open(ground, lease::Settings::default()).await {
-            Err(StoreError::Unavailable(error)) if clock.now() < until => {
-                if !std::mem::replace(&mut waited, true) {
-                    tracing::warn!(%error, "the store is not to be had yet: waiting for it");
-                }
-                clock.sleep(berth::LOOK_EVERY).await;
-            }
-            opened => break opened.map_err(NotOpened::Ledger)?,
-        }
+        let opened = LeasedLedger::open(ground, lease::Settings::default()).await;
+        opened.map_err(NotOpened::Ledger)
     };
+    let started = patiently(&**clock, open).await?;
     for one in &started.interrupted {
         let Interrupted { settlement, sent, .. } = one;
         tracing::warn!(

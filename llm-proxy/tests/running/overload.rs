@@ -35,10 +35,10 @@ const SPENT: Key =
 /// Tokens of an answer as people read them, in as many frames.
 const TOKENS: u32 = 400;
 /// Calls of each kind, and how many at once: what a batch costs is shared as it is in a crowd.
-const COUNTED: usize = 400;
+const COUNTED: usize = 160;
 const AT_ONCE: usize = 16;
-/// A refusal costs so much of an answer, at the most; see below for what is left of it.
-const COST_PERCENT_MAX: u32 = 10;
+/// A refusal costs so much of an answer, at the most.
+const COST_PERCENT_MAX: u32 = 5;
 const BODY: &str =
     r#"{"model":"plain","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#;
 

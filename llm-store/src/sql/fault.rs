@@ -84,6 +84,12 @@ pub(super) fn is_locked(error: &StoreError) -> bool {
     matches!(error, StoreError::Unavailable(why) if why.contains(LOCKED))
 }
 
+/// It had it for all the time that anybody waits.
+#[cfg(feature = "sqlite")]
+pub(super) fn locked() -> StoreError {
+    StoreError::Unavailable(Str::from(format!("sqlite: {LOCKED} (5)")))
+}
+
 /// By SQLite's result codes, whose low byte is the class.
 #[cfg(feature = "sqlite")]
 fn of_sqlite(code: i32) -> StoreError {

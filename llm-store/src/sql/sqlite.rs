@@ -64,8 +64,7 @@ pub struct Settings {
 impl Settings {
     /// The usual ones for a file.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        // Nearly as long as anybody waits for a step: a file's lock goes to whoever looks at the right
-        // moment, and somebody else may write without a pause.
+        // Nearly as long as anybody waits for a step.
         let (durability, patience) = (Durability::Power, Duration::from_secs(4));
         Self { path: path.into(), durability, bytes_max: None, patience }
     }

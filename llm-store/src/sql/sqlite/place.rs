@@ -22,6 +22,8 @@ pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 const READERS_MAX: u32 = 4;
 /// The size of a page, of which a quota counts how many there are.
 const PAGE_BYTES: u64 = 4_096;
+/// How long a reader waits for somebody who puts the file in order.
+const READ_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a file is waited for that somebody else has locked: one who is just making it, since
 /// changing its journal's mode does not wait for others as everything else does, or one who ends and
 /// writes the journal back.
@@ -29,12 +31,18 @@ const LOCKED_MAX: Duration = Duration::from_secs(10);
 /// How often one is tried that cannot be used for any other reason.
 const TRIES_MAX: u32 = 20;
 const TRY_AFTER: Duration = Duration::from_millis(50);
+/// How long SQLite itself waits for the lock of a file. It looks ever more seldom, ten times a second
+/// in the end, and hardly ever at the right moment where somebody else writes without a pause: so it
+/// is asked to begin anew, for as long as the file is waited for.
+const LOOK: Duration = Duration::from_millis(30);
 
 /// Where the file is, and how its connections are.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     path: PathBuf,
     options: SqliteConnectOptions,
+    /// How often somebody who writes asks for the lock.
+    pub(super) looks: u128,
 }
 
 impl Place {
@@ -50,12 +58,13 @@ impl Place {
             .foreign_keys(true)
             // Who was erased is not to be found in pages that nobody uses any more.
             .pragma("secure_delete", "on")
-            .busy_timeout(settings.patience)
+            .busy_timeout(settings.patience.min(LOOK))
             .disable_statement_logging();
         if let Some(bytes) = settings.bytes_max {
             options = options.pragma("max_page_count", (bytes / PAGE_BYTES).max(1).to_string());
         }
-        Self { path: settings.path.clone(), options }
+        let looks = (settings.patience.as_millis() / LOOK.as_millis()).max(1);
+        Self { path: settings.path.clone(), options, looks }
     }
 
     /// The writer's connection.
@@ -65,7 +74,7 @@ impl Place {
 
     /// The readers' connections.
     pub(super) async fn readers(&self) -> Result<SqlitePool, sqlx::Error> {
-        let options = self.options.clone().read_only(true);
+        let options = self.options.clone().read_only(true).busy_timeout(READ_PATIENCE);
         // A machine that is busy beside it may take its time for the first one.
         let patience = Duration::from_secs(5);
         let pool = SqlitePoolOptions::new().max_connections(READERS_MAX).acquire_timeout(patience);

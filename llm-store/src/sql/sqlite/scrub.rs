@@ -2,7 +2,8 @@
 //!
 //! Each connection overwrites what it deletes with zeros (`secure_delete`), but in the log that is
 //! written ahead the pages stand as they were until it is carried into the file and cut off. That is
-//! asked for here, by a connection of its own, and has to wait for whoever still reads the past.
+//! asked for here, by a connection of its own, and has to wait for whoever still reads the past. While
+//! SQLite waits for them nobody writes: so it waits for a moment only ([`Place`]'s), and is asked again.
 
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use sqlx::{Connection, Error, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::place::Place;
-use crate::sql::fault::{Failure, unavailable, understand};
+use crate::sql::fault::{Failure, is_locked, locked, unavailable, understand};
 
 /// Steps in one transaction: what a sync costs is shared by then, and nobody waits long behind.
 pub const GROUP_MAX: usize = 512;
@@ -123,26 +123,51 @@ async fn together(
         Some(open) => open,
         None => place.connect().await.map_err(|error| understand(&error))?,
     };
-    match commit(&mut taken, group).await {
-        Ok(()) => {
-            *connection = Some(taken);
-            Ok(())
-        }
-        Err(error) => {
-            let why = understand(&error);
-            // What it holds in memory may not be what is on the disk: the next one begins with a
-            // connection that has read everything anew.
-            let _ = taken.close().await;
-            Err(why)
-        }
+    let mut looks = 1;
+    loop {
+        let why = match commit(&mut taken, group).await {
+            Ok(()) => {
+                *connection = Some(taken);
+                return Ok(());
+            }
+            // Nothing of it has happened.
+            Err(Undone::Locked) if looks < place.looks => {
+                looks += 1;
+                continue;
+            }
+            Err(Undone::Locked) => locked(),
+            Err(Undone::Broken(error)) => understand(&error),
+        };
+        // What it holds in memory may not be what is on the disk: the next one begins with a
+        // connection that has read everything anew.
+        let _ = taken.close().await;
+        return Err(why);
+    }
+}
+
+/// Why a transaction did not happen.
+enum Undone {
+    /// It did not begin: somebody else writes.
+    Locked,
+    /// It began, and broke.
+    Broken(Error),
+}
+
+impl From<Error> for Undone {
+    fn from(error: Error) -> Self {
+        Self::Broken(error)
     }
 }
 
 async fn commit(
     connection: &mut SqliteConnection,
     group: &mut [Box<dyn Job>],
-) -> Result<(), Error> {
-    let mut whole = connection.begin_with("BEGIN IMMEDIATE").await?;
+) -> Result<(), Undone> {
+    let begun = connection.begin_with("BEGIN IMMEDIATE").await;
+    let mut whole = begun.map_err(|error| match is_locked(&understand(&error)) {
+        true => Undone::Locked,
+        false => Undone::Broken(error),
+    })?;
     for job in group {
         let mut step = whole.begin().await?;
         if job.run(&mut step).await? {
@@ -151,5 +176,5 @@ async fn commit(
             step.rollback().await?;
         }
     }
-    whole.commit().await
+    Ok(whole.commit().await?)
 }
