@@ -28,12 +28,14 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Cow<'_, str>> {
 
 fn unmarked(bytes: &[u8]) -> Option<Cow<'_, str>> {
     if bytes.contains(&0) {
-        // Of what is common to all tables, ends of lines and commas, one half is zero.
-        let zeros = |odd: usize| bytes.iter().skip(odd).step_by(2).any(|byte| *byte == 0);
-        let how = match (zeros(0), zeros(1)) {
-            (false, true) => UTF_16LE,
-            (true, false) => UTF_16BE,
-            (true, true) | (false, false) => return None,
+        // Of what is common to all tables, ends of lines and commas, one half is zero; of letters
+        // hardly ever the other.
+        let zeros = |odd| bytes.iter().skip(odd).step_by(2).filter(|byte| **byte == 0).count();
+        let (even, odd) = (zeros(0), zeros(1));
+        let how = match (even.saturating_mul(4) <= odd, odd.saturating_mul(4) <= even) {
+            (true, _) => UTF_16LE,
+            (false, true) => UTF_16BE,
+            (false, false) => return None,
         };
         return strictly(how, bytes).filter(|text| !text.chars().any(is_odd));
     }
