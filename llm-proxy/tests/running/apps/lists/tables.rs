@@ -89,6 +89,8 @@ impl Tables {
     pub(super) async fn fill(&mut self, rows: i64) {
         if self.is_file {
             self.run("PRAGMA synchronous = OFF").await;
+            // Copies of many owners fall all over the indexes.
+            self.run("PRAGMA cache_size = -500000").await;
         }
         for (many, long) in LONG.iter().map(|long| (rows, long)) {
             self.copy(long, many).await;
