@@ -14,6 +14,7 @@ use llm_providers::builder::GatewayBuilder;
 use llm_providers::edge::once::Once;
 use llm_providers::seam::SystemClock;
 use llm_store::directory::{Bounds, KnownKeys};
+use llm_store::keys::Peppers;
 use llm_store::webhooks::{BUDGET_REACHED, Outbox, Webhooks};
 use prometheus::Registry;
 
@@ -104,19 +105,13 @@ impl House {
         let fixed: Vec<_> = keys::fixed(&peppers, config).collect();
         let board = Board::new(config, Arc::clone(&clock))?;
         let settings = board.settings(config).map_err(NotOpened::Problems)?;
-        let store =
-            store::open(&config.store, config.server.edge.reuse_port, Arc::clone(&clock)).await?;
+        let shares = config.server.edge.reuse_port;
+        let store = store::open(&config.store, shares, Arc::clone(&clock)).await?;
         let shared = shared::open(config, Arc::clone(&clock)).await?;
         let registry = Registry::new();
         let watch = Watch::new(&registry);
         let telemetry = Telemetry::open(config, &registry, &clock).map_err(NotOpened::Telemetry)?;
-        let office = match store.database() {
-            Some(database) => {
-                let open = async || Ok(Office::open(config, database, peppers.clone()).await?);
-                Some(store::patiently(&*clock, open).await?)
-            }
-            None => None,
-        };
+        let office = office(config, &store, &peppers, &clock).await?;
         let outbox = webhooks::outbox(config)?;
         let purse = purse(config, &store, office.as_ref(), &outbox)?;
         let budgets = outbox.wants(BUDGET_REACHED).then(Budgets::new);
@@ -209,6 +204,18 @@ impl House {
         }
         self.store.close().await
     }
+}
+
+/// Who is who, where it is written down.
+async fn office(
+    config: &Config,
+    store: &Store,
+    peppers: &Peppers,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<Office>, NotOpened> {
+    let Some(database) = store.database() else { return Ok(None) };
+    let open = async || Ok(Office::open(config, database, peppers.clone()).await?);
+    store::patiently(&**clock, open).await.map(Some)
 }
 
 /// The gateway, over what it counts in and pays from.
