@@ -7,8 +7,7 @@ use super::{APP, Case, Expect, posted};
 use crate::proxy::ADMIN;
 
 /// Values that no parameter has, as they stand in an address.
-const ODD: [&str; 5] = ["x", "-1", "99999999999999999999", "%00", "%ff%0d%0ax-evil:%201"]; 8] =
-    ["", "x", "-1", "1.5", "99999999999999999999", "%00", "%ff%fe", "%ED%95%9C%0d%0ax-evil:%201"];
+const ODD: [&str; 5] = ["x", "-1", "99999999999999999999", "%00", "%ff%0d%0ax-evil:%201"];
 
 /// Every route of the document that is asked with parameters: values that are none. Some are texts
 /// that may be anything; none is a fault of ours.
