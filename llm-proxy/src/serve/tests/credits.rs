@@ -332,7 +332,10 @@ async fn people_take_along_what_they_have_spent_and_had_rewritten() {
     let usage = whole["usage"].as_array().unwrap();
     assert!(usage[0]["sums"]["calls"].as_u64() > Some(0) && usage[0]["day"].is_string(), "{whole}");
     let wallet = whole["wallet"].as_array().unwrap();
-    assert!(wallet.iter().any(|line| line["event"] == "e1" && line["left"] == "7"), "{whole}");
+    assert!(
+        wallet.iter().any(|line| line["event"] == "event/e1" && line["left"] == "7"),
+        "{whole}"
+    );
     assert_eq!(whole["prompts"]["boosts"].as_array().unwrap().len(), 3, "{whole}");
     proxy.stop().await;
 }

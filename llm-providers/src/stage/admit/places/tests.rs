@@ -173,6 +173,7 @@ async fn a_long_call_keeps_its_place_and_a_dead_one_loses_it() {
     // A store that has lost its memory hears of it again.
     hall.until.lock().clear();
     tokio::time::sleep(RENEW_EVERY).await;
+    told().await;
     assert_eq!(hall.running(), 1);
     let other = enter(&replicas[1], &clock, 2).await.unwrap();
     assert!(enter(&replicas[2], &clock, 2).await.is_err());
@@ -195,6 +196,7 @@ async fn without_the_store_each_lets_in_its_part() {
     hall.out.store(false, Ordering::Relaxed);
     // What nobody could be told of is told when somebody listens again.
     tokio::time::sleep(RENEW_EVERY).await;
+    told().await;
     assert_eq!(hall.running(), 6);
     assert!(enter(&replicas[0], &clock, 5).await.is_err());
     drop(running);
