@@ -117,6 +117,10 @@ async fn upload(ask: &mut Ask, by: &AppCaller) -> Answered {
     let bytes = upload::read(&headers, body, rules.size_max + FORM_BYTES, &*house.clock).await?;
     let content_type = ask.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let parts = multipart::parse(content_type.unwrap_or_default(), &bytes)?;
+    if let Some(stranger) = parts.iter().find(|part| FORM.iter().all(|f| *f.name != *part.name)) {
+        let name = &*stranger.name;
+        return Err(Refusal::wrong(name, format!("there is no field {name}")));
+    }
     let text = |name: &str| {
         let part = parts.iter().find(|part| part.name == name)?;
         str::from_utf8(&part.bytes).ok().map(str::trim)

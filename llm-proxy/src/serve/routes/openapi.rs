@@ -97,8 +97,12 @@ fn schemas() -> Value {
     })
 }
 
-fn failures(codes: &[(&str, &str)], kind: &str) -> Map<String, Value> {
-    let schema = json!({"$ref": format!("#/components/schemas/{kind}")});
+fn failures(codes: &[(&str, &str)], kinds: &[&str]) -> Map<String, Value> {
+    let of = |kind: &&str| json!({"$ref": format!("#/components/schemas/{kind}")});
+    let schema = match kinds {
+        [one] => of(one),
+        several => json!({"anyOf": several.iter().map(of).collect::<Vec<_>>()}),
+    };
     let one = |(code, about): &(&str, &str)| {
         let content = json!({"application/json": {"schema": schema}});
         ((*code).to_owned(), json!({"description": about, "content": content}))
@@ -118,7 +122,7 @@ fn model_call(spoken: &super::spoken::Spoken) -> Value {
         ("503", "nobody can answer now"),
         ("504", "the provider took too long"),
     ];
-    let mut responses = failures(&codes, spoken.error());
+    let mut responses = failures(&codes, spoken.errors());
     let kind = match spoken.gives {
         Gives::Words => json!({"application/json": {"schema": {"type": "object"}},
             EVENTS: {}, "application/x-ndjson": {"schema": {"type": "string"}}}),
@@ -147,7 +151,9 @@ fn names(path: &str) -> Vec<Value> {
     named.map(one).collect()
 }
 
+/// A parameter without a text is none.
 fn parameter(field: &Field) -> Value {
+    let field = if field.need && field.bounds.0.is_none() { field.least(1) } else { *field };
     json!({"name": field.name, "in": "query", "required": field.need,
         "description": field.about, "schema": field.schema()})
 }
@@ -201,7 +207,7 @@ fn operation(route: &Route) -> Value {
         ]);
     }
     let kind = if route.is_enveloped() { "AppError" } else { "Error" };
-    let mut responses = failures(&codes, kind);
+    let mut responses = failures(&codes, &[kind]);
     let mut content = json!({});
     content[route.gives.content_type()] = media(route.gives.content_type(), given(route));
     if let Some(kind) = route.also {
@@ -264,7 +270,7 @@ fn passed(about: &str) -> Value {
         ("502", "the API could not be asked"),
         ("504", "the API took too long"),
     ];
-    let mut responses = failures(&codes, "Error");
+    let mut responses = failures(&codes, &["Error"]);
     responses.insert("200".to_owned(), json!({"description": "the API's own answer"}));
     json!({"tags": ["passthrough"], "summary": about, "security": [{"key": []}],
         "description": "The path behind the name is the API's own, slashes and all.",

@@ -28,13 +28,15 @@ pub(super) struct Spoken {
 
 impl Spoken {
     /// How it is told that something was refused.
-    pub(super) fn error(&self) -> &'static str {
-        match self.dialect {
-            "Anthropic" => "AnthropicError",
-            "Gemini" => "GeminiError",
-            "Cohere" => "CohereError",
-            "Ollama" => "OllamaError",
-            _ => "Error",
+    pub(super) fn errors(&self) -> &'static [&'static str] {
+        match (self.dialect, self.path) {
+            ("Anthropic", _) => &["AnthropicError"],
+            ("Gemini", _) => &["GeminiError"],
+            ("Cohere", _) => &["CohereError"],
+            ("Ollama", _) => &["OllamaError"],
+            // Three dialects have their lists here, and are told apart by their heads.
+            (_, "/v1/models" | "/v1/models/{model}") => &["Error", "AnthropicError", "GeminiError"],
+            (_, _) => &["Error"],
         }
     }
 

@@ -10,7 +10,8 @@ const PERSON: &str =
     "CASE WHEN n % 100 = 0 THEN c.person ELSE 'other' || CAST(n % 997 AS TEXT) END";
 
 /// A table, and what is otherwise in the copies. `{id}` is an id of 16 bytes that is older than any
-/// other, `{hash}` one of 32, `{text}` 32 digits.
+/// other, `{hash}` one of 32, `{text}` 32 digits, `{step}` such a part of a month that all of them are
+/// one.
 type Long = (&'static str, &'static [(&'static str, &'static str)]);
 
 /// The tables that are listed and searched.
@@ -49,7 +50,7 @@ pub(super) const LONG: [Long; 15] = [
         ],
     ),
     ("party", &[("id", "'u' || CAST(n AS TEXT)"), ("team", "'t' || CAST(n % 100 AS TEXT)")]),
-    ("request", &[("at", "c.at - n * 1000000"), ("id", "{id}"), ("subject", "1001 + n % 899")]),
+    ("request", &[("at", "c.at - n * {step}"), ("id", "{id}"), ("subject", "1001 + n % 899")]),
 ];
 /// What belongs to them, and is shorter.
 const SHORT: [(i64, Long); 2] = [
@@ -144,10 +145,12 @@ impl Tables {
                 "lpad(n::text, 32, '0')",
             )
         };
+        let step = (30 * 24 * 3_600 * 1_000_000 / many).to_string();
         let value = |column: &String| match changed.iter().find(|(name, _)| name == column) {
             None => format!("c.{column}"),
             Some((_, other)) => {
-                other.replace("{id}", id).replace("{hash}", hash).replace("{text}", text)
+                let other = other.replace("{id}", id).replace("{hash}", hash);
+                other.replace("{text}", text).replace("{step}", &step)
             }
         };
         let values: Vec<String> = columns.iter().map(value).collect();
