@@ -78,7 +78,8 @@ async fn nobody_notices_that_the_process_changes() {
     assert_eq!(audit["ok"], true, "{audit}");
     tokio::task::spawn_blocking(move || current.stop()).await.unwrap();
     let Times { mut ready, mut ended } = took;
-    (ready.sort(), ended.sort());
+    ready.sort();
+    ended.sort();
     println!(
         "{done} calls over {restarts} changes, none of them refused, reset or cut; half of the processes \
          were ready within {:?} and all within {:?}, half had ended within {:?} and all within {:?}",

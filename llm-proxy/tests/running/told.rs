@@ -234,7 +234,7 @@ async fn a_trace_that_was_begun_goes_on() {
     let place = Place { keys: vec![APP], more, ..Place::new(folder, store, at) };
     let proxy = Proxy::start(&place, None).unwrap();
 
-    let seen = within(&proxy, &upstream, "traced", &[BEGUN]).await;
+    let seen = within(&proxy, upstream, "traced", &[BEGUN]).await;
     let all = spans(&traces.until(|taken| spans(taken).len() >= 2).await);
     let [request, attempt] = &all[..] else { panic!("{all:?}") };
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -250,11 +250,11 @@ async fn a_trace_that_was_begun_goes_on() {
     );
 
     // Others have no business with it.
-    let seen = within(&proxy, &upstream, "plain", &[BEGUN]).await;
+    let seen = within(&proxy, upstream, "plain", &[BEGUN]).await;
     assert!(seen["traceparent"].is_null() && seen["tracestate"].is_null(), "{seen}");
     // Where none was begun that anybody can read, the call is one by itself, under its own id.
     for odd in [&[][..], &["00-none"], &[&BEGUN[..54]]] {
-        let seen = within(&proxy, &upstream, "traced", odd).await;
+        let seen = within(&proxy, upstream, "traced", odd).await;
         let told = seen["traceparent"].as_str().unwrap();
         assert!(
             told.len() == 55 && !told.contains(trace) && seen["tracestate"].is_null(),
@@ -267,9 +267,9 @@ async fn a_trace_that_was_begun_goes_on() {
     }
     // Who began it keeps nothing of it: then nobody does, and the provider knows.
     let unkept = BEGUN.replace("-01", "-00").replace("4bf9", "aaaa");
-    let seen = within(&proxy, &upstream, "traced", &[&unkept]).await;
+    let seen = within(&proxy, upstream, "traced", &[&unkept]).await;
     assert!(seen["traceparent"].as_str().unwrap().ends_with("-00"), "{seen}");
-    within(&proxy, &upstream, "traced", &[&BEGUN.replace("4bf9", "bbbb")]).await;
+    within(&proxy, upstream, "traced", &[&BEGUN.replace("4bf9", "bbbb")]).await;
     let last = |t: &[Letter]| spans(t).iter().any(|s| s["traceId"].to_string().contains("bbbb"));
     let letters = traces.until(last).await;
     assert!(!spans(&letters).iter().any(|s| s["traceId"].to_string().contains("aaaa")));
