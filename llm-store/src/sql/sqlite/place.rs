@@ -84,7 +84,7 @@ impl Place {
     /// Makes the file if need be, and brings its schema up to date.
     pub(super) async fn prepare(&self, clock: &dyn Clock) -> Result<SqliteConnection, NotOpened> {
         keep_private(&self.path)?;
-        let (mut end, mut tried, mut waited) = (clock.sleep(LOCKED_MAX), 0, false);
+        let (mut end, mut tried) = (clock.sleep(LOCKED_MAX), 0);
         loop {
             tried += 1;
             let why = match self.migrated().await {
@@ -95,7 +95,8 @@ impl Place {
             if !locked && tried >= TRIES_MAX {
                 return Err(why.into());
             }
-            if locked && !std::mem::replace(&mut waited, true) {
+            // A moment is nothing to be told of where two processes take turns.
+            if locked && tried == TRIES_MAX {
                 let file = self.path.display();
                 tracing::warn!(%file, error = %why, "the store is not to be had yet: waiting for it");
             }
