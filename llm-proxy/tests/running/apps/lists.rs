@@ -30,9 +30,9 @@ const REPORT_WITHIN: Duration = Duration::from_millis(300);
 const TRIES: u32 = 5;
 /// Of each kind, so many are made: a page of five does not reach the copies.
 const MADE: usize = 7;
-/// What is asked of a table without an index, for each row that there is: nothing else but counting
-/// the whole of a small one.
-const UNINDEXED_MAX: i64 = 2;
+/// The log has no index by subject, which would cost each call more than all the rest: who asks for
+/// more calls of somebody than there are has all of it read.
+const WHOLE_LOGS: i64 = 1;
 
 /// Rows of the long tables.
 fn rows() -> i64 {
@@ -203,7 +203,9 @@ async fn long(store: String, url: String, folder: tempfile::TempDir) {
     for (table, read) in &after {
         let read = read - before.get(table).copied().unwrap_or_default();
         println!("{read:>10} rows of {table} were read without an index");
-        assert!(read <= rows() * UNINDEXED_MAX, "{table}: {read}");
+        let whole = if table == "request" { WHOLE_LOGS * i64::from(TRIES) } else { 0 };
+        // Less than once is what the server itself looks at.
+        assert!(read < rows() * (whole + 1), "{table}: {read}");
     }
     simulator.shutdown().await;
 }
