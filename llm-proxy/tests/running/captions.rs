@@ -139,7 +139,7 @@ async fn who_is_erased_is_in_no_file() {
     make(proxy.address).await;
     let mut before = Vec::new();
     found(place.folder.path(), SAID, &mut before);
-    assert!(!before.is_empty(), "names of files stand in heads, which are not sealed");
+    assert!(before.is_empty(), "what a person leaves is sealed, its name too: {before:?}");
     let export = seen(proxy.address, "/api/v1/users/me/export").await;
     assert!(export["kept"]["deposits"].to_string().contains(SAID), "{export}");
     assert!(export["kept"]["jobs"].to_string().contains("WEBVTT"), "{export}");

@@ -66,9 +66,14 @@ pub(super) fn waits(source: &mut Source<'_>, work: &mut Work<'_>) {
 
 fn callbacks(name: &str, source: &mut Source<'_>, work: &mut Work<'_>) {
     let Some(node) = source.take(name) else { return };
-    let list = node.list().unwrap_or(std::slice::from_ref(node));
+    let whole = source.path(name);
+    let (list, one) = match node.list() {
+        Some(list) => (list, false),
+        // A word alone is a list of one.
+        None => (std::slice::from_ref(node), true),
+    };
     for (n, node) in list.iter().enumerate() {
-        let path = format!("{}.{n}", source.path(name));
+        let path = if one { whole.clone() } else { format!("{whole}.{n}") };
         match node.word().unwrap_or_default() {
             "prometheus" | "prometheus_system" => {
                 work.find(path, Grade::Exact, "GET /metrics, always");

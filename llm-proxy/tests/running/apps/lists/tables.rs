@@ -29,7 +29,17 @@ pub(super) const LONG: [Long; 15] = [
     ("document", &[("owner", OWNER), ("id", "{text}"), ("print", "n")]),
     ("passage", &[("owner", "'other' || CAST(n % 997 AS TEXT)"), ("document", "{text}")]),
     ("job", &[("person", PERSON), ("id", "{id}"), ("once", "NULL")]),
-    ("deposit", &[("owner", OWNER), ("id", "{text}"), ("seq", "-n")]),
+    (
+        "deposit",
+        &[
+            ("owner", OWNER),
+            ("id", "{text}"),
+            ("seq", "-n"),
+            // What is sealed is sealed for its place, and cannot be copied to another.
+            ("own", "0"),
+            ("head", r#"'{"filename":"a.txt","purpose":"user_data"}'"#),
+        ],
+    ),
     (
         "audit",
         &[
