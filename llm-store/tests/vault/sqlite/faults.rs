@@ -107,6 +107,7 @@ const LOCKED: Duration = Duration::from_secs(3);
 #[expect(clippy::disallowed_methods, reason = "it measures the real time that passes")]
 async fn a_locked_file_is_waited_for_at_a_start() {
     let place = place();
+    std::fs::write(place.path(), "").unwrap();
     // Not in the mode of ours yet: changing that does not wait by itself.
     for journal in ["DELETE", "WAL"] {
         let mut other = raw(&place).await;
