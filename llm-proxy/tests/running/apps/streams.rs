@@ -83,7 +83,10 @@ async fn stream(ann: Ann, way: Way, talk: String, number: usize) -> Seen {
     };
     let began = Instant::now();
     let (head, body) = ann.send(Method::POST, &path, &body).await.into_parts();
-    assert_eq!(head.status, 200, "{way:?} {number}");
+    if head.status != 200 {
+        let body = http_body_util::BodyExt::collect(body).await.unwrap().to_bytes();
+        panic!("{way:?} {number}: {} {}", head.status, String::from_utf8_lossy(&body));
+    }
     let (said, first_at, whole) = read(way, body, &text).await;
     assert!(whole, "{way:?} {number} was cut: {said}");
     assert_eq!(said, text, "{way:?} {number} is mixed");
