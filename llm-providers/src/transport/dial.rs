@@ -9,7 +9,7 @@ use std::time::Duration;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
-use llm_core::seam::BoxFuture;
+use llm_core::seam::{BoxFuture, TransportError, TransportPhase};
 use rustls::pki_types::CertificateDer;
 use tokio::net::TcpStream;
 use tower::Service;
@@ -88,4 +88,9 @@ pub(super) fn told(error: &(dyn Error + 'static)) -> String {
         next = cause.source();
     }
     if causes.is_empty() { error.to_string() } else { causes.join(": ") }
+}
+
+/// Nothing was sent.
+pub(super) fn unsent(message: impl Into<String>) -> TransportError {
+    TransportError { phase: TransportPhase::Connect, message: message.into() }
 }

@@ -10,9 +10,8 @@ use futures_core::Stream;
 use http::uri::Scheme;
 use llm_core::dialect::Chunks;
 use llm_core::seam::{BoxFuture, Transport, TransportError, TransportPhase, WireBody};
-use tower::Service;
 
-use super::dial::{Dial, told};
+use super::dial::{Dial, unsent};
 use super::framing::{Framing, Taken};
 use super::http2::Http2;
 use super::line::{Fault, Line};
@@ -30,7 +29,7 @@ pub struct DirectTransport {
 
 #[derive(Clone)]
 enum Client {
-    Http1 { dial: Dial, pool: Arc<Pool> },
+    Http1(Arc<Pool>),
     Http2(Box<Http2>),
 }
 
@@ -40,7 +39,7 @@ impl DirectTransport {
         let (dial, public_only) = (Dial::new(connections)?, connections.public_only);
         let client = match connections.http2 {
             true => Client::Http2(Box::new(Http2::new(dial, connections))),
-            false => Client::Http1 { dial, pool: Pool::new(connections) },
+            false => Client::Http1(Pool::new(dial, connections)),
         };
         Ok(Self { client, public_only })
     }
@@ -56,9 +55,7 @@ impl Transport for DirectTransport {
             return Box::pin(std::future::ready(Err(error)));
         }
         match &self.client {
-            Client::Http1 { dial, pool } => {
-                Box::pin(exchange(dial.clone(), Arc::clone(pool), request))
-            }
+            Client::Http1(pool) => Box::pin(exchange(Arc::clone(pool), request)),
             Client::Http2(client) => Box::pin(client.clone().send(request)),
         }
     }
@@ -70,12 +67,7 @@ fn may_be_public(uri: &http::Uri) -> bool {
     written.and_then(|host| host.parse().ok()).is_none_or(is_public)
 }
 
-fn unsent(message: impl Into<String>) -> TransportError {
-    TransportError { phase: TransportPhase::Connect, message: message.into() }
-}
-
 async fn exchange(
-    mut dial: Dial,
     pool: Arc<Pool>,
     request: http::Request<Chunks>,
 ) -> Result<http::Response<WireBody>, TransportError> {
@@ -84,12 +76,12 @@ async fn exchange(
     let whom: Whom = (uri.scheme().cloned().unwrap_or(Scheme::HTTP), authority.clone());
     let mut line = match pool.take(&whom) {
         Some(line) => line,
-        None => dialled(&mut dial, uri).await?,
+        None => pool.dial(uri).await?,
     };
     let head = match line.exchange(&request).await {
         // It was closed in the instant in which it was taken. A new one is open, or nobody is there.
         Err(Fault::Unsent(_)) => {
-            line = dialled(&mut dial, uri).await?;
+            line = pool.dial(uri).await?;
             line.exchange(&request).await
         }
         other => other,
@@ -103,17 +95,10 @@ async fn exchange(
     Ok(response)
 }
 
-async fn dialled(dial: &mut Dial, uri: &http::Uri) -> Result<Line, TransportError> {
-    match dial.call(uri.clone()).await {
-        Ok(wire) => Ok(Line::new(wire)),
-        Err(error) => Err(unsent(told(&*error))),
-    }
-}
-
 impl Fault {
     fn told(self) -> TransportError {
         let (phase, message) = match self {
-            Self::Unsent(error) => (TransportPhase::Connect, error.to_string()),
+            Self::Unsent(error) => return unsent(error.to_string()),
             Self::Io(error) => (TransportPhase::Exchange, error.to_string()),
             Self::Wrong(wrong) => (TransportPhase::Exchange, wrong.0.to_owned()),
         };

@@ -6,6 +6,7 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Write};
+use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -16,6 +17,7 @@ use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
 use llm_core::dialect::Chunks;
 use smallvec::SmallVec;
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -58,11 +60,24 @@ impl Line {
         Self { way, buffer: BytesMut::new(), read: READ_MIN }
     }
 
-    /// Whether nothing has come that nobody asked for, the end included. Asks the system only if
-    /// something has.
-    pub(super) fn is_quiet(&mut self) -> bool {
+    /// Whether nothing has come that nobody asked for, the end included. `closely` asks the system
+    /// itself: a runtime with much to do hears late of what has come.
+    pub(super) fn is_quiet(&mut self, closely: bool) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
-        self.poll_read(&mut cx).is_pending() && self.buffer.is_empty()
+        let quiet = self.poll_read(&mut cx).is_pending() && self.buffer.is_empty();
+        quiet && (!closely || self.has_nothing())
+    }
+
+    fn has_nothing(&self) -> bool {
+        let tcp = match &self.way {
+            Way::Open(tcp) => tcp,
+            Way::Sealed(sealed) => match sealed.inner() {
+                MaybeHttpsStream::Http(tcp) => tcp.inner(),
+                MaybeHttpsStream::Https(tls) => tls.inner().get_ref().0.inner().inner(),
+            },
+        };
+        let seen = SockRef::from(tcp).peek(&mut [MaybeUninit::uninit()]);
+        seen.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Keeps nothing in memory that is not needed until the next call.

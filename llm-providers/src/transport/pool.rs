@@ -10,17 +10,25 @@ use std::time::Duration;
 
 use foldhash::HashMap;
 use http::uri::{Authority, Scheme};
+use llm_core::seam::TransportError;
 use parking_lot::Mutex;
 use tokio::time::Instant;
+use tower::ServiceExt;
 
 use super::Connections;
+use super::dial::{Dial, told, unsent};
 use super::line::Line;
 
 /// To whom.
 pub(super) type Whom = (Scheme, Authority);
 
-/// Connections, by whom they lead to.
+/// One that has rested for longer is looked at closely: whoever it leads to may have closed it, and
+/// what is written into it then is lost. It costs a system call, which calls in a row are spared.
+const FRESH: Duration = Duration::from_millis(100);
+
+/// Connections, by whom they lead to, and where new ones come from.
 pub(super) struct Pool {
+    dial: Dial,
     hosts: Mutex<Hosts>,
     idle: Duration,
     idle_max: usize,
@@ -29,8 +37,8 @@ pub(super) struct Pool {
 #[derive(Default)]
 struct Hosts {
     resting: HashMap<Whom, VecDeque<Resting>>,
-    /// Somebody closes what has rested for too long.
-    swept: bool,
+    /// A task is there that closes what has rested for too long.
+    sweeping: bool,
 }
 
 struct Resting {
@@ -39,9 +47,17 @@ struct Resting {
 }
 
 impl Pool {
-    pub(super) fn new(connections: &Connections) -> Arc<Self> {
+    pub(super) fn new(dial: Dial, connections: &Connections) -> Arc<Self> {
         let (idle, idle_max) = (connections.idle, connections.idle_max.max(1));
-        Arc::new(Self { hosts: Mutex::default(), idle, idle_max })
+        Arc::new(Self { dial, hosts: Mutex::default(), idle, idle_max })
+    }
+
+    /// A new connection.
+    pub(super) async fn dial(&self, to: &http::Uri) -> Result<Line, TransportError> {
+        match self.dial.clone().oneshot(to.clone()).await {
+            Ok(wire) => Ok(Line::new(wire)),
+            Err(error) => Err(unsent(told(&*error))),
+        }
     }
 
     /// A connection that is still open.
@@ -49,7 +65,8 @@ impl Pool {
         loop {
             let resting = self.hosts.lock().resting.get_mut(whom)?.pop_back()?;
             let Resting { mut line, since } = resting;
-            if since.elapsed() < self.idle && line.is_quiet() {
+            let rested = since.elapsed();
+            if rested < self.idle && line.is_quiet(rested >= FRESH) {
                 return Some(line);
             }
         }
@@ -67,7 +84,7 @@ impl Pool {
         lines.push_back(resting);
         // Closed after the lock is let go.
         let over = if lines.len() > self.idle_max { lines.pop_front() } else { None };
-        let sweep = !std::mem::replace(&mut hosts.swept, true);
+        let sweep = !std::mem::replace(&mut hosts.sweeping, true);
         drop(hosts);
         drop(over);
         if sweep {
@@ -85,8 +102,8 @@ impl Pool {
             }
         }
         hosts.resting.retain(|_, lines| !lines.is_empty());
-        hosts.swept = !hosts.resting.is_empty();
-        let left = hosts.swept;
+        hosts.sweeping = !hosts.resting.is_empty();
+        let left = hosts.sweeping;
         drop(hosts);
         left
     }

@@ -14,6 +14,7 @@ mod suite;
 mod tls;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use llm_core::seam::Transport;
 use llm_providers::transport::{Connections, DirectTransport, ReqwestTransport};
@@ -39,6 +40,17 @@ fn reqwest(connections: &Connections) -> Option<Arc<dyn Transport>> {
 #[tokio::test]
 async fn direct_passes() {
     suite::run(direct).await;
+}
+
+/// The runtime has no turn between the two calls, and so has not heard that the server hung up.
+#[tokio::test]
+async fn a_rested_connection_that_was_closed_is_not_used() {
+    let transport = direct(&Connections::default()).unwrap();
+    let (uri, server) = server::closing(Duration::from_millis(50));
+    suite::answered(&transport, &uri).await;
+    std::thread::sleep(Duration::from_millis(300));
+    suite::answered(&transport, &uri).await;
+    assert_eq!(server.join().unwrap(), 2, "each on a connection of its own");
 }
 
 #[tokio::test]

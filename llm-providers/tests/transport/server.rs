@@ -101,3 +101,23 @@ async fn request(socket: &mut TcpStream) -> Option<Vec<u8>> {
         }
     }
 }
+
+/// A server of a thread of its own, which closes each of two connections a moment after it has
+/// answered there, without having said that it would.
+pub(crate) fn closing(after: Duration) -> (http::Uri, std::thread::JoinHandle<usize>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let server = std::thread::spawn(move || {
+        let connections = listener.incoming().take(2);
+        let served = connections.map(|socket| {
+            let (mut socket, mut request) = (socket.unwrap(), [0; 4_096]);
+            assert!(socket.read(&mut request).unwrap() > 0);
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+            socket.write_all(answer).unwrap();
+            std::thread::sleep(after);
+        });
+        served.count()
+    });
+    (uri, server)
+}

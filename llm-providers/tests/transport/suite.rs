@@ -36,6 +36,12 @@ async fn whole(
     Ok((parts.status.as_u16(), all))
 }
 
+/// One exchange, which ends well.
+pub(crate) async fn answered(transport: &Arc<dyn Transport>, uri: &http::Uri) {
+    let answer = whole(transport, post(uri.clone(), &["x"])).await;
+    assert_eq!(answer.unwrap(), (200, b"ok".to_vec()));
+}
+
 pub(crate) async fn run(make: Make) {
     let Some(transport) = make(&Connections::default()) else { return };
     answers_come_whole(&transport).await;
