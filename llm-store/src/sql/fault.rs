@@ -75,19 +75,11 @@ fn of_database(error: &dyn DatabaseError) -> StoreError {
     of_postgres(&code)
 }
 
-#[cfg(feature = "sqlite")]
-const LOCKED: &str = "the file is locked by somebody else";
-
 /// Whether somebody else has the file just now: what is there in a moment is waited for.
 #[cfg(feature = "sqlite")]
-pub(super) fn is_locked(error: &StoreError) -> bool {
-    matches!(error, StoreError::Unavailable(why) if why.contains(LOCKED))
-}
-
-/// It had it for all the time that anybody waits.
-#[cfg(feature = "sqlite")]
-pub(super) fn locked() -> StoreError {
-    StoreError::Unavailable(Str::from(format!("sqlite: {LOCKED} (5)")))
+pub(super) fn is_locked(error: &Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()?.parse().ok());
+    code.is_some_and(|code: i32| matches!(code & 0xff, 5 | 6))
 }
 
 /// By SQLite's result codes, whose low byte is the class.
@@ -95,7 +87,7 @@ pub(super) fn locked() -> StoreError {
 fn of_sqlite(code: i32) -> StoreError {
     let coded = |what: &str| Str::from(format!("sqlite: {what} ({code})"));
     match code & 0xff {
-        5 | 6 => StoreError::Unavailable(coded(LOCKED)),
+        5 | 6 => StoreError::Unavailable(coded("the file is locked by somebody else")),
         10 => StoreError::Unavailable(coded("the file cannot be read or written")),
         13 => StoreError::Full(coded("the disk or the file is full")),
         8 | 3 | 23 => StoreError::Unavailable(coded("the file may not be written")),

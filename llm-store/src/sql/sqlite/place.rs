@@ -87,14 +87,16 @@ impl Place {
         let (mut end, mut tried) = (clock.sleep(LOCKED_MAX), 0);
         loop {
             tried += 1;
-            let why = match self.migrated().await {
-                Err(NotOpened::Store(why @ StoreError::Unavailable(_))) => why,
-                prepared => return prepared,
+            let (why, locked) = match self.migrated().await {
+                Ok(connection) => return Ok(connection),
+                Err(NotNow::Locked(why)) => (why, true),
+                Err(NotNow::Broken(NotOpened::Store(why @ StoreError::Unavailable(_))))
+                    if tried < TRIES_MAX =>
+                {
+                    (why, false)
+                }
+                Err(NotNow::Broken(why)) => return Err(why),
             };
-            let locked = is_locked(&why);
-            if !locked && tried >= TRIES_MAX {
-                return Err(why.into());
-            }
             // A moment is nothing to be told of where two processes take turns.
             if locked && tried == TRIES_MAX {
                 let file = self.path.display();
@@ -107,17 +109,30 @@ impl Place {
         }
     }
 
-    async fn migrated(&self) -> Result<SqliteConnection, NotOpened> {
-        let mut connection = self.connect().await.map_err(|error| understand(&error))?;
+    async fn migrated(&self) -> Result<SqliteConnection, NotNow> {
+        let mut connection = self.connect().await?;
         // All steps in one transaction that locks the file first: whoever comes second finds it
         // done. The migrator's own transactions become savepoints of it.
-        let begun = connection.begin_with("BEGIN IMMEDIATE").await;
-        let mut whole = begun.map_err(|error| understand(&error))?;
+        let mut whole = connection.begin_with("BEGIN IMMEDIATE").await?;
         let known = MIGRATIONS.iter().map(|step| step.version).max().unwrap_or_default();
         let run = MIGRATIONS.run_direct(None, &mut *whole, false).await;
-        run.map_err(|error| not_migrated(error, known))?;
-        whole.commit().await.map_err(|error| understand(&error))?;
+        run.map_err(|error| NotNow::Broken(not_migrated(error, known)))?;
+        whole.commit().await?;
         Ok(connection)
+    }
+}
+
+/// Why a file is not ready.
+enum NotNow {
+    /// Somebody else has it.
+    Locked(StoreError),
+    Broken(NotOpened),
+}
+
+impl From<sqlx::Error> for NotNow {
+    fn from(error: sqlx::Error) -> Self {
+        let why = understand(&error);
+        if is_locked(&error) { Self::Locked(why) } else { Self::Broken(why.into()) }
     }
 }
 

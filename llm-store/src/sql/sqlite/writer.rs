@@ -9,7 +9,7 @@ use sqlx::{Connection, Error, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::place::Place;
-use crate::sql::fault::{Failure, is_locked, locked, unavailable, understand};
+use crate::sql::fault::{Failure, is_locked, unavailable, understand};
 
 /// Steps in one transaction: what a sync costs is shared by then, and nobody waits long behind.
 pub const GROUP_MAX: usize = 512;
@@ -131,12 +131,11 @@ async fn together(
                 return Ok(());
             }
             // Nothing of it has happened.
-            Err(Undone::Locked) if looks < place.looks => {
+            Err(Undone::Locked(_)) if looks < place.looks => {
                 looks += 1;
                 continue;
             }
-            Err(Undone::Locked) => locked(),
-            Err(Undone::Broken(error)) => understand(&error),
+            Err(Undone::Locked(error) | Undone::Broken(error)) => understand(&error),
         };
         // What it holds in memory may not be what is on the disk: the next one begins with a
         // connection that has read everything anew.
@@ -148,7 +147,7 @@ async fn together(
 /// Why a transaction did not happen.
 enum Undone {
     /// It did not begin: somebody else writes.
-    Locked,
+    Locked(Error),
     /// It began, and broke.
     Broken(Error),
 }
@@ -164,8 +163,8 @@ async fn commit(
     group: &mut [Box<dyn Job>],
 ) -> Result<(), Undone> {
     let begun = connection.begin_with("BEGIN IMMEDIATE").await;
-    let mut whole = begun.map_err(|error| match is_locked(&understand(&error)) {
-        true => Undone::Locked,
+    let mut whole = begun.map_err(|error| match is_locked(&error) {
+        true => Undone::Locked(error),
         false => Undone::Broken(error),
     })?;
     for job in group {
