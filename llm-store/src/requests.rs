@@ -19,6 +19,7 @@ mod forget;
 mod keys;
 mod page;
 mod prune;
+mod rest;
 mod row;
 mod subject;
 mod texts;

@@ -10,6 +10,7 @@ use llm_core::usage::{TokenKind, Unknown, Usage, UsageSource};
 
 use super::days::stamp;
 use super::page::Request;
+use super::rest::Rest;
 use super::subject::{Subject, clean, is_ours};
 use super::{money, subject};
 use crate::sql::database::{Arg, Record};
@@ -31,32 +32,18 @@ pub(super) const COLUMNS: [&str; WIDTH] = [
     "at",
     "id",
     "subject",
-    "asked",
-    "attempts",
-    "stream",
     "outcome",
     "input",
-    "cache_read",
-    "cache_write",
-    "cache_write_1h",
     "output",
-    "reasoning",
-    "audio_in",
-    "audio_out",
-    "images",
-    "pieces",
-    "audio_ms",
-    "unknown",
-    "source",
     "charged",
-    "loss",
     "first_byte",
     "total",
+    "rest",
+    "asked",
     "tags",
     "plan",
-    "credits",
 ];
-pub(super) const WIDTH: usize = 27;
+pub(super) const WIDTH: usize = 13;
 /// Columns that are added up: tokens, pieces, money; in the order of [`Row::counts`].
 pub(super) const COUNTED: [&str; COUNTS] = [
     "input",
@@ -74,6 +61,11 @@ pub(super) const COUNTED: [&str; COUNTS] = [
     "loss",
 ];
 pub(super) const COUNTS: usize = 13;
+/// Where in them stands what has a column of its own.
+pub(super) const INPUT: usize = 0;
+pub(super) const OUTPUT: usize = 4;
+pub(super) const CHARGED: usize = 11;
+const LOSS: usize = 12;
 
 /// A record, ready to be written.
 #[derive(Debug)]
@@ -84,17 +76,13 @@ pub(super) struct Row {
     pub(super) subject: usize,
     pub(super) day: i64,
     asked: Option<Str>,
-    attempts: i64,
-    stream: i64,
     pub(super) outcome: &'static str,
     pub(super) counts: [i64; COUNTS],
-    unknown: i64,
-    source: i64,
+    rest: Option<String>,
     first_byte: Option<i64>,
     total: i64,
     tags: Option<String>,
     plan: Option<Str>,
-    credits: Option<i64>,
 }
 
 impl Row {
@@ -108,10 +96,17 @@ impl Row {
         let paid = [record.charged, record.loss].map(|paid| paid.0.clamp(-AMOUNT_MAX, AMOUNT_MAX));
         let mut counts = [0; COUNTS];
         counts.iter_mut().zip(counted.chain(paid)).for_each(|(to, from)| *to = from);
-        let source = match usage.source {
-            UsageSource::Reported => 0,
-            UsageSource::Counted => 1,
-            UsageSource::Estimated => 2,
+        let rest = Rest {
+            attempts: i64::from(record.attempts),
+            stream: i64::from(record.stream),
+            counts,
+            unknown: i64::from(usage.unknown.input) + 2 * i64::from(usage.unknown.output),
+            source: match usage.source {
+                UsageSource::Reported => 0,
+                UsageSource::Counted => 1,
+                UsageSource::Estimated => 2,
+            },
+            credits: record.credits.map(|Credits(credits)| credits),
         };
         Self {
             at: stamp(record.at).as_microsecond(),
@@ -119,21 +114,17 @@ impl Row {
             subject,
             day,
             asked: (!is_ours(record)).then(|| clean(&record.model)),
-            attempts: i64::from(record.attempts),
-            stream: i64::from(record.stream),
             outcome: match record.outcome {
                 Outcome::Done => DONE,
                 Outcome::Left => LEFT,
                 Outcome::Failed(kind) => kind.name(),
             },
             counts,
-            unknown: i64::from(usage.unknown.input) + 2 * i64::from(usage.unknown.output),
-            source,
+            rest: rest.written(),
             first_byte: record.first_byte.map(micros),
             total: micros(record.total),
             tags: tags(&record.tags),
             plan: (!record.plan.is_empty()).then(|| clean(&record.plan)),
-            credits: record.credits.map(|Credits(credits)| credits),
         }
     }
 
@@ -144,14 +135,11 @@ impl Row {
 
     pub(super) fn put<'a>(&'a self, subject: i64, args: &mut Vec<Arg<'a>>) {
         args.extend([Arg::from(self.at), Arg::Bytes(Some(&self.id)), subject.into()]);
-        args.push(self.asked.as_deref().into());
-        args.extend([Arg::from(self.attempts), self.stream.into(), self.outcome.into()]);
-        let (counts, paid) = self.counts.split_at(COUNTS - 2);
-        args.extend(counts.iter().map(|count| Arg::from(*count)));
-        args.extend([Arg::from(self.unknown), self.source.into()]);
-        args.extend(paid.iter().map(|amount| Arg::from(*amount)));
-        args.extend([Arg::from(self.first_byte), self.total.into(), self.tags.as_deref().into()]);
-        args.extend([Arg::from(self.plan.as_deref()), self.credits.into()]);
+        args.extend([Arg::from(self.outcome), self.counts[INPUT].into()]);
+        args.extend([Arg::from(self.counts[OUTPUT]), self.counts[CHARGED].into()]);
+        args.extend([Arg::from(self.first_byte), self.total.into(), self.rest.as_deref().into()]);
+        args.extend([Arg::from(self.asked.as_deref()), self.tags.as_deref().into()]);
+        args.push(self.plan.as_deref().into());
     }
 }
 
@@ -182,56 +170,55 @@ pub(super) fn label(tag: &Str) -> Str {
 
 /// Reads a row: [`COLUMNS`], then those of its subject.
 pub(super) fn read(row: &Record) -> Result<Request, Failure> {
-    let count = |at: usize| -> Result<u64, Failure> {
-        Ok(u64::try_from(row.int(at)?).map_err(|_| odd("count"))?)
-    };
-    let small = |at: usize| -> Result<u32, Failure> {
-        Ok(u32::try_from(row.int(at)?).map_err(|_| odd("count"))?)
-    };
     let id: [u8; 16] = row.bytes(1)?.try_into().map_err(|_| odd("id"))?;
-    let unknown = row.int(18)?;
-    let usage = Usage {
-        input: count(7)?,
-        cache_read: count(8)?,
-        cache_write: count(9)?,
-        cache_write_1h: count(10)?,
-        output: count(11)?,
-        reasoning: count(12)?,
-        audio_in: count(13)?,
-        audio_out: count(14)?,
+    let rest = Rest::read(row.maybe_text(9)?.as_deref()).ok_or_else(|| odd("rest"))?;
+    let mut counts = rest.counts;
+    (counts[INPUT], counts[OUTPUT]) = (row.int(4)?, row.int(5)?);
+    let tags = row.maybe_text(11)?.unwrap_or_default();
+    let mut subject = Subject::read(row, WIDTH)?;
+    if let Some(asked) = row.maybe_text(10)? {
+        subject.model = Str::from(asked);
+    }
+    Ok(Request {
+        id: call(u128::from_be_bytes(id)),
+        at: jiff::Timestamp::from_microsecond(row.int(0)?).map_err(|_| odd("at"))?,
+        subject,
+        attempts: u32::try_from(rest.attempts).map_err(|_| odd("attempts"))?,
+        stream: rest.stream != 0,
+        outcome: Str::from(row.text(3)?),
+        usage: usage(&counts, &rest)?,
+        charged: money(row.int(6)?),
+        loss: money(counts[LOSS]),
+        credits: rest.credits.map(Credits),
+        plan: row.maybe_text(12)?.map(Str::from).unwrap_or_default(),
+        first_byte: row.maybe_int(7)?.map(span).transpose()?,
+        total: span(row.int(8)?)?,
+        tags: tags.split_terminator(BETWEEN).skip(1).map(Str::from).collect(),
+    })
+}
+
+fn usage(counts: &[i64; COUNTS], rest: &Rest) -> Result<Usage, Failure> {
+    let count = |at: usize| u64::try_from(counts[at]).map_err(|_| odd("count"));
+    Ok(Usage {
+        input: count(INPUT)?,
+        cache_read: count(1)?,
+        cache_write: count(2)?,
+        cache_write_1h: count(3)?,
+        output: count(OUTPUT)?,
+        reasoning: count(5)?,
+        audio_in: count(6)?,
+        audio_out: count(7)?,
         // More than fits was no count to begin with.
-        images: u32::try_from(count(15)?).unwrap_or(u32::MAX),
-        calls: u32::try_from(count(16)?).unwrap_or(u32::MAX),
-        audio_ms: count(17)?,
-        unknown: Unknown { input: unknown & 1 != 0, output: unknown & 2 != 0 },
-        source: match row.int(19)? {
+        images: u32::try_from(count(8)?).unwrap_or(u32::MAX),
+        calls: u32::try_from(count(9)?).unwrap_or(u32::MAX),
+        audio_ms: count(10)?,
+        unknown: Unknown { input: rest.unknown & 1 != 0, output: rest.unknown & 2 != 0 },
+        source: match rest.source {
             0 => UsageSource::Reported,
             1 => UsageSource::Counted,
             2 => UsageSource::Estimated,
             _ => return Err(odd("source").into()),
         },
-    };
-    let tags = row.maybe_text(24)?.unwrap_or_default();
-    let mut subject = Subject::read(row, WIDTH)?;
-    if let Some(asked) = row.maybe_text(3)? {
-        subject.model = Str::from(asked);
-    }
-    let first_byte = row.maybe_int(22)?.map(span).transpose()?;
-    Ok(Request {
-        id: call(u128::from_be_bytes(id)),
-        at: jiff::Timestamp::from_microsecond(row.int(0)?).map_err(|_| odd("at"))?,
-        subject,
-        attempts: small(4)?,
-        stream: row.int(5)? != 0,
-        outcome: Str::from(row.text(6)?),
-        usage,
-        charged: money(row.int(20)?),
-        loss: money(row.int(21)?),
-        credits: row.maybe_int(26)?.map(Credits),
-        plan: row.maybe_text(25)?.map(Str::from).unwrap_or_default(),
-        first_byte,
-        total: span(row.int(23)?)?,
-        tags: tags.split_terminator(BETWEEN).skip(1).map(Str::from).collect(),
     })
 }
 

@@ -39,11 +39,9 @@ async fn fill(place: &Place) {
     place.raw.run(&subjects).await;
     let at = crate::calls::NOVEMBER;
     let rows = format!(
-        "INSERT INTO request (at, id, subject, attempts, stream, outcome, input, cache_read, \
-         cache_write, cache_write_1h, output, reasoning, audio_in, audio_out, images, pieces, \
-         audio_ms, unknown, source, charged, loss, total) {} \
-         SELECT {at} + n / 300 % 30 * 86400000000 + n, {id}, {SUBJECT}, 1, 0, \
-         'done', n % 1000, 0, 0, 0, n % 77, 0, 0, 0, 0, 0, 0, 0, 0, n % 5000, 0, 5 FROM k",
+        "INSERT INTO request (at, id, subject, outcome, input, output, charged, total) {} \
+         SELECT {at} + n / 300 % 30 * 86400000000 + n, {id}, {SUBJECT}, 'done', n % 1000, n % 77, \
+         n % 5000, 5 FROM k",
         up_to(CALLS)
     );
     // Rows that come all at once are sorted into an index faster than they are added to it.
