@@ -1,6 +1,6 @@
 //! A batch: rows, and what they add to their days, in one transaction.
 //!
-//! Rows are written many in a statement and statements come in three lengths, so that each is
+//! Rows are written many in a statement and statements come in four lengths, so that each is
 //! prepared once. That all rows were new is seen from how many were written; only where they were
 //! not is the batch looked through row by row.
 

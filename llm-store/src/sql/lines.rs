@@ -1,11 +1,11 @@
-//! One statement over many lines, in three lengths, so that each text is prepared once. A statement
+//! One statement over many lines, in four lengths, so that each text is prepared once. A statement
 //! costs two changes of threads or a round trip, whatever is in it: a call's two or three lines alone
 //! would cost more than the call.
 
 use std::ops::Range;
 
-/// Lines in one statement: many, some, one.
-const LENGTHS: [usize; 3] = [64, 8, 1];
+/// Lines in one statement: a whole batch of many that come at once, many, some, one.
+const LENGTHS: [usize; 4] = [256, 64, 8, 1];
 
 /// A statement in each length.
 pub(crate) struct Lines([String; LENGTHS.len()]);
@@ -13,8 +13,13 @@ pub(crate) struct Lines([String; LENGTHS.len()]);
 impl Lines {
     /// With numbered arguments, `width` in each line.
     pub(crate) fn numbered(head: &str, width: usize, tail: &str) -> Self {
+        Self::numbered_from(1, head, width, tail)
+    }
+
+    /// The same, behind arguments that the head has.
+    pub(crate) fn numbered_from(first: usize, head: &str, width: usize, tail: &str) -> Self {
         Self::written(head, tail, |at| {
-            (1..=width).map(|n| format!("${}", at * width + n)).collect()
+            (0..width).map(|n| format!("${}", at * width + first + n)).collect()
         })
     }
 

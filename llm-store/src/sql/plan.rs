@@ -10,7 +10,7 @@ use llm_core::money::Unit;
 use llm_core::store::StoreError;
 use llm_core::store::vault::{Ended, Fold, Tenure};
 
-use super::chain::{Link, follow};
+use super::chain::{Link, Shares, follow};
 use super::row::{Row, epoch_of};
 use crate::grant::{overdrawn, payers};
 
@@ -21,7 +21,8 @@ pub(super) type Rows<U> = BTreeMap<AccountId, Row<U>>;
 pub(super) struct Written {
     pub(super) account: i64,
     pub(super) seq: i64,
-    pub(super) hold: Option<HoldId>,
+    /// The holds that it is the sum of; none when an owner was buried.
+    pub(super) holds: Vec<u8>,
     pub(super) kind: &'static str,
     pub(super) amount: i64,
     pub(super) hash: [u8; 32],
@@ -33,9 +34,18 @@ pub(super) struct Change<'a, U: Unit> {
     who: &'a Tenure,
     pub(super) at: i64,
     pub(super) rows: Rows<U>,
-    /// With how many entries each has.
+    /// With in how many entries each is.
     pub(super) holds: BTreeMap<HoldId, (Settlement<U>, i64)>,
     pub(super) entries: Vec<Written>,
+    sums: BTreeMap<(AccountId, &'static str), Sum<U>>,
+}
+
+/// What a batch adds to an account: one entry, however many holds there are. Written one for each, they
+/// cost more than all else that a call does.
+#[derive(Debug)]
+struct Sum<U> {
+    amount: U,
+    shares: Shares,
 }
 
 /// Each hold of a batch once, in its order: what is said of it first, counts.
@@ -53,7 +63,8 @@ pub(super) fn moved<U: Unit>(ends: &[&Ended<U>], keeps: &[(AccountId, U)]) -> BT
 
 impl<'a, U: Unit> Change<'a, U> {
     pub(super) fn new(who: &'a Tenure, rows: Rows<U>, at: i64) -> Self {
-        Self { who, at, rows, holds: BTreeMap::new(), entries: Vec::new() }
+        let (holds, entries, sums) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
+        Self { who, at, rows, holds, entries, sums }
     }
 
     /// Holds that have ended and are not known yet, and what is kept.
@@ -64,6 +75,9 @@ impl<'a, U: Unit> Change<'a, U> {
     ) -> Result<Self, StoreError> {
         for ended in ends {
             self.end(ended)?;
+        }
+        for ((account, kind), Sum { amount, shares }) in std::mem::take(&mut self.sums) {
+            self.note(&account, shares.stored(), kind, amount)?;
         }
         for (account, keep) in keeps {
             if let Some(row) = self.rows.get_mut(account) {
@@ -83,7 +97,7 @@ impl<'a, U: Unit> Change<'a, U> {
             let all = std::mem::replace(&mut row.mine, U::ZERO);
             row.account.settle(all, if used { all } else { U::ZERO })?;
             if used && all > U::ZERO {
-                self.note(&account, None, "settle", all)?;
+                self.note(&account, Vec::new(), "settle", all)?;
             }
         }
         Ok(self)
@@ -91,7 +105,7 @@ impl<'a, U: Unit> Change<'a, U> {
 
     fn end(&mut self, ended: &Ended<U>) -> Result<(), StoreError> {
         let Settlement { hold, tenant, operator, .. } = ended.settlement;
-        let before = self.entries.len();
+        let mut lines = 0;
         for account in payers(ended) {
             let row = self.rows.get_mut(account).ok_or_else(|| overdrawn(account))?;
             if row.mine < tenant {
@@ -99,33 +113,49 @@ impl<'a, U: Unit> Change<'a, U> {
             }
             row.mine = row.mine.saturating_sub(tenant);
             row.account.settle(tenant, tenant)?;
-            self.note(account, Some(hold), "settle", tenant)?;
+            self.add(account, hold, "settle", tenant)?;
+            lines += 1;
         }
         if operator > U::ZERO {
             let loss = AccountId::loss();
             let row = self.rows.get_mut(&loss).ok_or_else(|| overdrawn(&loss))?;
             let paid = row.account.settled.checked_add(operator).ok_or(Violation::Range)?;
             row.account.settled = paid;
-            self.note(&loss, Some(hold), "loss", operator)?;
+            self.add(&loss, hold, "loss", operator)?;
+            lines += 1;
         }
-        let lines = (self.entries.len() - before) as i64;
         self.holds.insert(hold, (ended.settlement, lines));
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        account: &AccountId,
+        hold: HoldId,
+        kind: &'static str,
+        amount: U,
+    ) -> Result<(), StoreError> {
+        let none = || Sum { amount: U::ZERO, shares: Shares::default() };
+        let sum = self.sums.entry((account.clone(), kind)).or_insert_with(none);
+        sum.amount = sum.amount.checked_add(amount).ok_or(Violation::Range)?;
+        sum.shares.push(hold, amount.pieces());
         Ok(())
     }
 
     fn note(
         &mut self,
         account: &AccountId,
-        hold: Option<HoldId>,
+        holds: Vec<u8>,
         kind: &'static str,
         amount: U,
     ) -> Result<(), StoreError> {
         let row = self.rows.get_mut(account).ok_or_else(|| overdrawn(account))?;
         let (amount, seq) = (amount.pieces(), row.seq + 1);
         let (replica, epoch, at) = (&*self.who.replica, epoch_of(self.who.epoch), self.at);
-        let hash = follow(&row.head, &Link { seq, hold, kind, amount, replica, epoch, at });
+        let hash =
+            follow(&row.head, &Link { seq, holds: &holds, kind, amount, replica, epoch, at });
         (row.seq, row.head) = (seq, hash);
-        self.entries.push(Written { account: row.id, seq, hold, kind, amount, hash });
+        self.entries.push(Written { account: row.id, seq, holds, kind, amount, hash });
         Ok(())
     }
 }

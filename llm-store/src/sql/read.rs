@@ -3,7 +3,11 @@
 
 mod audit;
 
-pub(super) use audit::{Checked, EntryRow, Found};
+use std::sync::LazyLock;
+
+use super::lines::Lines;
+
+pub(super) use audit::{Checked, EntryRow, Found, Paid, Share};
 
 /// An account by its name.
 pub(super) const BALANCE: &str = "SELECT lim, paid, leased FROM account \
@@ -23,14 +27,19 @@ pub(super) const ACCOUNTS: &str = "SELECT a.id, a.owner, a.name, a.rule, a.span,
      CAST((SELECT coalesce(sum(l.amount), 0) FROM lease l WHERE l.account = a.id) AS BIGINT) \
      FROM account a WHERE a.unit = $1 AND a.id > $2 ORDER BY a.id LIMIT $3";
 
-/// The next entries of a stretch of accounts, with the ends of their holds: looked up one by one,
-/// since a join may be planned as a walk through all holds for each page.
-pub(super) const ENTRIES: &str = "SELECT e.account, e.seq, e.hold, e.kind, e.amount, e.replica, \
-     e.epoch, e.at, e.hash, \
-     (SELECT h.tenant FROM hold h WHERE h.unit = $1 AND h.id = e.hold), \
-     (SELECT h.operator FROM hold h WHERE h.unit = $1 AND h.id = e.hold) \
-     FROM entry e WHERE (e.account, e.seq) > ($2, $3) AND e.account <= $4 \
-     ORDER BY e.account, e.seq LIMIT $5";
+/// The next entries of a stretch of accounts.
+pub(super) const ENTRIES: &str = "SELECT e.account, e.seq, e.holds, e.kind, e.amount, e.replica, \
+     e.epoch, e.at, e.hash FROM entry e WHERE (e.account, e.seq) > ($1, $2) AND e.account <= $3 \
+     ORDER BY e.account, e.seq LIMIT $4";
+
+/// What these holds have paid, and the operator for them: looked up by their ids, since a join may be
+/// planned as a walk through all holds for each entry.
+pub(super) static PAID: LazyLock<[Lines; 2]> = LazyLock::new(|| {
+    let head = |unit: &str| {
+        format!("SELECT id, tenant, operator FROM hold WHERE unit = {unit} AND (id) IN (VALUES ")
+    };
+    [Lines::numbered_from(2, &head("$1"), 1, ")"), Lines::bare(&head("?"), 1, ")")]
+});
 
 /// The next holds, with how many entries each says that it wrote.
 pub(super) const HOLDS: &str =
@@ -46,7 +55,7 @@ pub(super) const PAGE: i64 = 1_000;
 /// The reads over one kind of connection. The drivers' types differ and their bounds are longer
 /// than these functions.
 macro_rules! reads {
-    ($Connection:ty) => {
+    ($Connection:ty, numbered: $numbered:literal) => {
         use std::sync::atomic::{AtomicU64, Ordering};
 
         use llm_core::ledger::rules::Account;
@@ -105,6 +114,27 @@ macro_rules! reads {
             Ok(leases)
         }
 
+        /// What the holds of an entry say of themselves.
+        async fn paid<U: Unit>(
+            connection: &mut $Connection,
+            shares: &[Share],
+            steps: &AtomicU64,
+        ) -> Result<Paid, Failure> {
+            let mut paid = Paid::default();
+            for (text, some) in PAID[usize::from(!$numbered)].cut(shares.len()) {
+                let mut question = query_as(text).bind(U::NAME);
+                for (id, _) in &shares[some] {
+                    question = question.bind(&id[..]);
+                }
+                let found: Vec<(Vec<u8>, i64, i64)> = question.fetch_all(&mut *connection).await?;
+                steps.fetch_add(1, Ordering::Relaxed);
+                found.into_iter().for_each(|(id, tenant, operator)| {
+                    paid.insert(id, (tenant, operator));
+                });
+            }
+            Ok(paid)
+        }
+
         /// In one transaction that sees one instant, a page at a time.
         /// `steps` counts them, for whoever wants to know that it goes on.
         pub(super) async fn audit<U: Unit>(
@@ -127,7 +157,6 @@ macro_rules! reads {
                 let end = checked.begin::<U>(found)?;
                 loop {
                     let entries: Vec<EntryRow> = query_as(ENTRIES)
-                        .bind(U::NAME)
                         .bind(at.0)
                         .bind(at.1)
                         .bind(end)
@@ -138,7 +167,9 @@ macro_rules! reads {
                     let Some(last) = entries.last() else { break };
                     at = last.at();
                     for entry in &entries {
-                        checked.add(entry)?;
+                        let shares = entry.shares()?;
+                        let paid = paid::<U>(connection, &shares, steps).await?;
+                        checked.add(entry, &shares, &paid)?;
                     }
                 }
                 checked.end();

@@ -200,8 +200,15 @@ impl<U: Unit> Vault<U> for SqliteVault<U> {
     fn fold<'a>(&'a self, who: &'a Tenure, batch: &'a Fold<U>) -> Stored<'a, ()> {
         Box::pin(async move {
             check_fold(batch)?;
-            let (who, batch) = (who.clone(), batch.clone());
-            self.ask(steps::Carry { who, batch, now: self.now() }).await
+            let step = |careful| {
+                let (who, batch) = (who.clone(), batch.clone());
+                self.ask(steps::Carry { who, batch, careful, now: self.now() })
+            };
+            match step(false).await {
+                // Perhaps it was carried here before, all or a part of it: then it does not add up.
+                Err(StoreError::Conflict(_) | StoreError::Corrupt(_)) => step(true).await,
+                done => done,
+            }
         })
     }
 

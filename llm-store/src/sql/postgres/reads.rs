@@ -9,7 +9,7 @@ use sqlx::{Connection, PgConnection};
 use crate::sql::read::reads;
 use crate::sql::row::micros_of;
 
-reads!(PgConnection);
+reads!(PgConnection, numbered: true);
 
 /// All statements of a question see one instant.
 pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";

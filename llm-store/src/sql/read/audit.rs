@@ -1,16 +1,16 @@
 //! Recomputes what the rows say: each balance from its entries, each entry from the one before it,
 //! each lease from its owners, and each end of a hold from what it wrote.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use llm_core::Str;
 use llm_core::ledger::rules::{Account, Violation};
-use llm_core::ledger::{AccountId, HoldId, Owner};
+use llm_core::ledger::{AccountId, Owner};
 use llm_core::money::Unit;
 use llm_core::store::{Audit, StoreError};
 use sqlx::FromRow;
 
-use crate::sql::chain::{Link, follow, genesis};
+use crate::sql::chain::{Link, Shares, follow, genesis};
 use crate::sql::row::{account_id, digest, odd};
 
 /// An account as it is stored.
@@ -29,7 +29,7 @@ pub(in crate::sql) struct Found(
     i64,
 );
 
-/// An entry as it is stored, and how its hold ended.
+/// An entry as it is stored.
 #[derive(FromRow)]
 pub(in crate::sql) struct EntryRow(
     i64,
@@ -41,9 +41,13 @@ pub(in crate::sql) struct EntryRow(
     i64,
     i64,
     Vec<u8>,
-    Option<i64>,
-    Option<i64>,
 );
+
+/// A hold and what an entry says that it paid.
+pub(in crate::sql) type Share = ([u8; 16], i64);
+
+/// What holds say that their accounts paid, and the operator for them, by their ids.
+pub(in crate::sql) type Paid = HashMap<Vec<u8>, (i64, i64)>;
 
 /// What has been added up so far.
 #[derive(Default)]
@@ -71,6 +75,12 @@ struct Sum {
 impl EntryRow {
     pub(in crate::sql) fn at(&self) -> (i64, i64) {
         (self.0, self.1)
+    }
+
+    /// The holds that it is the sum of.
+    pub(in crate::sql) fn shares(&self) -> Result<Vec<Share>, StoreError> {
+        let Some(stored) = &self.2 else { return Ok(Vec::new()) };
+        Shares::read(stored, self.4).ok_or_else(|| odd("holds"))
     }
 }
 
@@ -101,32 +111,35 @@ impl Checked {
         Ok(self.account)
     }
 
-    pub(in crate::sql) fn add(&mut self, entry: &EntryRow) -> Result<(), StoreError> {
-        let EntryRow(row, seq, hold, kind, amount, replica, epoch, at, hash, tenant, operator) =
-            entry;
+    /// Takes up an entry: the holds that it names, and what they say of themselves.
+    pub(in crate::sql) fn add(
+        &mut self,
+        entry: &EntryRow,
+        shares: &[Share],
+        paid: &Paid,
+    ) -> Result<(), StoreError> {
+        let EntryRow(row, seq, holds, kind, amount, replica, epoch, at, hash) = entry;
         // Accounts of another unit lie between ours.
         let Some(sum) = self.page.get_mut(row) else { return Ok(()) };
-        self.audit.entries += 1;
-        let hold = match hold {
-            None => None,
-            Some(bytes) => {
-                self.of_holds += 1;
-                let bytes: [u8; 16] = bytes.as_slice().try_into().map_err(|_| odd("hold"))?;
-                Some(HoldId(u128::from_be_bytes(bytes)))
-            }
+        let named = i64::try_from(shares.len()).map_err(|_| odd("holds"))?;
+        self.of_holds = self.of_holds.saturating_add(named);
+        // Counted as if each hold had one of its own: how many go in a step is nobody's matter.
+        self.audit.entries += shares.len().max(1) as u64;
+        let said = |(id, share): &Share| match (kind.as_str(), paid.get(&id[..])) {
+            ("settle", Some((tenant, _))) => tenant == share,
+            ("loss", Some((_, operator))) => operator == share,
+            _ => false,
         };
-        // What the hold says that it paid; nothing else can say it of an owner that was buried.
-        let said = match kind.as_str() {
-            "settle" if hold.is_none() => Some(*amount),
-            "settle" => *tenant,
-            "loss" => *operator,
-            _ => None,
-        };
-        let link = Link { seq: *seq, hold, kind, amount: *amount, replica, epoch: *epoch, at: *at };
+        // Nothing else can say what an owner that was buried has paid.
+        let added: i128 = shares.iter().map(|(_, share)| i128::from(*share)).sum();
+        let adds_up = shares.is_empty() || added == i128::from(*amount);
+        sum.broken |= !adds_up || !shares.iter().all(said);
+        let (holds, amount, epoch) = (holds.as_deref().unwrap_or_default(), *amount, *epoch);
+        let link = Link { seq: *seq, holds, kind, amount, replica, epoch, at: *at };
         let follows = follow(&sum.hash, &link);
-        sum.broken |= *seq != sum.at + 1 || said != Some(*amount) || follows[..] != hash[..];
+        sum.broken |= *seq != sum.at + 1 || follows[..] != hash[..];
         (sum.at, sum.hash) = (*seq, follows);
-        sum.added = sum.added.saturating_add(*amount);
+        sum.added = sum.added.saturating_add(amount);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use sqlx::SqliteConnection;
 use crate::sql::read::reads;
 use crate::sql::row::micros_of;
 
-reads!(SqliteConnection);
+reads!(SqliteConnection, numbered: false);
 
 const SILENT: &str = "SELECT id, replica, epoch FROM owner \
      WHERE unit = $1 AND buried < epoch AND lives <= $2 AND heard <= $3";

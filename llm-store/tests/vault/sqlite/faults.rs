@@ -37,7 +37,9 @@ async fn spent(vault: &Shared) -> Tenure {
     let path = [key("k1"), tenant()];
     let asks = path.clone().map(|id| ask(id, Some(10_000), [0, 100, 100]));
     vault.lease(&me, &asks).await.unwrap();
-    let ends = vec![ended(1, 40, (30, 2), &path), ended(2, 40, (20, 0), &path)];
+    vault.fold(&me, &fold_of(vec![ended(1, 40, (30, 2), &path)])).await.unwrap();
+    // Two in one step, and so in one entry.
+    let ends = vec![ended(2, 20, (13, 0), &path), ended(3, 20, (7, 0), &path)];
     vault.fold(&me, &fold_of(ends)).await.unwrap();
     me
 }
@@ -155,7 +157,7 @@ async fn a_damaged_file_says_so() {
     let vault = place.open().await;
     let verified = vault.verify().await;
     assert!(matches!(verified, Err(StoreError::Corrupt(_))), "{verified:?}");
-    let folded = vault.fold(&me, &fold_of(vec![ended(3, 1, (1, 1), &[key("k1")])])).await;
+    let folded = vault.fold(&me, &fold_of(vec![ended(4, 1, (1, 1), &[key("k1")])])).await;
     assert!(matches!(folded, Err(StoreError::Corrupt(_))), "{folded:?}");
 }
 
@@ -235,6 +237,13 @@ async fn an_audit_finds_what_was_changed() {
             vec![key("k1"), holds.clone()],
         ),
         ("UPDATE hold SET tenant = 31 WHERE tenant = 30".into(), vec![key("k1"), tenant()]),
+        // What one pays less, the other pays more.
+        (
+            "UPDATE hold SET tenant = tenant + 1 WHERE tenant = 13; \
+             UPDATE hold SET tenant = tenant - 1 WHERE tenant = 7"
+                .into(),
+            vec![key("k1"), tenant()],
+        ),
         (
             format!(
                 "DELETE FROM entry WHERE account = {k1}; DELETE FROM lease WHERE account = {k1}; \

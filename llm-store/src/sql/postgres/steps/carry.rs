@@ -176,7 +176,7 @@ async fn write<U: Unit>(
         .bind(ends().map(|(_, lines)| *lines).collect::<Vec<_>>())
         .bind(entries.iter().map(|entry| entry.account).collect::<Vec<_>>())
         .bind(entries.iter().map(|entry| entry.seq).collect::<Vec<_>>())
-        .bind(entries.iter().map(|entry| entry.hold.map(bytes)).collect::<Vec<_>>())
+        .bind(entries.iter().map(|entry| holds(&entry.holds)).collect::<Vec<_>>())
         .bind(entries.iter().map(|entry| entry.kind).collect::<Vec<_>>())
         .bind(entries.iter().map(|entry| entry.amount).collect::<Vec<_>>())
         .bind(entries.iter().map(|entry| entry.hash.to_vec()).collect::<Vec<_>>())
@@ -194,4 +194,9 @@ async fn write<U: Unit>(
 
 fn bytes(hold: HoldId) -> Vec<u8> {
     hold.0.to_be_bytes().to_vec()
+}
+
+/// None at all is no list.
+fn holds(ids: &[u8]) -> Option<&[u8]> {
+    (!ids.is_empty()).then_some(ids)
 }

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use llm_core::ledger::{AccountId, HoldId};
 use llm_core::money::Unit;
+use llm_core::store::StoreError;
 use llm_core::store::vault::{Ended, Fold, Tenure};
 use sqlx::{SqliteConnection, query, query_as, query_scalar};
 
@@ -20,6 +21,8 @@ use crate::sql::row::{epoch_of, odd, source_word};
 pub(in crate::sql::sqlite) struct Carry<U: Unit> {
     pub(in crate::sql::sqlite) who: Tenure,
     pub(in crate::sql::sqlite) batch: Fold<U>,
+    /// Some of the holds may be there already.
+    pub(in crate::sql::sqlite) careful: bool,
     pub(in crate::sql::sqlite) now: i64,
 }
 
@@ -42,8 +45,10 @@ impl<U: Unit> Work for Carry<U> {
     async fn run(&self, connection: &mut SqliteConnection) -> Result<(), Failure> {
         let owner = owner::<U>(connection, &self.who).await?;
         let mut ends = once(&self.batch);
-        let known = known::<U>(connection, &ends).await?;
-        ends.retain(|ended| !known.contains(&bytes(ended.settlement.hold)));
+        if self.careful {
+            let known = known::<U>(connection, &ends).await?;
+            ends.retain(|ended| !known.contains(&bytes(ended.settlement.hold)));
+        }
         let mut accounts = moved(&ends, &self.batch.keeps);
         if ends.iter().any(|ended| ended.settlement.operator > U::ZERO) {
             open_with::<U>(connection, OPEN, &AccountId::loss(), None).await?;
@@ -108,10 +113,11 @@ impl<U: Unit> Work for Bury<U> {
 }
 
 static HOLD: LazyLock<Lines> = LazyLock::new(|| {
-    Lines::bare("INSERT INTO hold (unit, id, tenant, operator, source, lines) VALUES ", 6, "")
+    let head = "INSERT INTO hold (unit, id, tenant, operator, source, lines) VALUES ";
+    Lines::bare(head, 6, " ON CONFLICT DO NOTHING")
 });
 static ENTRY: LazyLock<Lines> = LazyLock::new(|| {
-    let columns = "account, seq, hold, kind, amount, replica, epoch, at, hash";
+    let columns = "account, seq, holds, kind, amount, replica, epoch, at, hash";
     Lines::bare(&format!("INSERT INTO entry ({columns}) VALUES "), 9, "")
 });
 const ACCOUNT: &str =
@@ -124,6 +130,7 @@ async fn write<U: Unit>(
     change: &Change<'_, U>,
 ) -> Result<(), Failure> {
     let holds: Vec<_> = change.holds.iter().collect();
+    let mut new = 0;
     for (text, some) in HOLD.cut(holds.len()) {
         let mut step = query(text);
         for (hold, (settlement, lines)) in &holds[some] {
@@ -135,15 +142,18 @@ async fn write<U: Unit>(
                 .bind(source_word(settlement.source))
                 .bind(*lines);
         }
-        step.execute(&mut *connection).await?;
+        new += step.execute(&mut *connection).await?.rows_affected();
+    }
+    if new != holds.len() as u64 {
+        return Err(StoreError::Conflict("some of these holds are folded".into()).into());
     }
     for (text, some) in ENTRY.cut(change.entries.len()) {
         let mut step = query(text);
-        for Written { account, seq, hold, kind, amount, hash } in &change.entries[some] {
+        for Written { account, seq, holds, kind, amount, hash } in &change.entries[some] {
             step = step
                 .bind(account)
                 .bind(seq)
-                .bind(hold.map(bytes))
+                .bind((!holds.is_empty()).then_some(&holds[..]))
                 .bind(*kind)
                 .bind(amount)
                 .bind(&*who.replica)
