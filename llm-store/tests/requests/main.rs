@@ -17,5 +17,6 @@ mod places;
 #[cfg(feature = "postgres")]
 #[path = "../vault/server.rs"]
 mod server;
+mod upgraded;
 mod upkeep;
 mod verified;

@@ -82,6 +82,18 @@ pub(crate) async fn sqlite() -> (Place, SqliteVault) {
     (Place { database: vault.clone().into(), raw: Raw::Sqlite(folder) }, vault)
 }
 
+/// The same file, opened anew.
+pub(crate) async fn reopened(place: &Place) -> SqliteVault {
+    match &place.raw {
+        Raw::Sqlite(folder) => {
+            let settings = quick(folder.path().join("a.db"));
+            SqliteVault::<Money>::open(&settings, Real::new()).await.unwrap()
+        }
+        #[cfg(feature = "postgres")]
+        Raw::Postgres(_) => panic!("that is no file"),
+    }
+}
+
 #[cfg(feature = "postgres")]
 pub(crate) async fn postgres(server: &Server) -> (Place, PostgresVault) {
     use llm_store::sql::postgres::Settings;
