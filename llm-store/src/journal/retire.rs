@@ -92,14 +92,14 @@ impl Appender {
 
     /// See [`super::Journal::make_room`].
     pub(super) fn make_room(&self) -> Result<(), StoreError> {
-        if !self.tail.lock().full {
+        if self.tail.lock().refusing.is_none() {
             return Ok(());
         }
         match tail::make_spare(&self.place) {
             Ok(()) => {
                 let mut tail = self.tail.lock();
                 tail.spare = self.place.settings.spare_bytes > segment::HEADER as u64;
-                tail.full = false;
+                tail.refusing = None;
                 Ok(())
             }
             Err(error) if is_full(&error) => Ok(()),
