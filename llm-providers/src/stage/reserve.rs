@@ -400,9 +400,7 @@ fn unavailable(error: &StoreError) -> Error {
         | StoreError::Conflict(_)
         | StoreError::Full(_)
         | StoreError::Corrupt(_) => (Kind::Busy, "the ledger is not available"),
-        StoreError::Violation(_) => {
-            (Kind::Internal, "the ledger refuses what must not happen")
-        }
+        StoreError::Violation(_) => (Kind::Internal, "the ledger refuses what must not happen"),
     };
     Error::new(kind, text).because(error.clone())
 }

@@ -98,14 +98,7 @@ impl World {
         let upstream = Arc::clone(simulator.upstream(Vendor::OpenAi).unwrap());
         let upstream_at = simulator.base_url(Vendor::OpenAi);
         let place = Place { keys: KEYS.to_vec(), ..Place::new(folder, url, upstream_at) };
-        Self {
-            place,
-            simulator,
-            upstream,
-            seen: Vec::new(),
-            asked: Vec::new(),
-            sum,
-        }
+        Self { place, simulator, upstream, seen: Vec::new(), asked: Vec::new(), sum }
     }
 
     async fn cycle(&mut self, number: u64) {
@@ -204,7 +197,10 @@ impl Sum {
             self.asked,
             self.interrupted,
         );
-        assert!(self.finished > 0 && self.refused > 0 && self.cached > 0, "something of everything");
+        assert!(
+            self.finished > 0 && self.refused > 0 && self.cached > 0,
+            "something of everything"
+        );
         assert!(self.cycles < 4 || self.interrupted > 0, "some were in the middle");
         assert!(most < READY_WANTED, "5 of 100 starts took {most:?}");
     }

@@ -72,7 +72,9 @@ impl Tongue {
     fn question(self, model: &str, words: &str) -> (String, Value) {
         let messages = json!([{"role": "user", "content": words}]);
         let (path, body) = match self {
-            Self::Chat => ("/v1/chat/completions", json!({"messages": messages, "max_tokens": 900})),
+            Self::Chat => {
+                ("/v1/chat/completions", json!({"messages": messages, "max_tokens": 900}))
+            }
             Self::Responses => ("/v1/responses", json!({"input": words, "max_output_tokens": 900})),
             Self::Completions => ("/v1/completions", json!({"prompt": words, "max_tokens": 900})),
             Self::Messages => ("/v1/messages", json!({"messages": messages, "max_tokens": 900})),

@@ -28,17 +28,29 @@ const MENDED_MAX: Duration = Duration::from_secs(5);
 /// What a busy machine adds to it.
 const SLACK: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-pub(crate) const HARD: Key =
-    Key { name: "hard", key: "sk-hard-0123456789abcdef0123456789", limit: "$0.05/month" };
-pub(crate) const OPEN: Key =
-    Key { name: "open", key: "sk-open-0123456789abcdef0123456789", limit: "" };
-/// So much is held that each call of a hard budget needs credit of its own.
+/// Those with a hard budget, of which a call holds more than half: what one has not used is given back
+/// before its next turn, so that each call needs credit that is leased for it.
+const HARD: [Key; 6] = [
+    Key { name: "hard_1", key: "sk-hard-1-0123456789abcdef0123456789", limit: "$0.015/month" },
+    Key { name: "hard_2", key: "sk-hard-2-0123456789abcdef0123456789", limit: "$0.015/month" },
+    Key { name: "hard_3", key: "sk-hard-3-0123456789abcdef0123456789", limit: "$0.015/month" },
+    Key { name: "hard_4", key: "sk-hard-4-0123456789abcdef0123456789", limit: "$0.015/month" },
+    Key { name: "hard_5", key: "sk-hard-5-0123456789abcdef0123456789", limit: "$0.015/month" },
+    Key { name: "hard_6", key: "sk-hard-6-0123456789abcdef0123456789", limit: "$0.015/month" },
+];
+/// One whose calls last.
+const SLOW: Key =
+    Key { name: "slow", key: "sk-slow-0123456789abcdef0123456789", limit: "$0.05/month" };
+/// How often one of them calls, by turns.
+const HARD_EVERY: Duration = Duration::from_millis(200);
+const OPEN: Key = Key { name: "open", key: "sk-open-0123456789abcdef0123456789", limit: "" };
 const BODY: &str =
     r#"{"model":"plain","max_tokens":16000,"messages":[{"role":"user","content":"hi"}]}"#;
 
 fn place(simulator: &Simulator, folder: tempfile::TempDir, store: String) -> Place {
     let at = simulator.base_url(Vendor::OpenAi);
-    Place { keys: vec![HARD, OPEN], ..Place::new(folder, store, at) }
+    let keys = HARD.into_iter().chain([SLOW, OPEN]).collect();
+    Place { keys, ..Place::new(folder, store, at) }
 }
 
 /// What came of a call, and how long that took.
@@ -70,7 +82,7 @@ async fn mended(client: &Client, proxy: &Proxy) -> Duration {
     let served = async {
         loop {
             let ready = standing(proxy).await["status"] == "ready";
-            if ready && called(client, proxy, HARD).await.status == 200 {
+            if ready && called(client, proxy, HARD[0]).await.status == 200 {
                 return;
             }
             tokio::time::sleep(LOOK_EVERY).await;

@@ -100,7 +100,9 @@ impl Tail {
                 return Ok(None);
             }
             match self.rotate(place) {
-                Err(StoreError::Full(_)) if self.fault.is_none() && self.may_adopt(place, begins) => {
+                Err(StoreError::Full(_))
+                    if self.fault.is_none() && self.may_adopt(place, begins) =>
+                {
                     self.adopt(place)?;
                 }
                 other => other?,

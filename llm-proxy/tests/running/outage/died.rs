@@ -5,14 +5,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::load::Load;
-use super::{HARD, OPEN, SLACK, audited, degraded, mended, place, standing};
+use super::{HARD, HARD_EVERY, OPEN, SLACK, audited, degraded, mended, place, standing};
 use crate::client::client;
 use crate::proxy::{Key, Place, Proxy, simulator, sqlite};
 use crate::redis_server::Server as Redis;
 use crate::server::{self, Server as Postgres};
 
 const EVERY: Duration = Duration::from_millis(20);
-const HARD_EVERY: Duration = Duration::from_millis(100);
 const LIVES: Duration = Duration::from_secs(1);
 const AWAY: Duration = Duration::from_secs(3);
 const MANY: Key =
@@ -27,8 +26,8 @@ async fn a_postgres_that_dies_closes_hard_budgets_and_nothing_else() {
     let client = client();
     let mut calls = Vec::new();
     for _ in 0..2 {
-        let open = Load::start(proxy.address, OPEN, EVERY);
-        let hard = Load::start(proxy.address, HARD, HARD_EVERY);
+        let open = Load::start(proxy.address, &[OPEN], EVERY);
+        let hard = Load::start(proxy.address, &HARD, HARD_EVERY);
         sleep(LIVES).await;
         server.signal("KILL");
         server.child.wait().unwrap();
@@ -64,7 +63,7 @@ async fn a_redis_that_dies_fails_no_call() {
     let more = "[limits.key]\nin_flight = 1000\n";
     let place = Place { keys: vec![MANY], redis, more, ..place(&simulator, folder, store) };
     let proxy = Proxy::start(&place, None).unwrap();
-    let load = Load::start(proxy.address, MANY, EVERY);
+    let load = Load::start(proxy.address, &[MANY], EVERY);
     for _ in 0..2 {
         becomes(&proxy, false).await;
         sleep(LIVES).await;

@@ -14,12 +14,11 @@ use tokio::time::{Instant, sleep};
 
 use super::load::{Called, Load};
 use super::shim::{BROKEN, NO_ROOM, Orders, Shim};
-use super::{HARD, OPEN, SLACK, audited, called, degraded, mended, place};
+use super::{HARD, HARD_EVERY, OPEN, SLACK, SLOW, audited, called, degraded, mended, place};
 use crate::client::{Client, ask, client, get};
 use crate::proxy::{Key, Proxy, simulator, sqlite};
 
 const EVERY: Duration = Duration::from_millis(20);
-const HARD_EVERY: Duration = Duration::from_millis(100);
 /// How long a fault lasts.
 const LASTS: Duration = Duration::from_millis(2_500);
 /// Streams of these words take two seconds and a half.
@@ -78,8 +77,8 @@ fn slowly(client: &Client, proxy: &Proxy, key: Key) -> JoinHandle<Called> {
 
 /// Calls of both keys while something is wrong, and what came of them.
 async fn during(proxy: &Proxy, lasts: Duration) -> (Vec<Called>, Vec<Called>) {
-    let open = Load::start(proxy.address, OPEN, EVERY);
-    let hard = Load::start(proxy.address, HARD, HARD_EVERY);
+    let open = Load::start(proxy.address, &[OPEN], EVERY);
+    let hard = Load::start(proxy.address, &HARD, HARD_EVERY);
     sleep(lasts).await;
     let (open, hard) = (open.stop().await, hard.stop().await);
     for call in open.iter().chain(&hard) {
@@ -115,10 +114,11 @@ async fn a_full_disk_closes_hard_budgets_and_nothing_else() {
         None => Proxy::start(&place, None).unwrap(),
     };
     let client = client();
-    let mut calls = vec![called(&client, &proxy, OPEN).await, called(&client, &proxy, HARD).await];
+    let mut calls =
+        vec![called(&client, &proxy, OPEN).await, called(&client, &proxy, HARD[0]).await];
     assert_eq!(served(&calls), 2);
     for _ in 0..2 {
-        let streams = [slowly(&client, &proxy, OPEN), slowly(&client, &proxy, HARD)];
+        let streams = [slowly(&client, &proxy, OPEN), slowly(&client, &proxy, SLOW)];
         sleep(Duration::from_millis(300)).await;
         let whole = Orders { error: NO_ROOM, what: "grow", skip: 0, times: 0, word: "/" };
         small.as_ref().inspect(|small| small.fill());
@@ -169,7 +169,8 @@ async fn a_disk_that_does_not_write_is_told_of_and_loses_nothing() {
     let shim = Shim::new(tools.path());
     let proxy = shim.start(&place);
     let client = client();
-    let mut calls = vec![called(&client, &proxy, OPEN).await, called(&client, &proxy, HARD).await];
+    let mut calls =
+        vec![called(&client, &proxy, OPEN).await, called(&client, &proxy, HARD[0]).await];
     assert_eq!(served(&calls), 2);
     for (orders, all) in faults() {
         shim.order(orders);
@@ -182,7 +183,13 @@ async fn a_disk_that_does_not_write_is_told_of_and_loses_nothing() {
         if all {
             assert_eq!(served(&open), open.len(), "{orders:?}: a call without limit was refused");
         }
-        println!("{orders:?}: {} of {}, {} of {}", served(&open), open.len(), served(&hard), hard.len());
+        println!(
+            "{orders:?}: {} of {}, {} of {}",
+            served(&open),
+            open.len(),
+            served(&hard),
+            hard.len()
+        );
         // What went wrong once is behind everybody in a moment, and the others go on.
         assert!(!once || served(&open) > 0, "{orders:?}");
         shim.mend();
@@ -209,7 +216,7 @@ async fn a_journal_that_cannot_be_synced_ends_the_process() {
         let mut proxy = shim.start_with(&place, |text| {
             text.replacen("[store]\n", "[store]\ndurability = \"power\"\n", 1)
         });
-        calls.extend([called(&client, &proxy, OPEN).await, called(&client, &proxy, HARD).await]);
+        calls.extend([called(&client, &proxy, OPEN).await, called(&client, &proxy, HARD[0]).await]);
         shim.order(Orders { error: BROKEN, what: "sync", skip, times: 0, word: "/journal/" });
         let ended = async {
             while !proxy.has_ended() {

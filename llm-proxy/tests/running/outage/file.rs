@@ -10,12 +10,11 @@ use sqlx::{Connection as _, SqliteConnection};
 use tokio::time::sleep;
 
 use super::load::{Called, Load};
-use super::{HARD, OPEN, audited, called, degraded, mended, place};
+use super::{HARD, HARD_EVERY, OPEN, audited, called, degraded, mended, place};
 use crate::client::client;
 use crate::proxy::{Place, Proxy, simulator, sqlite};
 
 const EVERY: Duration = Duration::from_millis(20);
-const HARD_EVERY: Duration = Duration::from_millis(100);
 /// Longer than whoever writes waits for the lock.
 const LOCKED: Duration = Duration::from_secs(6);
 const PAGE_BYTES: u64 = 4_096;
@@ -33,11 +32,12 @@ async fn a_file_that_somebody_has_locked_closes_hard_budgets_and_nothing_else() 
     let place = on_a_file(&simulator);
     let proxy = Proxy::start(&place, None).unwrap();
     let client = client();
-    let mut calls = vec![called(&client, &proxy, OPEN).await, called(&client, &proxy, HARD).await];
+    let mut calls =
+        vec![called(&client, &proxy, OPEN).await, called(&client, &proxy, HARD[0]).await];
     let mut other = SqliteConnection::connect(&place.store).await.unwrap();
     sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
-    let open = Load::start(proxy.address, OPEN, EVERY);
-    let hard = Load::start(proxy.address, HARD, HARD_EVERY);
+    let open = Load::start(proxy.address, &[OPEN], EVERY);
+    let hard = Load::start(proxy.address, &HARD, HARD_EVERY);
     sleep(LOCKED).await;
     degraded(&proxy).await;
     let (open, hard) = (open.stop().await, hard.stop().await);
@@ -61,7 +61,7 @@ async fn lived(place: &Place) -> Vec<Called> {
     let proxy = Proxy::start(place, None).unwrap();
     let (client, mut calls) = (client(), Vec::new());
     for _ in 0..CALLS {
-        calls.extend([called(&client, &proxy, OPEN).await, called(&client, &proxy, HARD).await]);
+        calls.extend([called(&client, &proxy, OPEN).await, called(&client, &proxy, HARD[0]).await]);
     }
     assert!(calls.iter().all(|call| call.status == 200), "{calls:?}");
     proxy.stop();
@@ -74,8 +74,7 @@ async fn pages(url: &str, table: &str) -> Vec<u64> {
     // All in the file, and nothing beside it.
     sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut link).await.unwrap();
     let text = "SELECT rootpage FROM sqlite_schema WHERE tbl_name = $1 AND rootpage > 0";
-    let found: Vec<i64> =
-        sqlx::query_scalar(text).bind(table).fetch_all(&mut link).await.unwrap();
+    let found: Vec<i64> = sqlx::query_scalar(text).bind(table).fetch_all(&mut link).await.unwrap();
     link.close().await.unwrap();
     assert!(!found.is_empty(), "there is no {table}");
     found.into_iter().map(|page| u64::try_from(page).unwrap()).collect()
@@ -118,7 +117,7 @@ async fn a_file_that_is_damaged_is_refused_or_closes_hard_budgets() {
                 for _ in 0..CALLS {
                     let open = called(&client, &proxy, OPEN).await;
                     assert_eq!(open.status, 200, "{table}: {open:?}");
-                    hard.push(called(&client, &proxy, HARD).await);
+                    hard.push(called(&client, &proxy, HARD[0]).await);
                 }
                 let odd = hard.iter().find(|call| !call.is_typed());
                 assert!(odd.is_none(), "{table}: neither served nor told: {odd:?}");

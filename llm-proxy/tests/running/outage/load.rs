@@ -55,23 +55,23 @@ impl Called {
     }
 }
 
-/// Somebody who calls.
+/// Some who call, by turns.
 pub(super) struct Load {
     over: Arc<AtomicBool>,
     task: JoinHandle<Vec<Called>>,
 }
 
 impl Load {
-    pub(super) fn start(proxy: SocketAddr, key: Key, every: Duration) -> Self {
+    pub(super) fn start(proxy: SocketAddr, keys: &[Key], every: Duration) -> Self {
         let over = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&over);
+        let (seen, keys) = (Arc::clone(&over), keys.to_vec());
         let task = tokio::spawn(async move {
             let (client, mut pace, mut calls) = (client(), interval(every), Vec::new());
             // Who is late is not made up for: that would be a burst.
             pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
             while !seen.load(Ordering::Relaxed) {
                 pace.tick().await;
-                let client = client.clone();
+                let (client, key) = (client.clone(), keys[calls.len() % keys.len()]);
                 calls.push(tokio::spawn(async move {
                     let begun = Instant::now();
                     Called::of(begun, ask(&client, proxy, key.key, BODY.to_owned()).await)

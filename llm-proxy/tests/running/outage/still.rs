@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::load::{Called, Load, within};
-use super::{HARD, OPEN, TOLD_MAX, audited, degraded, mended, place, standing};
+use super::{HARD, HARD_EVERY, OPEN, TOLD_MAX, audited, degraded, mended, place, standing};
 use crate::client::client;
 use crate::proxy::{Key, Place, Proxy, simulator, sqlite};
 use crate::redis_server::Server as Redis;
@@ -19,8 +19,6 @@ use crate::server::Server as Postgres;
 const ROUNDS: usize = 5;
 /// 200 in a second.
 const EVERY: Duration = Duration::from_millis(5);
-/// Those with a hard budget: 10 in a second.
-const HARD_EVERY: Duration = Duration::from_millis(100);
 /// How long it is watched before, and how long the server stands still.
 const BEFORE: Duration = Duration::from_secs(3);
 const STILL: Duration = Duration::from_secs(5);
@@ -57,7 +55,7 @@ async fn a_redis_that_stands_still_costs_the_first_second_60_ms_and_nothing_afte
         while !held(&standing(&proxy).await) {
             sleep(Duration::from_millis(50)).await;
         }
-        let load = Load::start(proxy.address, MANY, EVERY);
+        let load = Load::start(proxy.address, &[MANY], EVERY);
         sleep(BEFORE).await;
         let stopped = Instant::now();
         server.stop();
@@ -112,8 +110,8 @@ async fn a_postgres_that_stands_still_closes_hard_budgets_and_nothing_else() {
     let client = client();
     let mut calls = Vec::new();
     for round in 1..=ROUNDS {
-        let open = Load::start(proxy.address, OPEN, EVERY);
-        let hard = Load::start(proxy.address, HARD, HARD_EVERY);
+        let open = Load::start(proxy.address, &[OPEN], EVERY);
+        let hard = Load::start(proxy.address, &HARD, HARD_EVERY);
         sleep(BEFORE).await;
         let stopped = Instant::now();
         server.signal("STOP");
