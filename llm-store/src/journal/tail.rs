@@ -165,18 +165,33 @@ impl Tail {
     fn write(&mut self, place: &Place) -> Result<(), StoreError> {
         frame::seal(&mut self.buffer, self.segment, self.end);
         if let Err(error) = write_all(&*self.file, &self.buffer) {
-            let taken_back = self.file.truncate(self.end);
-            self.padded = false;
-            return Err(match taken_back {
-                // What was there before is there as it was.
-                Ok(()) => self.refuse(place, &error),
-                Err(_) => self.give_up(place, &error),
-            });
+            return Err(self.take_back(place, &error));
         }
         let len = self.buffer.len() as u64;
         self.end += len;
         self.total += len;
         Ok(())
+    }
+
+    /// A write has failed: what was there before is to be there as it was.
+    fn take_back(&mut self, place: &Place, error: &io::Error) -> StoreError {
+        let taken_back = self.file.truncate(self.end);
+        self.padded = false;
+        match taken_back {
+            Ok(()) => self.refuse(place, error),
+            Err(_) => self.give_up(place, error),
+        }
+    }
+
+    /// Whether the disk writes again: seen by a byte that is taken back, and not by whoever calls
+    /// next.
+    pub(super) fn try_again(&mut self, place: &Place) -> Result<(), StoreError> {
+        if let Err(error) = write_all(&*self.file, &[0]) {
+            return Err(self.take_back(place, &error));
+        }
+        self.padded = false;
+        let taken_back = self.file.truncate(self.end);
+        taken_back.map_err(|error| self.give_up(place, &error))
     }
 
     /// Begins the next segment. This one is on the medium before the next exists, so that only the
