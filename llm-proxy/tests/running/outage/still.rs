@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::load::{Called, Load, within};
 use super::{HARD, HARD_EVERY, OPEN, TOLD_MAX, audited, degraded, mended, place, standing};
-use crate::client::client;
+use crate::client::{ADMIN_PAGE, client, text};
 use crate::proxy::{Key, Place, Proxy, simulator, sqlite};
 use crate::redis_server::Server as Redis;
 use crate::server::Server as Postgres;
@@ -62,6 +62,8 @@ async fn a_redis_that_stands_still_costs_the_first_second_60_ms_and_nothing_afte
         sleep(STILL).await;
         let going_on = Instant::now();
         assert!(!held(&standing(&proxy).await), "it is not seen to be gone");
+        let page = text(proxy.address, ADMIN_PAGE).await;
+        assert!(page.contains("gw_store_degraded{store=\"counters\"} 1"), "{page}");
         server.go_on();
         let calls = load.stop().await;
         let lost = calls.iter().find(|call| call.status != 200);
