@@ -2,18 +2,22 @@
 
 use std::time::Duration;
 
+use http::Method;
 use tokio::time::{Instant, sleep};
 
 use super::load::Load;
-use super::{HARD, HARD_EVERY, OPEN, SLACK, audited, degraded, mended, place, standing};
-use crate::client::client;
+use super::{HARD, HARD_EVERY, OPEN, SLACK, audited, called, degraded, mended, place, standing};
+use crate::client::{Client, client, operate, post};
 use crate::proxy::{Key, Place, Proxy, simulator, sqlite};
 use crate::redis_server::Server as Redis;
 use crate::server::{self, Server as Postgres};
 
 const EVERY: Duration = Duration::from_millis(20);
-const LIVES: Duration = Duration::from_secs(1);
+/// Longer than it takes until changes are looked at, which a key that was just made is.
+const LIVES: Duration = Duration::from_secs(2);
 const AWAY: Duration = Duration::from_secs(3);
+const STRANGER: Key =
+    Key { name: "stranger", key: "sk-stranger-0123456789abcdef0123456789", limit: "" };
 const MANY: Key =
     Key { name: "many", key: "sk-many-0123456789abcdef0123456789", limit: "100000/minute" };
 
@@ -24,14 +28,19 @@ async fn a_postgres_that_dies_closes_hard_budgets_and_nothing_else() {
     let place = place(&simulator, tempfile::tempdir().unwrap(), server.database().await);
     let proxy = Proxy::start(&place, None).unwrap();
     let client = client();
-    let mut calls = Vec::new();
+    let made = post(proxy.address, "/key/generate", "{}").await;
+    let key = made["key"].as_str().unwrap().to_owned().leak();
+    let made = Key { name: "made", key, limit: "" };
+    let mut calls = vec![called(&client, &proxy, made).await];
+    assert_eq!(calls[0].status, 200);
     for _ in 0..2 {
-        let open = Load::start(proxy.address, &[OPEN], EVERY);
+        let open = Load::start(proxy.address, &[OPEN, made], EVERY);
         let hard = Load::start(proxy.address, &HARD, HARD_EVERY);
         sleep(LIVES).await;
         server.signal("KILL");
         server.child.wait().unwrap();
         degraded(&proxy).await;
+        unchanged(&client, &proxy).await;
         sleep(AWAY).await;
         let (open, hard) = (open.stop().await, hard.stop().await);
         let lost = open.iter().find(|call| call.status != 200);
@@ -52,6 +61,14 @@ async fn a_postgres_that_dies_closes_hard_budgets_and_nothing_else() {
     }
     audited(proxy, &place, &calls).await;
     simulator.shutdown().await;
+}
+
+/// Of who is not known nobody can say, and nobody changes anything.
+async fn unchanged(client: &Client, proxy: &Proxy) {
+    let (status, said) = operate(proxy.address, Method::POST, "/key/generate", "{}").await;
+    assert_eq!(status, 503, "{said}");
+    let stranger = called(client, proxy, STRANGER).await;
+    assert!(stranger.status == 503 && stranger.told, "{stranger:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
