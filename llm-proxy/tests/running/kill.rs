@@ -134,7 +134,7 @@ impl World {
 
     async fn audit(&mut self, cycle: u64) {
         // Before anybody is there to mend it.
-        if self.sum.cycles % WORLD > 0 {
+        if !self.sum.cycles.is_multiple_of(WORLD) {
             Books::read(&self.place.store).await.within_limits();
         }
         let proxy = Proxy::start(&self.place, None);
