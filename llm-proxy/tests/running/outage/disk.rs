@@ -198,7 +198,9 @@ async fn a_disk_that_does_not_write_is_told_of_and_loses_nothing() {
             if orders.what != "sync" {
                 degraded(&proxy).await;
             }
-            assert_eq!(told > 0, who != Served::All, "{orders:?}");
+            // A machine that is late with everything may be late with credit, too: but not for all.
+            let wanted = if who == Served::All { told < hard.len() } else { told > 0 };
+            assert!(wanted, "{orders:?}: {told} were told");
         }
         if who == Served::Nobody {
             // What went wrong once is behind everybody in a moment.
