@@ -54,6 +54,7 @@ mod webhooks;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -64,6 +65,9 @@ use reload::source::Source;
 use store::NotOpened;
 
 use crate::config::Config;
+
+/// How often it is looked whether anything can be served at all.
+const BROKEN_EVERY: Duration = Duration::from_millis(500);
 
 /// Why the proxy does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +83,9 @@ pub(crate) enum NotServed {
         /// Why.
         error: io::Error,
     },
+    /// The journal has failed for good, and calls under way have ended.
+    #[error("the journal of holds cannot be written any more: a new start reads what is there")]
+    Broken,
     /// Nobody would hear the signal to end.
     #[error("signals cannot be heard: {0}")]
     Signals(io::Error),
@@ -118,6 +125,12 @@ pub(crate) async fn run(
     attend(&house, source, hangup);
     let metrics = metrics.map(|at| tokio::spawn(listen::metrics::serve(at, Arc::clone(&house))));
     ready(address, &house.made);
+    let stop = async {
+        tokio::select! {
+            () = stop => {}
+            () = broken(&house) => {}
+        }
+    };
     listen::serve(listener, Arc::clone(&house), stop).await;
     // To the last call, so that whoever counts sees them all.
     if let Some(metrics) = metrics {
@@ -126,7 +139,20 @@ pub(crate) async fn run(
     if let Err(error) = house.close().await {
         tracing::warn!(%error, "the store was left behind");
     }
-    Ok(())
+    if is_broken(&house) { Err(NotServed::Broken) } else { Ok(()) }
+}
+
+/// Returns when no call can be served any more, whatever becomes of the disk: a process that lives
+/// and serves nobody would never be started again.
+async fn broken(house: &House) {
+    while !is_broken(house) {
+        house.clock.sleep(BROKEN_EVERY).await;
+    }
+    tracing::error!("the journal of holds has failed for good: the process ends");
+}
+
+fn is_broken(house: &House) -> bool {
+    house.store.state().is_some_and(|state| state.broken)
 }
 
 /// What goes on beside calls, until the runtime ends.

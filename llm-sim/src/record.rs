@@ -48,6 +48,10 @@ pub struct Record {
     pub status: Option<u16>,
     /// Bytes of the answer's body that were handed to the socket.
     pub bytes_sent: u64,
+    /// Pieces of the answer: frames of a stream, a token in each that has text.
+    pub pieces: u64,
+    /// How many of them were handed to the socket.
+    pub pieces_sent: u64,
     /// Tokens that the answer would have had if nobody had cut it.
     pub output_tokens: u64,
     /// Whether the exchange is over.

@@ -107,6 +107,18 @@ pub struct Replay {
     pub holds_open: usize,
 }
 
+/// Whether a journal takes lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Condition {
+    /// All of them.
+    #[default]
+    Well,
+    /// The disk has no room, or does not write: what runs may end, and few holds or none begin.
+    Short,
+    /// None, whatever becomes of the disk: nobody knows what of it is there. The next opening does.
+    Broken,
+}
+
 /// A line, about to be written.
 #[derive(Clone, Copy, Debug)]
 pub enum Step<'a, U: Unit = Money> {
@@ -255,6 +267,16 @@ impl<U: Unit> Journal<U> {
     /// Bytes of all segments.
     pub fn bytes(&self) -> u64 {
         self.appender.tail.lock().total
+    }
+
+    /// Whether it takes lines.
+    pub fn condition(&self) -> Condition {
+        let tail = self.appender.tail.lock();
+        match (&tail.fault, &tail.refusing) {
+            (Some(_), _) => Condition::Broken,
+            (None, Some(_)) => Condition::Short,
+            (None, None) => Condition::Well,
+        }
     }
 
     /// Holds that have not ended.

@@ -238,12 +238,17 @@ impl Admission {
         let now = Now::of(&*self.clock);
         let Path { sets, flights, owners, capped } = self.path(entrant, now)?;
         // Places first here, too.
-        let places = self.placed(shared.replicas, &capped).await?;
+        let (places, silent) = self.placed(shared.replicas, &capped).await?;
         let ask = Ask { requests: 1, tokens: entrant.tokens };
         let pairs = owners.into_iter().zip(&sets);
         let questions: SmallVec<[Question; OWNERS_PER_CALL]> =
             pairs.map(|(owner, set)| Question { owner, limits: set.windows() }).collect();
-        let (share, borrowed) = match shared.take(&questions, ask).await {
+        // Whoever was silent about places is not waited for a second time.
+        let taken = match silent {
+            true => Err(NotTaken::Unavailable),
+            false => shared.take(&questions, ask).await,
+        };
+        let (share, borrowed) = match taken {
             Ok(borrowed) => (Share::Noted, Some(borrowed)),
             Err(NotTaken::Refused(verdict)) => return Err(too_much(*verdict, now)),
             Err(NotTaken::Unavailable) => (Share::Part(shared.replicas), None),
@@ -258,13 +263,17 @@ impl Admission {
         Ok((booking, flights, places))
     }
 
-    /// Places with the other replicas; where nobody answers, our part of each cap.
-    async fn placed(&self, replicas: NonZeroU32, capped: &Capped) -> Result<Vec<Place>, Error> {
+    /// Places with the other replicas; where nobody answers, which is said, our part of each cap.
+    async fn placed(
+        &self,
+        replicas: NonZeroU32,
+        capped: &Capped,
+    ) -> Result<(Vec<Place>, bool), Error> {
         let Some(places) = self.places.as_ref().filter(|_| !capped.is_empty()) else {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), false));
         };
         match places.take(capped).await {
-            Ok(taken) => Ok(taken),
+            Ok(taken) => Ok((taken, false)),
             Err(NotPlaced::Full { kind, held, max }) => Err(too_many(kind, held, max)),
             Err(NotPlaced::Unavailable(untold)) => {
                 // Our own place is among those that are held.
@@ -273,7 +282,7 @@ impl Admission {
                     Some((owner, flight)) => {
                         Err(too_many(owner.kind, u64::from(flight.held()), flight.max()))
                     }
-                    None => Ok(untold),
+                    None => Ok((untold, true)),
                 }
             }
         }

@@ -395,12 +395,12 @@ impl<U: Unit> fmt::Display for Shown<U> {
 
 fn unavailable(error: &StoreError) -> Error {
     let (kind, text) = match error {
-        StoreError::Unavailable(_) | StoreError::Conflict(_) | StoreError::Full(_) => {
-            (Kind::Busy, "the ledger is not available")
-        }
-        StoreError::Corrupt(_) | StoreError::Violation(_) => {
-            (Kind::Internal, "the ledger refuses what must not happen")
-        }
+        // Damage, too: whoever mends it is not the caller, who may come again.
+        StoreError::Unavailable(_)
+        | StoreError::Conflict(_)
+        | StoreError::Full(_)
+        | StoreError::Corrupt(_) => (Kind::Busy, "the ledger is not available"),
+        StoreError::Violation(_) => (Kind::Internal, "the ledger refuses what must not happen"),
     };
     Error::new(kind, text).because(error.clone())
 }

@@ -95,6 +95,8 @@ pub(crate) fn readiness(house: &House) -> Response<Body> {
     let dead_keys = house.vendors.dead(house);
     let (status, code) = if house.is_draining() {
         ("draining", StatusCode::SERVICE_UNAVAILABLE)
+    } else if known.broken {
+        ("broken", StatusCode::SERVICE_UNAVAILABLE)
     } else if known.fenced {
         ("fenced", StatusCode::SERVICE_UNAVAILABLE)
     } else if known.degraded

@@ -161,7 +161,9 @@ impl House {
             drain_max: config.server.drain,
             draining: AtomicBool::new(false),
         };
-        house.vendors.refresh(&house).await?;
+        // Like all that is asked of the store at a start: one that is slow just now is waited for.
+        let refresh = async || Ok(house.vendors.refresh(&house).await?);
+        store::patiently(&*house.clock, refresh).await?;
         Ok(house)
     }
 

@@ -327,7 +327,11 @@ impl Store {
     pub(crate) fn state(&self) -> Option<LedgerState> {
         match &self.kind {
             Kind::Memory(..) => None,
-            Kind::Leased(leased) => Some(leased.ledger.state()),
+            Kind::Leased(leased) => {
+                let (money, credits) = (leased.ledger.state(), leased.credits.state());
+                let degraded = money.degraded || credits.degraded;
+                Some(LedgerState { degraded, broken: money.broken || credits.broken, ..money })
+            }
         }
     }
 

@@ -63,11 +63,16 @@ impl Books {
     /// Balances are what the holds say.
     pub(crate) fn adds_up(&self) {
         let all: i64 = self.holds.values().sum();
-        // Each key has one account that counts everything, and one for its limit.
-        let counted: i64 = self.accounts.iter().filter(|a| a.rule.is_empty()).map(|a| a.paid).sum();
-        let limited: i64 =
-            self.accounts.iter().filter(|a| !a.rule.is_empty()).map(|a| a.paid).sum();
-        assert_eq!((counted, limited), (all, all), "accounts and holds differ");
+        // Each key has one account that counts everything, and one for its limit where it has one.
+        let (mut counted, mut limited) = (HashMap::new(), HashMap::new());
+        for Account { name, rule, paid, .. } in &self.accounts {
+            let of = if rule.is_empty() { &mut counted } else { &mut limited };
+            *of.entry(name.as_str()).or_insert(0) += paid;
+        }
+        assert_eq!(counted.values().sum::<i64>(), all, "accounts and holds differ");
+        for (name, paid) in limited {
+            assert_eq!(Some(&paid), counted.get(name), "{name} is counted in two ways");
+        }
     }
 }
 

@@ -25,6 +25,8 @@ mod first;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod left;
+#[cfg(test)]
 mod looks;
 #[cfg(test)]
 mod malformed;

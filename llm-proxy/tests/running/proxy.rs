@@ -77,7 +77,10 @@ impl Place {
 
     /// The program with this configuration, and nothing to do yet.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_llm-proxy"));
+        // Long runs take a copy, so that it can be built anew beside them.
+        let program = std::env::var_os("LLM_TESTS_PROXY");
+        let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_llm-proxy").into());
+        let mut command = Command::new(program);
         command.arg("--config").arg(self.config());
         command.env("KILL_ADMIN", ADMIN).env("KILL_OPENAI", "sk-0123456789abcdef");
         for Key { name, key, .. } in &self.keys {

@@ -101,11 +101,12 @@ fn played(reply: Reply, act: &Act, line: Line, tally: Tally) -> Response<Play> {
             put(&mut headers, name, value);
         }
     }
+    let steps = faults::steps(frames, act);
     tally.edit(|r| {
         r.status = Some(status);
         r.output_tokens = output_tokens;
+        r.pieces = steps.iter().filter(|step| matches!(step, Step::Send(_))).count() as u64;
     });
-    let steps = faults::steps(frames, act);
     let mut response = Response::new(Play::new(steps, line, Some(tally)));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     *response.headers_mut() = headers;

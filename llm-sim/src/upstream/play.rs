@@ -59,12 +59,13 @@ pub(crate) struct Tally {
     upstream: Arc<Upstream>,
     seq: u64,
     sent: u64,
+    pieces: u64,
     finished: bool,
 }
 
 impl Tally {
     pub(crate) fn new(upstream: Arc<Upstream>, seq: u64) -> Self {
-        Self { upstream, seq, sent: 0, finished: false }
+        Self { upstream, seq, sent: 0, pieces: 0, finished: false }
     }
 
     /// Nothing more will come, and that is as it should be.
@@ -79,9 +80,10 @@ impl Tally {
 
 impl Drop for Tally {
     fn drop(&mut self) {
-        let (sent, left) = (self.sent, !self.finished);
+        let (sent, pieces, left) = (self.sent, self.pieces, !self.finished);
         self.edit(|r| {
             r.bytes_sent = sent;
+            r.pieces_sent = pieces;
             r.done = true;
             r.left_early = left;
         });
@@ -122,6 +124,7 @@ impl Stream for Play {
                 Step::Send(bytes) => {
                     if let Some(tally) = &mut self.tally {
                         tally.sent += bytes.len() as u64;
+                        tally.pieces += 1;
                     }
                     return Poll::Ready(Some(Ok(bytes)));
                 }

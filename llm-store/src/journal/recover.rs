@@ -54,7 +54,9 @@ pub(super) fn recover(place: &Place) -> Result<(Tail, Replay), StoreError> {
     };
     match tail::make_spare(place) {
         Ok(()) => tail.spare = place.settings.spare_bytes > HEADER as u64,
-        Err(error) if is_full(&error) => tail.full = true,
+        Err(error) if is_full(&error) => {
+            tail.refusing = Some(unavailable(&place.dir, &error));
+        }
         Err(error) => return Err(unavailable(&place.dir, &error)),
     }
     debug_assert!(tail.tally.folded <= tail.position());
@@ -154,7 +156,7 @@ impl Found {
             tally: std::mem::take(&mut self.tally),
             synced: Position { segment, offset: end },
             syncing: false,
-            full: false,
+            refusing: None,
             spare: false,
             fault: None,
             buffer: Vec::with_capacity(512),

@@ -92,19 +92,21 @@ impl Appender {
 
     /// See [`super::Journal::make_room`].
     pub(super) fn make_room(&self) -> Result<(), StoreError> {
-        if !self.tail.lock().full {
+        if self.tail.lock().refusing.is_none() {
             return Ok(());
         }
         match tail::make_spare(&self.place) {
-            Ok(()) => {
-                let mut tail = self.tail.lock();
-                tail.spare = self.place.settings.spare_bytes > segment::HEADER as u64;
-                tail.full = false;
-                Ok(())
-            }
-            Err(error) if is_full(&error) => Ok(()),
-            Err(error) => Err(unavailable(&self.place.dir, &error)),
+            Ok(()) => {}
+            Err(error) if is_full(&error) => return Ok(()),
+            Err(error) => return Err(unavailable(&self.place.dir, &error)),
         }
+        let mut tail = self.tail.lock();
+        tail.spare = self.place.settings.spare_bytes > segment::HEADER as u64;
+        if !matches!(tail.refusing, Some(StoreError::Full(_))) {
+            tail.try_again(&self.place)?;
+        }
+        tail.refusing = None;
+        Ok(())
     }
 
     /// Waits until all lines so far are on the medium, whatever the configuration promises: what is

@@ -1,9 +1,10 @@
 //! The end that lines are appended to: rotation, room, and what becomes of a disk that fails.
 //!
-//! A write that finds no room is taken back and refuses new holds until there is room again; the
-//! ends of holds that run go to the *spare*, a segment of zeros that was written ahead. Any other
-//! failure, and one that cannot be taken back, is for good: nothing is appended to a file whose
-//! end nobody knows.
+//! A write that fails is taken back, and refuses new holds until the disk is seen to take lines
+//! again. Where it failed for want of room there is the *spare*, a segment of zeros that was written
+//! ahead: its first half is for calls that begin, all of it for the ends of those that run. A write
+//! that cannot be taken back and a sync that fails are for good: nothing is appended to a file of
+//! which nobody knows what is there.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -49,8 +50,9 @@ pub(super) struct Tail {
     pub(super) synced: Position,
     /// Somebody is seeing to it that more is.
     pub(super) syncing: bool,
-    /// The disk was full: no new holds until it has room again.
-    pub(super) full: bool,
+    /// Why the disk took no line lately: until it is seen to take them again, holds begin in the
+    /// first half of the spare or not at all.
+    pub(super) refusing: Option<StoreError>,
     /// Whether the spare is there.
     pub(super) spare: bool,
     /// What ended all writing.
@@ -98,12 +100,18 @@ impl Tail {
                 return Ok(None);
             }
             match self.rotate(place) {
-                Err(StoreError::Full(_)) if !begins && self.fault.is_none() => self.adopt(place)?,
+                Err(StoreError::Full(_))
+                    if self.fault.is_none() && self.may_adopt(place, begins) =>
+                {
+                    self.adopt(place)?;
+                }
                 other => other?,
             }
         }
         match self.write(place) {
-            Err(StoreError::Full(_)) if !begins && self.fault.is_none() && self.spare => {
+            Err(StoreError::Full(_))
+                if self.fault.is_none() && self.spare && self.may_adopt(place, begins) =>
+            {
                 if self.syncing {
                     return Ok(None);
                 }
@@ -123,10 +131,13 @@ impl Tail {
     fn may_grow(&self, place: &Place, line: &Line<'_>) -> Result<(), StoreError> {
         let cap = place.settings.bytes_max;
         let (more, cap) = match line {
-            Line::Open { .. } if self.full => {
-                return Err(StoreError::Full(Str::from_static("the journal's disk was full")));
+            Line::Open { .. } => {
+                let lent = self.padded && self.begins_in_spare(place, self.end);
+                if let Some(why) = self.refusing.as_ref().filter(|_| !lent) {
+                    return Err(why.clone());
+                }
+                (1, cap)
             }
-            Line::Open { .. } => (1, cap),
             Line::Dispatch { .. } | Line::Watermark { .. } => (0, cap + cap / 4),
             // These end something, or make room.
             Line::Close { .. } | Line::Carry { .. } | Line::Folded { .. } => return Ok(()),
@@ -138,21 +149,49 @@ impl Tail {
         Ok(())
     }
 
+    /// Whether a line for which there is no room may have the spare.
+    fn may_adopt(&self, place: &Place, begins: bool) -> bool {
+        !begins || self.spare && self.begins_in_spare(place, HEADER as u64)
+    }
+
+    /// Whether a hold may begin at a place of the spare: the first half is for those that do.
+    fn begins_in_spare(&self, place: &Place, at: u64) -> bool {
+        let Settings { spare_bytes, segment_bytes, .. } = place.settings;
+        let ends = (self.tally.holds.len() as u64 + 1) * CLOSE_BYTES;
+        at + self.buffer.len() as u64 + ends <= spare_bytes.min(segment_bytes) / 2
+    }
+
     /// Writes the buffer at the end, or leaves the file as it was.
     fn write(&mut self, place: &Place) -> Result<(), StoreError> {
         frame::seal(&mut self.buffer, self.segment, self.end);
         if let Err(error) = write_all(&*self.file, &self.buffer) {
-            let taken_back = self.file.truncate(self.end);
-            self.padded = false;
-            return Err(match taken_back {
-                Ok(()) if is_full(&error) => self.refuse(place, &error),
-                Ok(()) | Err(_) => self.give_up(place, &error),
-            });
+            return Err(self.take_back(place, &error));
         }
         let len = self.buffer.len() as u64;
         self.end += len;
         self.total += len;
         Ok(())
+    }
+
+    /// A write has failed: what was there before is to be there as it was.
+    fn take_back(&mut self, place: &Place, error: &io::Error) -> StoreError {
+        let taken_back = self.file.truncate(self.end);
+        self.padded = false;
+        match taken_back {
+            Ok(()) => self.refuse(place, error),
+            Err(_) => self.give_up(place, error),
+        }
+    }
+
+    /// Whether the disk writes again: seen by a byte that is taken back, and not by whoever calls
+    /// next.
+    pub(super) fn try_again(&mut self, place: &Place) -> Result<(), StoreError> {
+        if let Err(error) = write_all(&*self.file, &[0]) {
+            return Err(self.take_back(place, &error));
+        }
+        self.padded = false;
+        let taken_back = self.file.truncate(self.end);
+        taken_back.map_err(|error| self.give_up(place, &error))
     }
 
     /// Begins the next segment. This one is on the medium before the next exists, so that only the
@@ -195,7 +234,9 @@ impl Tail {
         });
         let file = adopted.map_err(|error| self.give_up(place, &error))?;
         self.enter(number, file);
-        (self.spare, self.padded, self.full) = (false, true, true);
+        (self.spare, self.padded) = (false, true);
+        let words = "the journal's disk was full, and of its spare no more is lent";
+        self.refusing = Some(StoreError::Full(Str::from_static(words)));
         Ok(())
     }
 
@@ -243,8 +284,8 @@ impl Tail {
     }
 
     fn refuse(&mut self, place: &Place, error: &io::Error) -> StoreError {
-        self.full = true;
-        unavailable(&segment::file(&place.dir, self.segment), error)
+        let error = unavailable(&segment::file(&place.dir, self.segment), error);
+        self.refusing.insert(error).clone()
     }
 
     /// Nothing is written any more, whatever room there may be later.

@@ -67,7 +67,7 @@ impl<U: Unit> LeasedLedger<U> {
         gauges.reclaimed.store(interrupted.len() as u64, Ordering::Relaxed);
         let lost = interrupted.iter().map(|i| i.settlement.operator.pieces());
         gauges.loss.store(lost.fold(0, i64::saturating_add), Ordering::Relaxed);
-        gauges.journal_bytes.store(ground.journal.bytes(), Ordering::Relaxed);
+        gauges.look(&ground.journal);
         let (table, bell) = (Mutex::new(table), Bell::default());
         let desk = Arc::new(Desk { table, bell, gauges, who, settings, ground });
         {

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use llm_core::money::{Money, Unit};
 use llm_core::store::LedgerHealth;
 
+use crate::journal::{Condition, Journal};
+
 /// How a ledger is doing. Each number is right by itself; together they are of about one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LedgerState<U: Unit = Money> {
@@ -17,8 +19,10 @@ pub struct LedgerState<U: Unit = Money> {
     pub unfolded: u64,
     /// How long the oldest of them has waited.
     pub lag: Duration,
-    /// Whether the vault does not answer.
+    /// Whether the vault does not answer, or the journal takes no new holds.
     pub degraded: bool,
+    /// Whether the journal takes nothing any more: only another start mends that.
+    pub broken: bool,
     /// Whether the vault has declared this process dead: it makes no holds any more.
     pub fenced: bool,
     /// Bytes of the journal.
@@ -49,6 +53,9 @@ pub(super) struct Gauges {
     /// When the oldest has ended, in nanoseconds since `born`.
     oldest: AtomicU64,
     pub(super) degraded: AtomicU64,
+    /// Whether the journal takes no new holds, and whether it takes nothing any more.
+    refusing: AtomicU64,
+    broken: AtomicU64,
     pub(super) fenced: AtomicU64,
     pub(super) journal_bytes: AtomicU64,
     pub(super) leased: AtomicI64,
@@ -65,12 +72,23 @@ impl Gauges {
             unfolded: AtomicU64::new(0),
             oldest: AtomicU64::new(0),
             degraded: AtomicU64::new(0),
+            refusing: AtomicU64::new(0),
+            broken: AtomicU64::new(0),
             fenced: AtomicU64::new(0),
             journal_bytes: AtomicU64::new(0),
             leased: AtomicI64::new(0),
             reclaimed: AtomicU64::new(0),
             loss: AtomicI64::new(0),
         }
+    }
+
+    /// How the journal is doing.
+    pub(super) fn look<U: Unit>(&self, journal: &Journal<U>) {
+        let condition = journal.condition();
+        let put = |to: &AtomicU64, is: bool| to.store(u64::from(is), Ordering::Relaxed);
+        put(&self.refusing, condition != Condition::Well);
+        put(&self.broken, condition == Condition::Broken);
+        self.journal_bytes.store(journal.bytes(), Ordering::Relaxed);
     }
 
     pub(super) fn aged(&self, oldest: Option<Instant>) {
@@ -89,7 +107,8 @@ impl Gauges {
             holds_open: get(&self.holds_open),
             unfolded,
             lag: if unfolded == 0 { Duration::ZERO } else { lag },
-            degraded: get(&self.degraded) > 0,
+            degraded: get(&self.degraded) > 0 || get(&self.refusing) > 0,
+            broken: get(&self.broken) > 0,
             fenced: get(&self.fenced) > 0,
             journal_bytes: get(&self.journal_bytes),
             leased: U::from_pieces(self.leased.load(Ordering::Relaxed)),

@@ -232,14 +232,13 @@ impl<U: Unit> Worker<U> {
     }
 
     fn not_leased(&mut self, asks: &[Ask<U>], error: &StoreError) {
-        let mut table = self.desk.table.lock();
-        table.unheard(asks);
+        self.desk.table.lock().unheard(asks);
+        // First: whoever is without limit goes on, whatever is wrong with the vault.
+        self.failed(error, "no credit is leased");
         if !error.retryable() {
             let slots: Vec<u32> = asks.iter().map(|ask| ask.slot).collect();
-            table.fail(&slots, &NotReserved::Store(error.clone()));
+            self.desk.table.lock().fail(&slots, &NotReserved::Store(error.clone()));
         }
-        drop(table);
-        self.failed(error, "no credit is leased");
     }
 
     async fn beat(&mut self) {
@@ -330,7 +329,7 @@ impl<U: Unit> Worker<U> {
                 break;
             }
         }
-        desk.gauges.journal_bytes.store(desk.ground.journal.bytes(), Ordering::Relaxed);
+        desk.gauges.look(&desk.ground.journal);
     }
 }
 

@@ -18,9 +18,9 @@ static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
 
 #[derive(Debug)]
 pub(crate) struct Server {
-    child: Child,
-    folder: PathBuf,
-    port: u16,
+    pub(crate) child: Child,
+    pub(crate) folder: PathBuf,
+    pub(crate) port: u16,
 }
 
 impl Server {
@@ -59,15 +59,7 @@ impl Server {
             .status();
         assert!(made.unwrap().success(), "initdb in {}", folder.display());
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = unprivileged("postgres", &folder)
-            .args(["-c", "fsync=off", "-c", "max_connections=200", "-h", "127.0.0.1", "-p"])
-            .arg(port.to_string())
-            .arg("-k")
-            .arg(&folder)
-            .arg("-D")
-            .arg(&data)
-            .spawn()
-            .unwrap();
+        let child = spawn(&folder, port);
         let server = Self { child, folder, port };
         server.wait();
         Some(server)
@@ -124,6 +116,19 @@ impl Drop for Server {
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Serves what is in a folder.
+pub(crate) fn spawn(folder: &Path, port: u16) -> Child {
+    unprivileged("postgres", folder)
+        .args(["-c", "fsync=off", "-c", "max_connections=200", "-h", "127.0.0.1", "-p"])
+        .arg(port.to_string())
+        .arg("-k")
+        .arg(folder)
+        .arg("-D")
+        .arg(folder.join("data"))
+        .spawn()
+        .unwrap()
 }
 
 fn is_root() -> bool {

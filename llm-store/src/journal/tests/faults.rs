@@ -240,3 +240,75 @@ fn the_cap_leaves_room_for_every_end() {
     write(&journal, &opened(9999, 1)).unwrap();
     assert!(journal.bytes() < 4000, "{}", journal.bytes());
 }
+
+/// Of the room that was written ahead, those who begin have half, and those who end all.
+#[test]
+fn half_of_the_spare_is_for_those_who_begin() {
+    let settings = Settings { segment_bytes: 8000, spare_bytes: 8000, ..SMALL };
+    let dir = folder();
+    let script = Script::new();
+    let (journal, _) = on(&script, dir.path(), settings).unwrap();
+    script.set_room(Some(0));
+    let mut model = Model::default();
+    let mut told = |line: Written| {
+        let at = write(&journal, &line)?;
+        model.lines.push((at, line));
+        Ok::<_, StoreError>(())
+    };
+    let mut hold = 0;
+    let refused = loop {
+        // Every other one goes on.
+        if let Err(error) = told(opened(hold, 9)) {
+            break error;
+        }
+        if hold % 2 == 0 {
+            told(Written::Close(settlement(hold, 2))).unwrap();
+        }
+        hold += 1;
+    };
+    assert!(matches!(refused, StoreError::Full(_)), "{refused}");
+    assert!(hold > 10 && journal.bytes() < 4000 + 500, "{hold} in {}", journal.bytes());
+    assert_eq!(journal.condition(), Condition::Short);
+    for hold in (1..hold).step_by(2) {
+        told(Written::Watermark(HoldId(hold), Money(1))).unwrap();
+        told(Written::Close(settlement(hold, 2))).unwrap();
+    }
+    script.set_room(None);
+    journal.make_room().unwrap();
+    assert_eq!(journal.condition(), Condition::Well);
+    told(opened(1000, 1)).unwrap();
+    model.check(&journal, None);
+    drop(journal);
+    model.check(&reopen(dir.path(), settings).unwrap().0, None);
+}
+
+/// A write that failed and was taken back is behind everybody once the disk writes again; a sync
+/// that failed never is.
+#[test]
+fn what_is_taken_back_may_be_tried_again() {
+    let dir = folder();
+    // The segment's head is the first.
+    let script = Script::failing(&[Fail::Write { nth: 3, kind: ErrorKind::Other, after: 5 }]);
+    let (journal, _) = on(&script, dir.path(), SMALL).unwrap();
+    let mut model = Model::default();
+    let told = |line: Written, model: &mut Model| {
+        model.lines.push((write(&journal, &line).unwrap(), line));
+    };
+    told(opened(1, 9), &mut model);
+    assert!(matches!(write(&journal, &opened(2, 9)), Err(StoreError::Unavailable(_))));
+    assert!(matches!(write(&journal, &opened(3, 9)), Err(StoreError::Unavailable(_))));
+    assert_eq!(journal.condition(), Condition::Short);
+    told(Written::Dispatch(HoldId(1), Money(3)), &mut model);
+    journal.make_room().unwrap();
+    assert_eq!(journal.condition(), Condition::Well);
+    told(opened(3, 9), &mut model);
+    model.check(&journal, None);
+    drop(journal);
+    model.check(&reopen(dir.path(), SMALL).unwrap().0, None);
+
+    let dir = folder();
+    let (journal, _) = on(&Script::failing(&[Fail::Sync { nth: 2 }]), dir.path(), POWER).unwrap();
+    assert!(write(&journal, &opened(1, 9)).is_err());
+    journal.make_room().unwrap();
+    assert_eq!(journal.condition(), Condition::Broken);
+}

@@ -239,7 +239,8 @@ impl Auditor {
         }
         self.owners.insert(who.replica.clone(), (who.epoch, true));
         for ((of, account), lease) in &mut self.leases {
-            if *of == who.replica {
+            // Who was told to keep nothing of an account may never have had any of it.
+            if *of == who.replica && *lease > 0 {
                 let row = self.accounts.get_mut(account).unwrap();
                 (row.held.0, row.settled.0) = (row.held.0 - *lease, row.settled.0 + *lease);
                 *lease = 0;
