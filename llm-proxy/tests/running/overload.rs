@@ -156,7 +156,14 @@ fn ticks(proxy: &Proxy) -> u64 {
 }
 
 /// What so many requests cost, and what is behind them.
-async fn cost(proxy: &Proxy, path: &str, key: Key, body: &str, status: u16, count: usize) -> Duration {
+async fn cost(
+    proxy: &Proxy,
+    path: &str,
+    key: Key,
+    body: &str,
+    status: u16,
+    count: usize,
+) -> Duration {
     let before = ticks(proxy);
     let callers: Vec<_> = (0..AT_ONCE)
         .map(|_| {

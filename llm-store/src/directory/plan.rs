@@ -92,9 +92,9 @@ impl Desk<'_, '_> {
 fn read(row: &Record) -> Result<Plan, Failure> {
     let priority = Priority::parse(&row.text(3)?).ok_or_else(|| odd("priority"))?;
     let (limits, models) = (limits_of(&row.text(1)?)?, scope_of(&row.text(2)?));
-    let own_keys = row.maybe_text(4)?.map(|word| {
-        OwnKeysUse::parse(&word).ok_or_else(|| Failure::from(odd("own keys")))
-    });
+    let own_keys = row
+        .maybe_text(4)?
+        .map(|word| OwnKeysUse::parse(&word).ok_or_else(|| Failure::from(odd("own keys"))));
     Ok(Plan {
         name: row.text(0)?.into(),
         limits,
