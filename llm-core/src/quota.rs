@@ -50,6 +50,11 @@ impl OwnKeysUse {
     pub const WORDS: [(&'static str, Self); 3] =
         [("off", Self::Off), ("allowed", Self::Allowed), ("required", Self::Required)];
 
+    /// What a word stands for.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::WORDS.into_iter().find_map(|(known, it)| (known == word).then_some(it))
+    }
+
     /// The word for it.
     pub fn name(self) -> &'static str {
         match self {

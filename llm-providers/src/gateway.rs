@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use llm_core::Str;
 use llm_core::call::Call;
 use llm_core::error::Error;
-use llm_core::principal::Grant;
+use llm_core::principal::{Grant, Priority};
 use llm_core::seam::{BoxFuture, Clock, Entropy};
 use llm_core::store::{CallRecord, Ledger, Purge};
 use tower::Service;
@@ -111,6 +111,15 @@ impl Gateway {
     pub async fn send(&self, call: Call) -> Result<Reply, Error> {
         // One allocation for the nested futures of all stages, so that callers' futures stay small.
         Box::pin(self.0.stack.run(call)).await
+    }
+
+    /// Refuses a call that would be refused whatever it says: looked at before its body is read. What
+    /// is refused here is counted, and a record is kept of one in a second.
+    pub fn glance(&self, grant: &Grant, priority: Option<Priority>) -> Result<(), Error> {
+        let sold = grant.plan.priority;
+        let priority = priority.map_or(sold, |wanted| wanted.max(sold));
+        let refused = self.0.admission.glance(grant, &self.0.current.load().rules, priority);
+        refused.inspect_err(|error| self.metrics().unread(error))
     }
 
     /// Puts another configuration in place of the one there is. Calls under way keep theirs; what

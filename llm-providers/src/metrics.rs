@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use llm_core::call::Operation;
-use llm_core::error::Kind;
+use llm_core::error::{Error, Kind};
 use llm_core::store::{CallRecord, Outcome};
 use llm_core::usage::TokenKind;
 use prometheus::core::Collector;
@@ -49,7 +49,7 @@ pub struct Metrics {
     /// What the cache did.
     cache: IntCounterVec,
     /// Refusals of ours, by rule and reason.
-    pub(crate) denied: IntCounterVec,
+    denied: IntCounterVec,
     /// Money set aside and not yet settled.
     pub(crate) holds_open: IntGauge,
     /// Holds whose settlement a store refused.
@@ -290,4 +290,30 @@ impl Metrics {
             handles.first_event.observe(seconds(first));
         }
     }
+
+    /// One of our own rules may have said no. Its name comes from configuration.
+    pub(crate) fn denied(&self, error: &Error) {
+        let ours = matches!(
+            error.kind(),
+            Kind::RateLimited | Kind::QuotaExceeded | Kind::CreditExhausted | Kind::Busy
+        );
+        if ours {
+            let rule = error.refusal().map_or_else(String::new, |r| unnumbered(&r.rule));
+            self.denied.with_label_values(&[&*rule, error.kind().name()]).inc();
+        }
+    }
+
+    /// A call was refused before anybody knew what it asks for.
+    pub(crate) fn unread(&self, error: &Error) {
+        self.calls.with_label_values(&["", error.kind().name()]).inc();
+        self.denied(error);
+    }
+}
+
+/// A rule without its numbers: what is sold comes in many, and each would be a series of its own.
+fn unnumbered(rule: &str) -> String {
+    let (of, period) = rule.split_at(rule.find('/').unwrap_or(rule.len()));
+    let number = |word: &&str| !word.starts_with(|c: char| c.is_ascii_digit() || c == '$');
+    let words: Vec<&str> = of.split_whitespace().filter(number).collect();
+    words.join(" ") + period
 }

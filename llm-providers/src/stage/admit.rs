@@ -10,6 +10,7 @@ mod entry;
 pub mod fair;
 pub mod flight;
 pub mod gcra;
+mod glance;
 pub mod limits;
 pub mod meter;
 mod places;
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 use llm_core::Str;
 use llm_core::error::{Error, Kind, Refusal};
 use llm_core::ledger::Owner;
-use llm_core::principal::{Grant, Priority};
+use llm_core::principal::{Grant, Principal, Priority};
 use llm_core::quota::{Limit, Verdict, Zone};
 use llm_core::seam::Clock;
 use llm_core::store::{Counters, Slots};
@@ -32,6 +33,7 @@ use smallvec::SmallVec;
 pub use entry::{AdmitStage, Admitted};
 use fair::{Bounds, Fair, FairSlot, Ticket};
 use flight::FlightSlot;
+use glance::Lately;
 use limits::{Limits, OwnerId, OwnerKind, Rules, Uncounted};
 use meter::{Ask, Booking, MeterSet, Now, OWNERS_PER_CALL, Rule, Share, book};
 use places::{Capped, NotPlaced, Place, Places, part};
@@ -50,6 +52,9 @@ pub struct Admission {
     fair: Arc<Fair>,
     lines: Lines,
     clock: Arc<dyn Clock>,
+    /// When anybody was refused, and when somebody of the queue the whole way.
+    pressed: Lately,
+    crowded: Lately,
 }
 
 /// Who takes turns in the queue.
@@ -60,6 +65,16 @@ pub enum Lines {
     Tenant,
     /// Keys: where all belong to one tenant.
     Key,
+}
+
+impl Lines {
+    /// In whose line somebody stands.
+    fn of(self, principal: &Principal) -> &Str {
+        match self {
+            Self::Tenant => &principal.tenant.0,
+            Self::Key => &principal.key.0,
+        }
+    }
 }
 
 /// How much the gateway takes on.
@@ -154,7 +169,8 @@ impl Admission {
         let AdmissionBounds { queue, wait_max, lines, zone } = bounds;
         let fair = Arc::new(Fair::new(queue, wait_max, Arc::clone(&clock)));
         let limits = Limits::new(zone, Arc::clone(&clock));
-        Self { limits, shared: None, places: None, fair, lines, clock }
+        let (pressed, crowded) = (Lately::default(), Lately::default());
+        Self { limits, shared: None, places: None, fair, lines, clock, pressed, crowded }
     }
 
     /// With windows that so many replicas share. Must be called within a runtime.
@@ -185,18 +201,22 @@ impl Admission {
     /// Lets a call in, at once or after a wait, or says which rule is against it. Cheap questions
     /// first: a caller who is too fast must not cost a place in the queue.
     pub async fn enter(&self, entrant: Entrant<'_>) -> Result<Slot, Error> {
+        let entered = self.entered(entrant).await;
+        if entered.is_err() {
+            self.pressed.note(Now::of(&*self.clock));
+        }
+        entered
+    }
+
+    async fn entered(&self, entrant: Entrant<'_>) -> Result<Slot, Error> {
         let (mut booking, flights, places) = match &self.shared {
             None => self.count(&entrant)?,
             // Boxed, so that the futures of those who share nothing stay small.
             Some(shared) => Box::pin(self.count_shared(shared, &entrant)).await?,
         };
-        let principal = &entrant.grant.principal;
         let ticket = Ticket {
             priority: entrant.priority,
-            line: match self.lines {
-                Lines::Tenant => principal.tenant.0.clone(),
-                Lines::Key => principal.key.0.clone(),
-            },
+            line: self.lines.of(&entrant.grant.principal).clone(),
             tokens: entrant.tokens,
             bytes: entrant.body_bytes,
             deadline: entrant.deadline,
@@ -296,7 +316,7 @@ impl Admission {
         let (grant, rules) = (entrant.grant, entrant.rules);
         let mut count = |said: Said<'_>, id: &dyn Fn() -> OwnerId| {
             // Most owners have no limit at all, and are never looked up.
-            if said.cap.is_none() && !said.rules().any(|rule| rule.is_counted()) {
+            if !said.counts() {
                 return Ok::<(), Error>(());
             }
             let id = id();
@@ -355,6 +375,11 @@ impl<'a> Said<'a> {
     fn new(limits: &'a [Limit], cap: Option<u32>, own: Option<&'a Rules>) -> Self {
         let cap = [cap, own.and_then(|own| own.in_flight_max)].into_iter().flatten().min();
         Self { limits, own: own.map_or(&[], |own| &own.rules), cap }
+    }
+
+    /// Whether anything is counted of it.
+    fn counts(self) -> bool {
+        self.cap.is_some() || self.rules().any(|rule| rule.is_counted())
     }
 
     fn rules(self) -> impl Iterator<Item = Rule> + Clone {

@@ -102,6 +102,15 @@ async fn served(
     if spoken.route.operation == Operation::ListModels && head.method == Method::GET {
         return models::list(house, &grant, &spoken);
     }
+    // What is sent again may have its answer already, and a count of tokens costs nobody anything.
+    let counted = !matches!(spoken.route.operation, Operation::ListModels | Operation::CountTokens);
+    if once.is_none()
+        && counted
+        && let Err(refused) = house.gateway.glance(&grant, asked.priority)
+    {
+        upload::discard(&head.headers, body, &*house.clock).await;
+        return Err(refused);
+    }
     let bytes = upload::read(&head.headers, body, house.bytes_max, &*house.clock).await?;
     if spoken.route.operation == Operation::ListModels {
         return models::show(house, &grant, spoken, &bytes);

@@ -261,6 +261,7 @@ mod idempotency;
 mod inbound;
 mod jobs;
 mod prompts;
+mod refused;
 mod rolling;
 mod tokens;
 mod vendors;

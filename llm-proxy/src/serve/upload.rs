@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use http::header::CONTENT_ENCODING;
+use http::header::{CONTENT_ENCODING, EXPECT};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -22,6 +22,11 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 const TOTAL_MAX: Duration = Duration::from_secs(300);
 /// A head may claim any length; so much is believed before anything has come.
 const BELIEVED_MAX: u64 = 64 << 10;
+
+/// A new connection costs both sides more than this many bytes that are thrown away.
+const DISCARDED_MAX: u64 = 256 << 10;
+/// They are on their way when the head is there.
+const DISCARD_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// A body that is not read yet, and the head that says how it is packed.
 #[derive(Debug)]
@@ -43,6 +48,21 @@ pub(crate) async fn read(
         return Box::pin(unpacked(headers, bytes, bytes_max)).await;
     }
     Ok(bytes)
+}
+
+/// Takes a body from its connection that nobody wants, so that the connection lives on and its other
+/// end hears the answer: what is closed with something unread is reset. A long one is left, as is one
+/// that its sender keeps back until it is asked for.
+pub(crate) async fn discard(headers: &HeaderMap, mut body: Incoming, clock: &dyn Clock) {
+    if headers.contains_key(EXPECT) || body.size_hint().lower() > DISCARDED_MAX {
+        return;
+    }
+    let mut left = DISCARDED_MAX;
+    while !body.is_end_stream() {
+        let Ok(Some(piece)) = next(&mut body, DISCARD_PAUSE_MAX, clock).await else { return };
+        let Some(rest) = left.checked_sub(piece.len() as u64) else { return };
+        left = rest;
+    }
 }
 
 /// A body as it comes.

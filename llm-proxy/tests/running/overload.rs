@@ -8,6 +8,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt as _, Full};
 use llm_sim::upstream::Vendor;
 
 use crate::client::{Client, ask, client};
@@ -37,8 +40,12 @@ const TOKENS: u32 = 400;
 /// Calls of each kind, and how many at once: what a batch costs is shared as it is in a crowd.
 const COUNTED: usize = 160;
 const AT_ONCE: usize = 16;
+/// Requests of a kind that costs little.
+const MANY: usize = 8 * COUNTED;
 /// A refusal costs so much of an answer, at the most.
 const COST_PERCENT_MAX: u32 = 5;
+/// And so much of what any answer costs that says nothing but that there is none.
+const COST_TIMES_MAX: u32 = 2;
 const BODY: &str =
     r#"{"model":"plain","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#;
 
@@ -148,17 +155,30 @@ fn ticks(proxy: &Proxy) -> u64 {
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
-/// What so many calls cost, and what is behind them.
-async fn cost(proxy: &Proxy, key: Key, status: u16, count: usize) -> u64 {
-    let body = BODY.replace("\"max_tokens\":5", "\"stream\":true,\"max_tokens\":1000");
+/// What so many requests cost, and what is behind them.
+async fn cost(
+    proxy: &Proxy,
+    path: &str,
+    key: Key,
+    body: &str,
+    status: u16,
+    count: usize,
+) -> Duration {
     let before = ticks(proxy);
     let callers: Vec<_> = (0..AT_ONCE)
         .map(|_| {
-            let (client, at, body) = (client(), proxy.address, body.clone());
+            let (client, body) = (client(), Bytes::from(body.to_owned()));
+            let at = format!("http://{}{path}", proxy.address);
             tokio::spawn(async move {
                 for _ in 0..count / AT_ONCE {
-                    let answer = ask(&client, at, key.key, body.clone()).await.unwrap();
+                    let request = Request::post(&at)
+                        .header("authorization", format!("Bearer {}", key.key))
+                        .header("content-type", "application/json")
+                        .body(Full::new(body.clone()))
+                        .unwrap();
+                    let answer = client.request(request).await.unwrap();
                     assert_eq!(answer.status(), status);
+                    answer.into_body().collect().await.unwrap();
                 }
             })
         })
@@ -168,7 +188,7 @@ async fn cost(proxy: &Proxy, key: Key, status: u16, count: usize) -> u64 {
     }
     // Lines of the log and ends of holds come behind.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    ticks(proxy) - before
+    Duration::from_millis(10 * (ticks(proxy) - before)) / count as u32
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -185,13 +205,19 @@ async fn a_refusal_costs_little_of_an_answer() {
         let answer = ask(&client(), proxy.address, key.key, BODY.to_owned()).await.unwrap();
         assert_eq!(answer.status(), 200);
     }
-    let served = cost(&proxy, APP, 200, COUNTED).await;
+    let long = BODY.replace("\"max_tokens\":5", "\"stream\":true,\"max_tokens\":1000");
+    let chat = "/v1/chat/completions";
+    let served = cost(&proxy, chat, APP, &long, 200, COUNTED).await;
+    let short = cost(&proxy, chat, APP, BODY, 200, COUNTED).await;
     // More of them, since a tick is long.
-    let refused = cost(&proxy, SPENT, 429, 4 * COUNTED).await;
-    let each = |ticks: u64, count: usize| Duration::from_millis(10 * ticks) / count as u32;
-    let (served, refused) = (each(served, COUNTED), each(refused, 4 * COUNTED));
-    println!("an answer of {TOKENS} tokens costs {served:?}, a refusal {refused:?}");
+    let refused = cost(&proxy, chat, SPENT, &long, 429, MANY).await;
+    let nothing = cost(&proxy, "/nothing", SPENT, &long, 404, MANY).await;
+    println!(
+        "an answer of {TOKENS} tokens costs {served:?}, a short one {short:?}, a refusal {refused:?}, a \
+         path that is not there {nothing:?}"
+    );
     assert!(refused * 100 <= served * COST_PERCENT_MAX, "{refused:?} of {served:?}");
+    assert!(refused <= nothing * COST_TIMES_MAX, "{refused:?}, and {nothing:?} to read and answer");
     proxy.stop();
     simulator.shutdown().await;
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use llm_core::Str;
 use llm_core::principal::{Priority, Scope};
-use llm_core::quota::Plan;
+use llm_core::quota::{OwnKeysUse, Plan};
 
 use super::desk::{Desk, Op, Stop};
 use super::text::{check_limits, check_name, check_scope, limits_of, limits_text};
@@ -19,6 +19,16 @@ use crate::sql::row::odd;
 
 /// Stored plans: a price list has a few dozen.
 const PLANS_MAX: i64 = 1_000;
+
+/// Plans as [`read`] wants them.
+macro_rules! plans {
+    ($tail:literal) => {
+        concat!(
+            "SELECT name, limits, models, priority, own_keys, own_keys_charged FROM plan",
+            $tail
+        )
+    };
+}
 
 /// The configured ones, by their names.
 #[derive(Debug, Default)]
@@ -60,7 +70,7 @@ impl Desk<'_, '_> {
         if let Some(plan) = self.configured.0.get(name) {
             return Ok(Arc::clone(plan));
         }
-        let text = "SELECT name, limits, models, priority FROM plan WHERE name = $1";
+        let text = plans!(" WHERE name = $1");
         match self.session.one(text, &[(&**name).into()]).await? {
             Some(row) => Ok(Arc::new(read(&row)?)),
             None => Err(NotDone::unknown("plan", name).into()),
@@ -82,7 +92,17 @@ impl Desk<'_, '_> {
 fn read(row: &Record) -> Result<Plan, Failure> {
     let priority = Priority::parse(&row.text(3)?).ok_or_else(|| odd("priority"))?;
     let (limits, models) = (limits_of(&row.text(1)?)?, scope_of(&row.text(2)?));
-    Ok(Plan { name: row.text(0)?.into(), limits, models, priority, ..Plan::default() })
+    let own_keys = row
+        .maybe_text(4)?
+        .map(|word| OwnKeysUse::parse(&word).ok_or_else(|| Failure::from(odd("own keys"))));
+    Ok(Plan {
+        name: row.text(0)?.into(),
+        limits,
+        models,
+        priority,
+        own_keys: own_keys.transpose()?,
+        own_keys_charged: row.int(5)? == 1,
+    })
 }
 
 /// A plan holds for whole tenants: it is not for keys to change.
@@ -104,10 +124,6 @@ impl Op for Put {
     async fn run(&self, desk: &mut Desk<'_, '_>) -> Result<(), Stop> {
         only_operators(&self.by)?;
         let Plan { name, limits, models, priority, own_keys, own_keys_charged } = &self.plan;
-        if own_keys.is_some() || *own_keys_charged {
-            let text = "what a plan says of callers' own provider keys stands in the configuration";
-            return Err(NotDone::Text(text).into());
-        }
         check_name(name)?;
         check_limits(limits)?;
         check_scope(models)?;
@@ -118,9 +134,10 @@ impl Op for Put {
         if room.ok_or_else(|| odd("plan")).map_err(Failure::from)?.int(0)? >= PLANS_MAX {
             return Err(NotDone::Text("there are 1000 stored plans: remove some").into());
         }
-        let text = "INSERT INTO plan (name, limits, models, priority, created) \
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO UPDATE \
-             SET limits = $2, models = $3, priority = $4";
+        let text = "INSERT INTO plan \
+             (name, limits, models, priority, own_keys, own_keys_charged, created) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (name) DO UPDATE \
+             SET limits = $2, models = $3, priority = $4, own_keys = $5, own_keys_charged = $6";
         let (limits, models, at) = (limits_text(limits), scope_text(models), desk.at());
         let priority = priority_word(*priority);
         let args = [
@@ -128,6 +145,8 @@ impl Op for Put {
             limits.as_str().into(),
             models.as_str().into(),
             priority.into(),
+            own_keys.map(OwnKeysUse::name).into(),
+            i64::from(*own_keys_charged).into(),
             at.into(),
         ];
         desk.session.run(text, &args).await?;
@@ -176,9 +195,8 @@ impl Op for All {
     type Out = Vec<Arc<Plan>>;
 
     async fn run(&self, desk: &mut Desk<'_, '_>) -> Result<Self::Out, Stop> {
-        let text = "SELECT name, limits, models, priority FROM plan";
         let mut all = BTreeMap::new();
-        for row in desk.session.all(text, &[]).await? {
+        for row in desk.session.all(plans!(""), &[]).await? {
             let plan = read(&row)?;
             all.insert(plan.name.clone(), Arc::new(plan));
         }

@@ -1,8 +1,9 @@
 //! The worker: one request to the vault at a time, for as long as the process lives.
 //!
 //! Order of what is due: what may have happened is repeated, then life is shown, then ends that
-//! have waited too long, then those who wait, then ends, then what is idle. After a failure nothing
-//! is asked for a moment that doubles, up to a second.
+//! have waited too long, then those who wait, then ends, then what is idle. Of those who wait and ends
+//! that have waited too long none goes twice before the other. After a failure nothing is asked for a
+//! moment that doubles, up to a second.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -49,6 +50,9 @@ pub struct Worker<U: Unit = Money> {
     after: Option<Instant>,
     beaten: Option<Instant>,
     swept: Instant,
+    /// The last step was ends: where one takes longer than ends may wait, those who wait for credit
+    /// would else never be asked for.
+    folded: bool,
     /// Accounts in the next request: fewer when one of them has refused for all.
     bundle: usize,
     marked: Position,
@@ -72,6 +76,7 @@ impl<U: Unit> Worker<U> {
             after: None,
             beaten: None,
             swept,
+            folded: false,
             bundle: ASKS_MAX,
             marked: Position::default(),
         }
@@ -129,7 +134,9 @@ impl<U: Unit> Worker<U> {
             return Step::Beat;
         }
         let late = table.ends.oldest().is_some_and(|at| since(at) >= LATE);
-        if (late || table.ends.len() >= 4 * FOLD_MAX)
+        let late = late || table.ends.len() >= 4 * FOLD_MAX;
+        if late
+            && !self.folded
             && let Some(batch) = table.batch(sweep, now)
         {
             return Step::Fold(batch);
@@ -156,6 +163,7 @@ impl<U: Unit> Worker<U> {
     }
 
     async fn fold(&mut self, batch: Batch<U>) {
+        self.folded = true;
         let desk = Arc::clone(&self.desk);
         if planted(Mistake::MarkedEarly) {
             let last = desk.table.lock().ends.last();
@@ -194,6 +202,7 @@ impl<U: Unit> Worker<U> {
     }
 
     async fn lease(&mut self, asks: Vec<Ask<U>>) {
+        self.folded = false;
         let desk = Arc::clone(&self.desk);
         let told: Vec<LeaseAsk<U>> = asks.iter().map(|ask| ask.ask.clone()).collect();
         point("lease.before");

@@ -3,7 +3,7 @@
 //! The actors are the *writer* (one task with one connection, which commits what waits in groups)
 //! and the *readers* (connections that see the last commit and never wait for the writer). Callers
 //! hand their step to the writer and are answered when it is committed, or know that nothing
-//! happened. Another process may use the same file: the file's own lock is between them.
+//! happened. Another process may use the same file: they take [`turns`].
 //!
 //! Deliberately absent: a cache of balances, and retries; an error of the disk is the caller's to
 //! know, and the connection that saw it is closed and opened anew.
@@ -13,6 +13,7 @@ mod place;
 mod reads;
 mod scrub;
 mod steps;
+mod turns;
 mod writer;
 
 use std::fmt;
@@ -86,7 +87,7 @@ struct Shared {
 impl<U: Unit> SqliteVault<U> {
     /// Opens the file, and brings its schema up to date; of several processes that do, one does it.
     pub async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, NotOpened> {
-        let place = place::Place::new(settings);
+        let place = place::Place::new(settings, Arc::clone(&clock))?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| NotOpened::Runtime)?;
         let connection = place.prepare(&*clock).await?;
         let readers = place.readers().await.map_err(|error| understand(&error))?;

@@ -15,6 +15,7 @@ use crate::suite::{Place, Shared};
 use crate::{leased, race, suite};
 
 mod faults;
+mod turns;
 
 struct InFile {
     clock: Arc<HandClock>,

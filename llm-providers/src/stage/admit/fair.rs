@@ -79,6 +79,12 @@ impl Fair {
         turn.map_err(|why| self.refusal(why, own))
     }
 
+    /// The refusal of a call of that line that would not even wait, however little it weighs.
+    pub fn refuses(&self, priority: Priority, line: &Str, now: Instant) -> Option<Error> {
+        let refuses = self.state.lock().queue.refuses(priority, line, now);
+        refuses.then(|| self.refusal(Shed::Full, false))
+    }
+
     /// More places, or fewer: those that run go on.
     pub fn set_slots(self: &Arc<Self>, slots: u32) {
         let now = self.clock.now();

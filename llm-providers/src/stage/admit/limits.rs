@@ -18,6 +18,7 @@ use llm_core::seam::Clock;
 use parking_lot::RwLock;
 
 use super::flight::Flight;
+use super::glance::Lately;
 use super::meter::{MeterSet, Now, Rule};
 
 /// Whose limits. Ordered from the narrowest to the widest, which is the order of their locks.
@@ -86,6 +87,8 @@ pub struct Tally {
     pub meters: Arc<MeterSet>,
     /// Running calls.
     pub flight: Arc<Flight>,
+    /// When one of its calls was last refused the whole way.
+    pub(super) refused: Lately,
 }
 
 /// Every owner that counts something.
@@ -181,7 +184,7 @@ impl Limits {
             }
         }
         let flight = Arc::new(Flight::new(u32::MAX));
-        let tally = Arc::new(Tally { meters: Arc::default(), flight });
+        let tally = Arc::new(Tally { meters: Arc::default(), flight, refused: Lately::default() });
         shard.owners.insert(owner, Arc::clone(&tally));
         Ok(tally)
     }

@@ -264,6 +264,14 @@ impl Meter {
         }
     }
 
+    /// What a window says to every call, where it is used up.
+    fn spent(&self, now: Now) -> Option<Verdict> {
+        match &self.kind {
+            Kind::Window(counter) => Some(counter.ask(1, now.wall)).filter(|said| !said.allowed),
+            Kind::Calls { .. } | Kind::Tokens(_) => None,
+        }
+    }
+
     /// Whether it remembers anything that a new meter would not know.
     fn counts(&self, now: Now) -> bool {
         match &self.kind {

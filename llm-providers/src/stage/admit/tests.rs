@@ -1,3 +1,4 @@
+mod glance;
 mod path;
 
 use std::num::NonZeroU32;

@@ -95,14 +95,6 @@ impl AttemptNote {
     }
 }
 
-/// A rule without its numbers: what is sold comes in many, and each would be a series of its own.
-fn unnumbered(rule: &str) -> String {
-    let (of, period) = rule.split_at(rule.find('/').unwrap_or(rule.len()));
-    let number = |word: &&str| !word.starts_with(|c: char| c.is_ascii_digit() || c == '$');
-    let words: Vec<&str> = of.split_whitespace().filter(number).collect();
-    words.join(" ") + period
-}
-
 impl Record {
     /// Begins one.
     pub(crate) fn open(call: &Call, desk: &Arc<Desk>) -> Self {
@@ -179,17 +171,9 @@ impl Record {
         notes.first_byte.get_or_insert(now.saturating_duration_since(self.started));
     }
 
-    /// One of our own rules said no. Its name comes from configuration.
+    /// One of our own rules may have said no.
     pub(crate) fn denied(&self, error: &Error) {
-        let ours = matches!(
-            error.kind(),
-            Kind::RateLimited | Kind::QuotaExceeded | Kind::CreditExhausted | Kind::Busy
-        );
-        if ours {
-            let rule = error.refusal().map_or_else(String::new, |r| unnumbered(&r.rule));
-            let labels = [&*rule, error.kind().name()];
-            self.desk.metrics.denied.with_label_values(&labels).inc();
-        }
+        self.desk.metrics.denied(error);
     }
 
     /// What was used, as it is charged.

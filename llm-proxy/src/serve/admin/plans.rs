@@ -3,7 +3,7 @@
 use http::StatusCode;
 use llm_core::Str;
 use llm_core::principal::{Priority, Scope};
-use llm_core::quota::{Limit, Plan};
+use llm_core::quota::{Limit, OwnKeysUse, Plan};
 use llm_store::directory::{By, NotDone};
 use serde::Serialize;
 
@@ -15,6 +15,7 @@ use super::refusal::{Answered, Refusal};
 use super::{Listed, told};
 
 const PRIORITIES: &[&str] = &["critical", "default", "batch", "sheddable"];
+const OWN_KEYS: &[&str] = &["off", "allowed", "required"];
 const WORDS: &[Field] = &[
     list("limits", &Of::Text, "600/minute, 2M tokens/day, $50/month").need(),
     list(
@@ -27,12 +28,24 @@ const WORDS: &[Field] = &[
         PRIORITIES,
         "who waits first when not all can be served; as before unless said",
     ),
+    words(
+        "byok",
+        OWN_KEYS,
+        "whether calls bring keys of providers along; null leaves it to server.byok; as before \
+         unless said",
+    ),
+    flag(
+        "byok_charge",
+        "whether calls that bring a key are charged as all others; as before unless said",
+    ),
 ];
 pub(super) const PLAN: &[Field] = &[
     text("name", "").need(),
     list("limits", &Of::Text, "").need(),
     list("models", &Of::Text, "").need(),
     words("priority", PRIORITIES, "").need(),
+    words("byok", OWN_KEYS, "nothing where it is left to server.byok"),
+    flag("byok_charge", "").need(),
 ];
 const REMOVED: &[Field] = &[flag("removed", "").need()];
 
@@ -61,6 +74,8 @@ pub(super) struct Shown {
     limits: Vec<String>,
     models: Vec<Str>,
     priority: &'static str,
+    byok: Option<&'static str>,
+    byok_charge: bool,
 }
 
 impl Shown {
@@ -75,6 +90,8 @@ impl Shown {
                 Priority::Batch => "batch",
                 Priority::Sheddable => "sheddable",
             },
+            byok: plan.own_keys.map(OwnKeysUse::name),
+            byok_charge: plan.own_keys_charged,
         }
     }
 }
@@ -124,7 +141,13 @@ async fn put(ask: &mut Ask) -> Answered {
         Some(word) => Priority::parse(&word)
             .ok_or_else(|| Refusal::wrong("priority", PRIORITIES.join(", ")))?,
     };
-    let plan = Plan { name, limits: limits?, models, priority, ..Plan::default() };
+    let own_keys = ask.fields.take::<String>("byok")?.map(|word| {
+        OwnKeysUse::parse(&word).ok_or_else(|| Refusal::wrong("byok", OWN_KEYS.join(", ")))
+    });
+    let own_keys = own_keys?.over(known.own_keys);
+    let charged = ask.fields.take("byok_charge")?.over(Some(known.own_keys_charged));
+    let own_keys_charged = charged.unwrap_or_default();
+    let plan = Plan { name, limits: limits?, models, priority, own_keys, own_keys_charged };
     office(&ask.house)?.directory.put_plan(&By::Operator, plan.clone()).await?;
     Ok(told(StatusCode::OK, &Shown::of(&plan)))
 }

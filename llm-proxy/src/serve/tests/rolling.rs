@@ -10,7 +10,7 @@ use llm_sim::script::Script;
 use llm_sim::upstream::Vendor;
 use llm_sim::{Options, Simulator};
 
-use self::callers::{Called, Callers};
+use self::callers::{Became, Called, Callers};
 use super::browsers::config_of;
 use super::*;
 
@@ -45,10 +45,14 @@ async fn nobody_notices_that_the_proxy_changes() {
         current = next;
     }
     tokio::time::sleep(Duration::from_millis(700)).await;
-    let (done, failed) = callers.stop().await;
+    let Became { done, failed, quick } = callers.stop().await;
     assert!(failed.is_empty(), "{} of {done}: {:#?}", failed.len(), failed.first());
     assert!(done > 20 * CHANGES as u64, "{done} calls are no load");
-    println!("{done} calls over {CHANGES} changes, none of them refused, reset or cut");
+    let slowest = quick.last();
+    println!(
+        "{done} calls over {CHANGES} changes, none of them refused, reset or cut; the slowest short one \
+         took {slowest:?}"
+    );
     current.stop().await;
     simulator.shutdown().await;
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Request;
@@ -38,40 +38,62 @@ pub(crate) struct Called {
 pub(crate) struct Callers {
     stop: Arc<AtomicBool>,
     done: Arc<AtomicU64>,
-    tasks: Vec<JoinHandle<Vec<String>>>,
+    tasks: Vec<JoinHandle<(Vec<String>, Vec<Duration>)>>,
+}
+
+/// What became of all calls.
+#[derive(Debug, Default)]
+pub(crate) struct Became {
+    /// How many were answered.
+    pub(crate) done: u64,
+    /// What happened to the others.
+    pub(crate) failed: Vec<String>,
+    /// How long those took that are answered at once and connect seldom, the shortest first.
+    pub(crate) quick: Vec<Duration>,
 }
 
 impl Callers {
+    #[expect(clippy::disallowed_methods, reason = "it measures the real time that passes")]
     pub(crate) fn start(called: &Called) -> Self {
         let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let habits = [Habit::Keeps, Habit::Connects, Habit::Streams].repeat(CALLERS);
         let tasks = habits.into_iter().map(|habit| {
             let (stop, done, called) = (Arc::clone(&stop), Arc::clone(&done), called.clone());
             tokio::spawn(async move {
-                let (client, mut failed) = (client(habit), Vec::new());
+                let (client, mut failed, mut times) = (client(habit), Vec::new(), Vec::new());
                 while !stop.load(Ordering::Relaxed) {
+                    let began = Instant::now();
                     match call(&client, &called, habit).await {
                         Ok(()) => drop(done.fetch_add(1, Ordering::Relaxed)),
                         Err(why) => failed.push(format!("{habit:?}: {why}")),
                     }
+                    match habit {
+                        Habit::Keeps => times.push(began.elapsed()),
+                        // Who is sent elsewhere while connecting asks again after a second.
+                        Habit::Connects | Habit::Streams => {}
+                    }
                     // Two cores are shared with whatever else is tested.
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
-                failed
+                (failed, times)
             })
         });
         let tasks = tasks.collect();
         Self { stop, done, tasks }
     }
 
-    /// How many were answered, and what happened to the others.
-    pub(crate) async fn stop(self) -> (u64, Vec<String>) {
+    /// Lets them end, and says what became of their calls.
+    pub(crate) async fn stop(self) -> Became {
         self.stop.store(true, Ordering::Relaxed);
-        let mut failed = Vec::new();
+        let mut became = Became::default();
         for task in self.tasks {
-            failed.extend(task.await.unwrap());
+            let (failed, quick) = task.await.unwrap();
+            became.failed.extend(failed);
+            became.quick.extend(quick);
         }
-        (self.done.load(Ordering::Relaxed), failed)
+        became.quick.sort_unstable();
+        became.done = self.done.load(Ordering::Relaxed);
+        became
     }
 }
 

@@ -1,6 +1,8 @@
 //! The file: how it is made, opened and brought up to date.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use llm_core::seam::Clock;
@@ -12,6 +14,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::Settings;
+use super::turns::Turns;
 use crate::journal::Durability;
 use crate::sql::NotOpened;
 use crate::sql::fault::{is_locked, not_migrated, unavailable, understand};
@@ -43,10 +46,15 @@ pub(super) struct Place {
     options: SqliteConnectOptions,
     /// How often somebody who writes asks for the lock.
     pub(super) looks: u128,
+    /// Whoever else writes there.
+    pub(super) turns: Turns,
 }
 
 impl Place {
-    pub(super) fn new(settings: &Settings) -> Self {
+    /// Makes the file if need be.
+    pub(super) fn new(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        keep_private(&settings.path)?;
+        let turns = Turns::beside(&settings.path, settings.patience, clock)?;
         let synchronous = match settings.durability {
             Durability::Process => SqliteSynchronous::Normal,
             Durability::Power => SqliteSynchronous::Full,
@@ -64,7 +72,7 @@ impl Place {
             options = options.pragma("max_page_count", (bytes / PAGE_BYTES).max(1).to_string());
         }
         let looks = (settings.patience.as_millis() / LOOK.as_millis()).max(1);
-        Self { path: settings.path.clone(), options, looks }
+        Ok(Self { path: settings.path.clone(), options, looks, turns })
     }
 
     /// The writer's connection.
@@ -81,9 +89,8 @@ impl Place {
         pool.connect_with(options).await
     }
 
-    /// Makes the file if need be, and brings its schema up to date.
+    /// Brings the file's schema up to date.
     pub(super) async fn prepare(&self, clock: &dyn Clock) -> Result<SqliteConnection, NotOpened> {
-        keep_private(&self.path)?;
         let (mut end, mut tried) = (clock.sleep(LOCKED_MAX), 0);
         loop {
             tried += 1;
@@ -111,6 +118,8 @@ impl Place {
 
     async fn migrated(&self) -> Result<SqliteConnection, NotNow> {
         let mut connection = self.connect().await?;
+        // Somebody who serves may have much to write.
+        let _turn = self.turns.take().await.ok_or_else(|| NotNow::Locked(not_ours()))?;
         // All steps in one transaction that locks the file first: whoever comes second finds it
         // done. The migrator's own transactions become savepoints of it.
         let mut whole = connection.begin_with("BEGIN IMMEDIATE").await?;
@@ -120,6 +129,11 @@ impl Place {
         whole.commit().await?;
         Ok(connection)
     }
+}
+
+/// It was somebody else's turn for all the time that anybody waits.
+pub(super) fn not_ours() -> StoreError {
+    unavailable("the file is locked by somebody else")
 }
 
 /// Why a file is not ready.
@@ -137,7 +151,7 @@ impl From<sqlx::Error> for NotNow {
 }
 
 /// For its owner only, before anything is in it: what SQLite puts beside it is made the same way.
-pub(super) fn keep_private(path: &Path) -> Result<(), StoreError> {
+pub(super) fn keep_private(path: &Path) -> Result<File, StoreError> {
     let mut options = std::fs::OpenOptions::new();
     options.read(true).append(true).create(true);
     #[cfg(unix)]
@@ -146,8 +160,9 @@ pub(super) fn keep_private(path: &Path) -> Result<(), StoreError> {
         options.mode(0o600);
         let file = options.open(path).map_err(|_| unavailable("the file cannot be opened"))?;
         let private = std::fs::Permissions::from_mode(0o600);
-        file.set_permissions(private).map_err(|_| unavailable("the file is not ours"))
+        file.set_permissions(private).map_err(|_| unavailable("the file is not ours"))?;
+        Ok(file)
     }
     #[cfg(not(unix))]
-    options.open(path).map(drop).map_err(|_| unavailable("the file cannot be opened"))
+    options.open(path).map_err(|_| unavailable("the file cannot be opened"))
 }

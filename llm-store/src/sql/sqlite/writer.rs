@@ -8,7 +8,8 @@ use llm_core::store::StoreError;
 use sqlx::{Connection, Error, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
-use super::place::Place;
+use super::place::{Place, not_ours};
+use super::turns::Turns;
 use crate::sql::fault::{Failure, is_locked, unavailable, understand};
 
 /// Steps in one transaction: what a sync costs is shared by then, and nobody waits long behind.
@@ -89,20 +90,23 @@ pub(super) async fn write(
     let mut connection = Some(connection);
     let mut group = Vec::with_capacity(GROUP_MAX);
     while waiting.recv_many(&mut group, GROUP_MAX).await > 0 {
-        match together(&place, &mut connection, &mut group).await {
-            // What has no room in company may have room alone, or need none: an end of holds that
-            // only gives back must not be refused with a lease that adds a page.
-            Err(StoreError::Full(_)) if group.len() > 1 => {
-                for job in group.drain(..) {
-                    let mut alone = [job];
-                    let done = together(&place, &mut connection, &mut alone).await;
-                    let [job] = alone;
-                    job.answer(done.err());
+        while !group.is_empty() {
+            match together(&place, &mut connection, &mut group).await {
+                // The others are next, behind whoever waits for this file.
+                Ok(done) => group.drain(..done).for_each(|job| job.answer(None)),
+                // What has no room in company may have room alone, or need none: an end of holds
+                // that only gives back must not be refused with a lease that adds a page.
+                Err(StoreError::Full(_)) if group.len() > 1 => {
+                    for job in group.drain(..) {
+                        let mut alone = [job];
+                        let done = together(&place, &mut connection, &mut alone).await;
+                        let [job] = alone;
+                        job.answer(done.err());
+                    }
                 }
-            }
-            done => {
-                let broken = done.err();
-                group.drain(..).for_each(|job| job.answer(broken.clone()));
+                Err(broken) => {
+                    group.drain(..).for_each(|job| job.answer(Some(broken.clone())));
+                }
             }
         }
     }
@@ -113,22 +117,27 @@ pub(super) async fn write(
     }
 }
 
-/// All of them in one transaction. An error means that none happened.
+/// The first of them, as many as a turn is long, in one transaction; says how many. An error means
+/// that none happened.
 async fn together(
     place: &Place,
     connection: &mut Option<SqliteConnection>,
     group: &mut [Box<dyn Job>],
-) -> Result<(), StoreError> {
+) -> Result<usize, StoreError> {
     let mut taken = match connection.take() {
         Some(open) => open,
         None => place.connect().await.map_err(|error| understand(&error))?,
     };
+    let Some(_turn) = place.turns.take().await else {
+        *connection = Some(taken);
+        return Err(not_ours());
+    };
     let mut looks = 1;
     loop {
-        let why = match commit(&mut taken, group).await {
-            Ok(()) => {
+        let why = match commit(&mut taken, group, &place.turns).await {
+            Ok(done) => {
                 *connection = Some(taken);
-                return Ok(());
+                return Ok(done);
             }
             // Nothing of it has happened.
             Err(Undone::Locked(_)) if looks < place.looks => {
@@ -161,12 +170,14 @@ impl From<Error> for Undone {
 async fn commit(
     connection: &mut SqliteConnection,
     group: &mut [Box<dyn Job>],
-) -> Result<(), Undone> {
+    turns: &Turns,
+) -> Result<usize, Undone> {
     let begun = connection.begin_with("BEGIN IMMEDIATE").await;
     let mut whole = begun.map_err(|error| match is_locked(&error) {
         true => Undone::Locked(error),
         false => Undone::Broken(error),
     })?;
+    let (began, mut done) = (turns.begin(), 0);
     for job in group {
         let mut step = whole.begin().await?;
         if job.run(&mut step).await? {
@@ -174,6 +185,11 @@ async fn commit(
         } else {
             step.rollback().await?;
         }
+        done += 1;
+        if turns.is_over(began) {
+            break;
+        }
     }
-    Ok(whole.commit().await?)
+    whole.commit().await?;
+    Ok(done)
 }

@@ -119,9 +119,11 @@ impl Queue {
         if self.is_late(ticket.deadline, now) {
             return Entry::Refused(Shed::Late);
         }
+        let refused = cfg!(debug_assertions) && self.refuses(ticket.priority, &ticket.line, now);
         if !self.make_room(&ticket, now, moves) {
             return Entry::Refused(Shed::Full);
         }
+        debug_assert!(!refused, "whoever is refused unseen is refused");
         let id = WaiterId(self.next);
         self.next += 1;
         self.bytes += ticket.bytes;
@@ -130,6 +132,15 @@ impl Queue {
         debug_assert!(self.waiters.len() <= self.bounds.waiting_max);
         debug_assert!(self.bytes <= self.bounds.waiting_bytes_max);
         Entry::Waiting(id)
+    }
+
+    /// Whether a call of that line would be refused, however little it weighs and for however long
+    /// it would wait. Changes nothing.
+    pub fn refuses(&self, priority: Priority, line: &Str, now: Instant) -> bool {
+        let late = now.checked_add(self.usual).unwrap_or(now);
+        !self.may_start(priority)
+            && self.waiters.len() >= self.bounds.waiting_max
+            && self.victim(priority, line, late).is_none()
     }
 
     /// A caller does not want to wait any longer. `false`: it does not wait any more.
@@ -231,7 +242,7 @@ impl Queue {
             || self.waiters.len() >= self.bounds.waiting_max
         {
             let late = now.checked_add(self.usual).unwrap_or(now);
-            let Some(id) = self.victim(ticket, late) else { return false };
+            let Some(id) = self.victim(ticket.priority, &ticket.line, late) else { return false };
             let why = match self.waiters.get(&id) {
                 Some(victim) if victim.deadline < late => Shed::Late,
                 Some(_) | None => Shed::Overtaken,
@@ -244,14 +255,14 @@ impl Queue {
     }
 
     /// Who makes room for a newcomer; `None` when it would have to be the newcomer.
-    fn victim(&self, ticket: &Ticket, late: Instant) -> Option<WaiterId> {
+    fn victim(&self, priority: Priority, line: &Str, late: Instant) -> Option<WaiterId> {
         let lowest = PRIORITIES.into_iter().rev().find(|p| self.class(*p).len() > 0)?;
         let class = self.class(lowest);
-        if lowest < ticket.priority {
+        if lowest < priority {
             return None;
         }
         let first = class.first_due().filter(|(due, _)| *due < late).map(|(_, id)| id);
-        let newcomer = (lowest == ticket.priority).then_some(&ticket.line);
+        let newcomer = (lowest == priority).then_some(line);
         first.or_else(|| class.newest_of_most(newcomer))
     }
 

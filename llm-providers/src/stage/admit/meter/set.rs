@@ -70,6 +70,13 @@ impl MeterSet {
         self.0.lock().list.iter().filter_map(|m| m.rule.limit()).collect()
     }
 
+    /// What a window that is used up says to every call: of several, the one that lasts longest.
+    pub fn spent(&self, now: Now) -> Option<Verdict> {
+        let meters = self.0.lock();
+        let spent = meters.list.iter().filter_map(|m| m.meter.spent(now));
+        spent.max_by_key(|verdict| verdict.resets_at)
+    }
+
     /// The rules that hold, each with what is counted of it. Changes nothing.
     pub fn look(&self, now: Now) -> Vec<(Rule, Verdict)> {
         let meters = self.0.lock();

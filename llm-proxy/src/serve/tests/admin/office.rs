@@ -127,6 +127,8 @@ async fn plans_are_sold_and_budgets_are_plans() {
         (&serde_json::json!(["*"]), &"batch".into()),
         "{put}"
     );
+    assert_eq!((&put["byok"], &put["byok_charge"]), (&Value::Null, &false.into()), "{put}");
+    own_keys_are_sold(&proxy).await;
     let key = proxy.key(r#"{"plan":"small"}"#).await;
     for status in [StatusCode::OK, StatusCode::OK, StatusCode::TOO_MANY_REQUESTS] {
         assert_eq!(proxy.call(&key).await.status(), status);
@@ -145,11 +147,12 @@ async fn plans_are_sold_and_budgets_are_plans() {
     let budgets = proxy.look("/budget/list").await["budgets"].take();
     let names = budgets.as_array().unwrap().iter().map(|one| one["budget_id"].as_str().unwrap());
     // With the three that are sold without being written.
-    assert_eq!(names.collect::<Vec<_>>(), ["b", "basic", "enterprise", "pro", "small"]);
+    assert_eq!(names.collect::<Vec<_>>(), ["b", "basic", "enterprise", "own", "pro", "small"]);
     proxy.key(r#"{"budget_id":"b"}"#).await;
     for (path, body) in [
         ("/admin/plans/x", r#"{"limits":["many"]}"#),
         ("/admin/plans/x", r#"{"limits":[],"priority":"first"}"#),
+        ("/admin/plans/x", r#"{"limits":[],"byok":"maybe"}"#),
         ("/admin/plans/x", "{}"),
     ] {
         let (status, answer) = proxy.admin(Method::PUT, path, body).await;
@@ -158,6 +161,26 @@ async fn plans_are_sold_and_budgets_are_plans() {
     let (status, _) = proxy.admin(Method::DELETE, "/admin/plans/none", "").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     proxy.stop().await;
+}
+
+/// Whether calls bring keys along is a plan's to say, and stays until something else is said.
+async fn own_keys_are_sold(proxy: &Running) {
+    let put = async |more: &str| {
+        let body = format!(r#"{{"limits":["9/hour"]{more}}}"#);
+        let (status, put) = proxy.admin(Method::PUT, "/admin/plans/own", &body).await;
+        assert_eq!(status, StatusCode::OK, "{put}");
+        (put["byok"].clone(), put["byok_charge"].clone())
+    };
+    let required = ("required".into(), true.into());
+    assert_eq!(put(r#","byok":"required","byok_charge":true"#).await, required);
+    assert_eq!(put("").await, required);
+    let key = proxy.key(r#"{"plan":"own"}"#).await;
+    let refused = proxy.call(&key).await;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN, "it has brought none");
+    assert_eq!(put(r#","byok":null,"byok_charge":false"#).await, (Value::Null, false.into()));
+    assert_eq!(proxy.call(&key).await.status(), StatusCode::OK, "from the next call on");
+    let (status, _) = proxy.admin(Method::DELETE, "/admin/plans/own", "").await;
+    assert_eq!(status, StatusCode::CONFLICT, "it is somebody's");
 }
 
 #[tokio::test]
