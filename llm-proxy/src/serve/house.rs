@@ -162,6 +162,10 @@ impl House {
             draining: AtomicBool::new(false),
         };
         house.vendors.refresh(&house).await?;
+        if let Some(apps) = &house.apps {
+            // Before anybody asks: nothing that a copy has brought back of them can be read.
+            apps.now().privacy.shred().await.map_err(NotOpened::Erased)?;
+        }
         Ok(house)
     }
 

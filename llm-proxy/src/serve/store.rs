@@ -85,6 +85,9 @@ pub(crate) enum NotOpened {
     /// The ledger was not opened.
     #[error("the ledger: {0}")]
     Ledger(StoreError),
+    /// Whoever was erased could be there again.
+    #[error("who was erased: {0}")]
+    Erased(StoreError),
 }
 
 impl NotOpened {
@@ -94,6 +97,7 @@ impl NotOpened {
             Self::Ledger(StoreError::Unavailable(_))
             | Self::Directory(NotDone::Store(StoreError::Unavailable(_))) => true,
             Self::Ledger(_)
+            | Self::Erased(_)
             | Self::Directory(_)
             | Self::Problems(_)
             | Self::Folder { .. }
