@@ -48,5 +48,7 @@ CREATE INDEX virtual_key_org_head ON virtual_key (tenant, org, id)
 CREATE INDEX virtual_key_both ON virtual_key (tenant, person, team, id)
     WHERE person IS NOT NULL AND team IS NOT NULL;
 
--- Lines of a wallet of a kind, by when they were written; with what a month adds up.
+-- Lines of a wallet of a kind, by when they were written; with what a month adds up. Who asks for
+-- some time asks for it of each kind.
+DROP INDEX wallet_entry_at;
 CREATE INDEX wallet_entry_kind ON wallet_entry (wallet, kind, at, seq, rest, spent);

@@ -24,8 +24,8 @@ use llm_core::usage::Usage;
 use super::Requests;
 use super::row::{BETWEEN, label};
 use super::subject::{Of, Subject};
-use look::{Found, Look, One};
 pub(super) use look::SPAN;
+use look::{Found, Look, One};
 
 /// Rows of a page at the most.
 pub const PAGE_MAX: usize = 500;

@@ -36,6 +36,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    const ALL: [Self; 6] =
+        [Self::Grant, Self::Reserve, Self::Settle, Self::Release, Self::Expire, Self::Refund];
+
     fn word(self) -> &'static str {
         match self {
             Self::Grant => line::GRANT,
@@ -163,16 +166,14 @@ impl Pages {
             return Ok(Vec::new());
         };
         let Filter { kinds, from, to } = &self.filter;
-        let kinds: Vec<_> = match kinds.is_empty() {
-            true => vec![String::new()],
-            false => kinds.iter().map(|kind| format!(" AND kind = '{}'", kind.word())).collect(),
-        };
+        let kinds = if kinds.is_empty() { &Kind::ALL[..] } else { kinds };
         let order = "ORDER BY at DESC, seq DESC LIMIT $6";
         let parts = kinds.iter().enumerate().map(|(number, kind)| {
             format!(
-                "SELECT * FROM ({}{kind} AND at >= $2 AND at < $3 AND (at, seq) < ($4, $5) \
-                 {order}) t{number}",
-                lines()
+                "SELECT * FROM ({} AND kind = '{}' AND at >= $2 AND at < $3 \
+                 AND (at, seq) < ($4, $5) {order}) t{number}",
+                lines(),
+                kind.word()
             )
         });
         let parts: Vec<_> = parts.collect();
@@ -198,7 +199,11 @@ impl Task for Pages {
         let Some(id) = Open::find(session, &self.name).await? else { return Ok(Page::default()) };
         let before = self.before.map_or(i64::MAX, |seq| i64::try_from(seq).unwrap_or(i64::MAX));
         let rows = match self.filter == Filter::default() {
-            true => session.all(all(), &[id.into(), before.into(), i64::from(self.limit).into()]).await?,
+            true => {
+                session
+                    .all(all(), &[id.into(), before.into(), i64::from(self.limit).into()])
+                    .await?
+            }
             false => self.picked(session, id, before).await?,
         };
         let full = u32::try_from(rows.len()).is_ok_and(|found| found == self.limit);

@@ -25,7 +25,7 @@ const TAKE_MAX: usize = 64;
 /// Spans of somebody that are read for what the rows alone say.
 const SPANS_MAX: usize = 1_024;
 /// Rows that are looked through for what they alone say: some hundredths of a second.
-const ROWS_MAX: i64 = 20_000;
+const ROWS_MAX: i64 = 10_000;
 
 const SUBJECTS: &str = "SELECT s.id FROM request_subject s WHERE 0 = 0";
 const EDGES: &str =

@@ -83,7 +83,10 @@ pub(super) const LONG: [Long; 17] = [
             // Somebody who asks once a day.
             ("subject", "CASE WHEN n % ({many} / 30) = 7 THEN 5000 ELSE 1001 + n % 899 END"),
             // All of them have a label, and few another one.
-            ("tags", "{line} || CASE WHEN n % ({many} / 30) = 9 THEN 'rare' ELSE 'prod' END || {line}"),
+            (
+                "tags",
+                "{line} || CASE WHEN n % ({many} / 30) = 9 THEN 'rare' ELSE 'prod' END || {line}",
+            ),
         ],
     ),
     (
