@@ -245,3 +245,6 @@ impl Task for Owners {
         Ok(owners)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,7 +88,7 @@ pub(crate) async fn restore(asked: Asked, from: &Path, secrets: Option<&Path>) -
         Err(trouble) => return bad(trouble),
     };
     named(store, from)?;
-    erased::again(&super::made(&config).await?, &list).await?;
+    erased::again(&config, &list).await?;
     for path in kept {
         eprintln!("llm-proxy: what was there before is {} now", path.display());
     }

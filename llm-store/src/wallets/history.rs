@@ -170,7 +170,7 @@ impl Pages {
         let order = "ORDER BY at DESC, seq DESC LIMIT $6";
         let parts = kinds.iter().enumerate().map(|(number, kind)| {
             format!(
-                "SELECT * FROM ({} AND kind = '{}' AND at >= $2 AND at < $3 \
+                "SELECT * FROM ({} AND kind || '' = '{}' AND at >= $2 AND at < $3 \
                  AND (at, seq) < ($4, $5) {order}) t{number}",
                 lines(),
                 kind.word()
@@ -219,9 +219,9 @@ impl Task for Pages {
 }
 
 /// All of it stands in the index of kinds, and kinds that no sum has are passed over.
-const SUMS: &str = "SELECT kind, CAST(sum(rest) AS BIGINT), CAST(sum(spent) AS BIGINT) \
-     FROM wallet_entry WHERE wallet = $1 AND kind IN ('grant', 'settle', 'refund', 'expire') \
-     AND at >= $2 AND at < $3 GROUP BY kind";
+const SUMS: &str = "SELECT kind || '', CAST(sum(rest) AS BIGINT), CAST(sum(spent) AS BIGINT) \
+     FROM wallet_entry WHERE wallet = $1 AND kind || '' IN ('grant', 'settle', 'refund', 'expire') \
+     AND at >= $2 AND at < $3 GROUP BY kind || ''";
 
 struct Sums {
     name: WalletId,

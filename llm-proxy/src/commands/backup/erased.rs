@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 use llm_app::privacy::marks::{List, left, shred};
 use llm_core::Str;
 use llm_store::audit::Trail;
-use llm_store::sql::Database;
 use serde_json::json;
 
+use crate::commands::made;
+use crate::config::Config;
 use crate::serve::apps::privacy::{LIST, repeated};
 
 /// Backups beside the one that is restored, that are looked at: folders of one place.
@@ -53,16 +54,20 @@ pub(super) fn gather(data: &Path, backup: &Path) -> Result<List, String> {
 }
 
 /// Forgets the keys of those who were erased after the backup, and writes that down.
-pub(super) async fn again(database: &Database, list: &List) -> Result<(), String> {
+pub(super) async fn again(config: &Config, list: &List) -> Result<(), String> {
     let listed = list.read().map_err(at(list.path()))?;
-    let left = left(database, listed).await.map_err(|error| error.to_string())?;
+    if listed.is_empty() {
+        return Ok(());
+    }
+    let database = made(config).await?;
+    let left = left(&database, listed).await.map_err(|error| error.to_string())?;
     if left.is_empty() {
         return Ok(());
     }
-    let keys = shred(database, &left).await.map_err(|error| error.to_string())?;
+    let keys = shred(&database, &left).await.map_err(|error| error.to_string())?;
     let told = json!({"erasures": left.len(), "keys_forgotten": keys});
     let line = repeated(Str::default(), &told);
-    let written = Trail::new(database.clone()).append(line).await;
+    let written = Trail::new(database).append(line).await;
     written.map_err(|error| error.to_string())?;
     eprintln!(
         "llm-proxy: of {} erasures after this backup {keys} keys were in it, and are forgotten \

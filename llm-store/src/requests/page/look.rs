@@ -194,21 +194,21 @@ impl Look<'_> {
         listed: &str,
         spans: &[i64],
     ) -> Result<Vec<Request>, Failure> {
-        let mut text = Text::new("");
-        for (at, (first, last)) in stretches(spans).into_iter().enumerate() {
-            text.add(if at == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
-            select(&mut text);
-            text.add(&format!(" AND r.subject IN ({listed})"));
-            text.with(" AND r.at >= ", first.saturating_mul(SPAN));
-            text.with(" AND r.at < ", (last + 1).saturating_mul(SPAN));
-            self.when(&mut text);
-            self.picked(&mut text);
-            order(&mut text, self.wanted);
-            text.add(&format!(") t{at}"));
-        }
-        let mut rows = all(&session.all(text.text, &text.args).await?)?;
-        rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.at, row.id.as_u128())));
-        Ok(rows)
+        let stretches = stretches(spans).into_iter().map(|(first, last)| {
+            format!("({}, {})", first.saturating_mul(SPAN), (last + 1).saturating_mul(SPAN))
+        });
+        let (stretches, columns): (Vec<_>, _) = (stretches.collect(), columns());
+        // The stretches first: each is a piece of the log's own order.
+        let mut text = Text::new(&format!(
+            "WITH w (first, last) AS (VALUES {}) SELECT {columns} FROM w CROSS JOIN request r \
+             CROSS JOIN request_subject s WHERE r.at >= w.first AND r.at < w.last \
+             AND r.subject IN ({listed}) AND s.id = r.subject",
+            stretches.join(", ")
+        ));
+        self.when(&mut text);
+        self.picked(&mut text);
+        order(&mut text, self.wanted);
+        all(&session.all(text.text, &text.args).await?)
     }
 }
 
