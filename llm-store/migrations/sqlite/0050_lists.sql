@@ -54,8 +54,9 @@ CREATE INDEX virtual_key_both ON virtual_key (tenant, person, team, id)
 DROP INDEX wallet_entry_at;
 CREATE INDEX wallet_entry_kind ON wallet_entry (wallet, (kind || ''), at, seq, rest, spent);
 
--- Without figures SQLite takes all lines of a wallet for ten, and walks through them instead of going
--- to an index. These are the figures of a million lines of a hundred wallets; nobody counts anew.
+-- Without figures SQLite takes all lines of a wallet for ten, and all subjects of a tenant, and walks
+-- through them instead of going to the index that would find a few. These are figures of a million
+-- rows; nobody counts anew.
 ANALYZE wallet_alert;
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('wallet_entry', 'wallet_entry', '1000000 10000 1'),
@@ -66,5 +67,14 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('wallet_hold', 'wallet_hold', '300000 3000 1'),
     ('wallet_hold', 'wallet_hold_open', '1000 10'),
     ('wallet_bucket', 'wallet_bucket', '10000 100 1'),
-    ('wallet_bucket', 'wallet_bucket_live', '1000 10');
+    ('wallet_bucket', 'wallet_bucket_live', '1000 10'),
+    ('document', 'document', '1000000 1000 1'),
+    ('document', 'document_collection', '1000000 1000 50 1'),
+    ('document', 'document_print', '1000000 1000 1'),
+    ('request_subject', 'sqlite_autoindex_request_subject_1', '1000000 500000 10 5 5 5 4 3 2 1'),
+    ('request_subject', 'request_subject_key', '1000000 10'),
+    ('request_subject', 'request_subject_person', '1000000 10'),
+    ('request_subject', 'request_subject_model', '1000000 10000'),
+    ('usage_day', 'usage_day', '1000000 10000 1'),
+    ('usage_day', 'usage_day_subject', '1000000 30');
 ANALYZE sqlite_schema;
