@@ -33,7 +33,7 @@ const MADE: usize = 7;
 /// On a machine that others use, a page may be so many times the work that it was while the tables
 /// were short, and so much more.
 const TIMES: u32 = 3;
-const MORE_WORK: Duration = Duration::from_millis(30);
+const MORE_WORK: Duration = Duration::from_millis(50);
 
 /// Rows of the long tables.
 fn rows() -> i64 {
