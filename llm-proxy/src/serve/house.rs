@@ -164,7 +164,8 @@ impl House {
         house.vendors.refresh(&house).await?;
         if let Some(apps) = &house.apps {
             // Before anybody asks: nothing that a copy has brought back of them can be read.
-            apps.now().privacy.shred().await.map_err(NotOpened::Erased)?;
+            let apps = apps.now();
+            Box::pin(apps.privacy.shred()).await.map_err(NotOpened::Erased)?;
         }
         Ok(house)
     }

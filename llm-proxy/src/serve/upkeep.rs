@@ -1,6 +1,7 @@
 //! What is looked after behind the calls and is nobody else's to do: lines of the request log, and
-//! analyses, that are kept no longer; people who were to be forgotten and are there again. Answers, files and jobs are the depot's to sweep,
-//! conversations those of chat, repeated requests those of `idempotency`.
+//! analyses, that are kept no longer; people who were to be forgotten and are there again.
+//! Answers, files and jobs are the depot's to sweep, conversations those of chat, repeated requests
+//! those of `idempotency`.
 
 use std::sync::Weak;
 use std::time::Duration;

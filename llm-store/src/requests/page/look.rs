@@ -194,17 +194,33 @@ impl Look<'_> {
         listed: &str,
         spans: &[i64],
     ) -> Result<Vec<Request>, Failure> {
-        let stretches = stretches(spans).into_iter().map(|(first, last)| {
-            format!("({}, {})", first.saturating_mul(SPAN), (last + 1).saturating_mul(SPAN))
-        });
+        let stretches = stretches(spans).into_iter();
+        let stretches = stretches
+            .map(|(first, last)| (first.saturating_mul(SPAN), (last + 1).saturating_mul(SPAN)));
         let (stretches, columns): (Vec<_>, _) = (stretches.collect(), columns());
-        // The stretches first: each is a piece of the log's own order.
-        let mut text = Text::new(&format!(
-            "WITH w (first, last) AS (VALUES {}) SELECT {columns} FROM w CROSS JOIN request r \
-             CROSS JOIN request_subject s WHERE r.at >= w.first AND r.at < w.last \
-             AND r.subject IN ({listed}) AND s.id = r.subject",
-            stretches.join(", ")
-        ));
+        let each = |word: fn(&(i64, i64)) -> String, between: &str| {
+            stretches.iter().map(word).collect::<Vec<_>>().join(between)
+        };
+        // The stretches first: each is a piece of the log's own order. A server makes that of bounds
+        // that it can read, and a file of a list that it goes through.
+        let mut text = Text::new(&if session.numbered() {
+            let bounds = each(|(a, b)| format!("r.at >= {a} AND r.at < {b}"), " OR ");
+            format!(
+                "SELECT {columns} FROM request r CROSS JOIN request_subject s WHERE ({bounds}) \
+                 AND r.subject IN ({listed}) AND s.id = r.subject"
+            )
+        } else {
+            let bounds = each(|(a, b)| format!("({a}, {b})"), ", ");
+            format!(
+                "WITH w (first, last) AS (VALUES {bounds}) SELECT {columns} FROM w \
+                 CROSS JOIN request r CROSS JOIN request_subject s WHERE r.at >= w.first \
+                 AND r.at < w.last AND r.subject IN ({listed}) AND s.id = r.subject"
+            )
+        });
+        if let (Some((_, newest)), Some((oldest, _))) = (stretches.first(), stretches.last()) {
+            text.with(" AND r.at >= ", *oldest);
+            text.with(" AND r.at < ", *newest);
+        }
         self.when(&mut text);
         self.picked(&mut text);
         order(&mut text, self.wanted);
