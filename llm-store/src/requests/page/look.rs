@@ -217,7 +217,10 @@ impl Look<'_> {
                  AND r.at < w.last AND r.subject IN ({listed}) AND s.id = r.subject"
             )
         });
-        if let (Some((_, newest)), Some((oldest, _))) = (stretches.first(), stretches.last()) {
+        // Where it goes by the log's order after all, that ends with the last of them.
+        if let (true, Some((_, newest)), Some((oldest, _))) =
+            (session.numbered(), stretches.first(), stretches.last())
+        {
             text.with(" AND r.at >= ", *oldest);
             text.with(" AND r.at < ", *newest);
         }
