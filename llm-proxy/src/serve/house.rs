@@ -161,13 +161,18 @@ impl House {
             drain_max: config.server.drain,
             draining: AtomicBool::new(false),
         };
-        house.vendors.refresh(&house).await?;
-        if let Some(apps) = &house.apps {
-            // Before anybody asks: nothing that a copy has brought back of them can be read.
-            let apps = apps.now();
-            Box::pin(apps.privacy.shred()).await.map_err(NotOpened::Erased)?;
-        }
+        Box::pin(house.settle()).await?;
         Ok(house)
+    }
+
+    /// What has to be so before anybody asks.
+    async fn settle(&self) -> Result<(), NotOpened> {
+        self.vendors.refresh(self).await?;
+        if let Some(apps) = &self.apps {
+            // Nothing that a copy has brought back of those who were erased can be read.
+            apps.now().privacy.shred().await.map_err(NotOpened::Erased)?;
+        }
+        Ok(())
     }
 
     /// New calls are better sent elsewhere: said by readiness, so that whoever balances load knows
