@@ -4,8 +4,9 @@
 //! for its own, as [`Keeps`]), the *export* (all of it, as JSON), and the *receipt* of an erasure. An
 //! erasure forgets the person's key first: from that instant on what is sealed under it cannot be
 //! read, in no copy of the database either. Then rows go, and then the disk forgets what they were.
-//! It may be asked for again at any time, and after a death has to be: each of its steps is done or
-//! does nothing.
+//! It may be asked for again at any time: each of its steps is done or does nothing. Where there is a
+//! [`List`], what a death has interrupted, and what a copy has brought back, is forgotten without being
+//! asked for again ([`marks`]).
 //!
 //! What stays is money: amounts in ledgers and wallets, under the name that the application has for
 //! its user, which says nothing about them to anybody else; and lines of the audit trail, which are
@@ -14,8 +15,9 @@
 //! Deliberately absent: who may ask for it, which is the host's to know.
 
 mod keepers;
+pub mod marks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -31,6 +33,7 @@ use crate::Ground;
 use crate::people::Person;
 
 pub use keepers::{DepositKeeper, JobKeeper, RequestKeeper, SlotKeeper};
+use marks::{List, Mark};
 
 /// Things of one kind that an export has.
 pub const ITEMS_MAX: usize = 10_000;
@@ -69,6 +72,7 @@ pub trait Keeps: Send + Sync + fmt::Debug + 'static {
 pub struct Privacy {
     ground: Ground,
     keepers: Vec<Arc<dyn Keeps>>,
+    list: Option<List>,
 }
 
 /// What an erasure has done.
@@ -90,7 +94,13 @@ pub struct Receipt {
 impl Privacy {
     /// With all that keep something.
     pub fn new(ground: Ground, keepers: Vec<Arc<dyn Keeps>>) -> Self {
-        Self { ground, keepers }
+        Self { ground, keepers, list: None }
+    }
+
+    /// The same, and who is forgotten is listed.
+    #[must_use]
+    pub fn listing(self, list: List) -> Self {
+        Self { list: Some(list), ..self }
     }
 
     /// Whoever a name is about.
@@ -111,6 +121,69 @@ impl Privacy {
 
     /// Forgets somebody. `more` is what the host has forgotten besides.
     pub async fn erase(
+        &self,
+        who: &Who,
+        more: impl IntoIterator<Item = (&'static str, u64)>,
+    ) -> Result<Receipt, StoreError> {
+        let mark = Mark::new(self.ground.now().as_microsecond(), &who.owner);
+        self.listed(move |list| list.add([mark])).await?;
+        let receipt = self.forget(who, more).await?;
+        self.end(|other| other.is_of(&mark)).await?;
+        Ok(receipt)
+    }
+
+    /// Forgets the keys of those who are listed and of whom there is something left: at once, and
+    /// before anything else. How many there were.
+    pub async fn shred(&self) -> Result<u64, StoreError> {
+        marks::shred(&self.ground.database, &self.left().await?).await
+    }
+
+    /// Forgets those who are listed and of whom there is something left: who they were, and what was
+    /// done. What replicas have listed is in this list from then on; `since` is from when, in
+    /// microseconds.
+    pub async fn again(&self, since: i64) -> Result<Vec<(Who, Receipt)>, StoreError> {
+        let left = self.left().await?;
+        let mut done = Vec::new();
+        if !left.is_empty() {
+            for (tenant, user) in marks::found(&self.ground.database, &left).await? {
+                let who = self.who(tenant, user).await?;
+                let receipt = self.forget(&who, []).await?;
+                done.push((who, receipt));
+            }
+            self.end(|mark| left.contains(mark)).await?;
+        }
+        let others = marks::done(&self.ground.database, since).await?;
+        self.listed(move |list| list.add(others)).await?;
+        Ok(done)
+    }
+
+    async fn left(&self) -> Result<BTreeSet<Mark>, StoreError> {
+        let listed = self.listed(List::read).await?.unwrap_or_default();
+        marks::left(&self.ground.database, listed).await
+    }
+
+    /// Writes down that these of the list are forgotten to the end.
+    async fn end(&self, is: impl Fn(&Mark) -> bool) -> Result<(), StoreError> {
+        let listed = self.listed(List::read).await?.unwrap_or_default();
+        let ended = listed.into_iter().filter(|mark| is(mark)).collect();
+        marks::end(&self.ground.database, ended).await
+    }
+
+    /// Does something with the list, where there is one: files are waited for where nobody waits.
+    async fn listed<T: Send + 'static>(
+        &self,
+        does: impl FnOnce(&List) -> std::io::Result<T> + Send + 'static,
+    ) -> Result<Option<T>, StoreError> {
+        let Some(list) = self.list.clone() else { return Ok(None) };
+        let done = tokio::task::spawn_blocking(move || {
+            does(&list).map_err(|error| format!("{}: {error}", list.path().display()))
+        });
+        let stopped = |_| StoreError::Unavailable("the list was not waited for".into());
+        let done = done.await.map_err(stopped)?;
+        done.map(Some).map_err(|why| StoreError::Unavailable(why.into()))
+    }
+
+    async fn forget(
         &self,
         who: &Who,
         more: impl IntoIterator<Item = (&'static str, u64)>,

@@ -8,7 +8,7 @@
 
 mod admin;
 mod app;
-mod apps;
+pub(crate) mod apps;
 mod batches;
 mod bearer;
 mod body;

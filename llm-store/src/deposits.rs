@@ -91,6 +91,14 @@ impl Owner {
         self.0.split_once('/').is_some_and(|(_, rest)| rest.starts_with("user/"))
     }
 
+    /// The person that it is, as [`Owner::user`] was told.
+    pub fn person(&self) -> Option<(TenantId, UserId)> {
+        let (tenant, rest) = self.0.split_once('/')?;
+        let user = rest.strip_prefix("user/")?;
+        let tenant = tenant.replace("%2F", "/").replace("%25", "%");
+        Some((TenantId(Str::from(tenant)), UserId(Str::from(user))))
+    }
+
     /// The word for it in the database.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -13,7 +13,7 @@ use super::*;
 use crate::people::People;
 use crate::testing::{chest, database, fresh};
 
-async fn world() -> (Privacy, Deposits, Jobs, tempfile::TempDir) {
+pub(super) async fn world() -> (Privacy, Deposits, Jobs, tempfile::TempDir) {
     let simulated = Arc::new(SimTransport::new(&Options::default()));
     let openai = llm_providers::provider::ProviderSettings::new("openai", "openai").key("sk-test");
     let gateway = Gateway::builder().vendor(openai.build_over(simulated).unwrap());
@@ -32,7 +32,7 @@ async fn world() -> (Privacy, Deposits, Jobs, tempfile::TempDir) {
     (Privacy::new(ground, keepers), deposits, jobs, folder)
 }
 
-fn left(owner: &Owner, id: &str) -> Deposit {
+pub(super) fn left(owner: &Owner, id: &str) -> Deposit {
     Deposit {
         owner: owner.clone(),
         id: id.to_owned().into(),

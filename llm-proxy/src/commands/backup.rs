@@ -6,6 +6,7 @@
 //! one place ([`apart`]).
 
 mod apart;
+mod erased;
 
 use std::fs;
 use std::path::Path;
@@ -48,6 +49,7 @@ pub(crate) async fn back_up(asked: Asked, to: &Path, secrets: Option<&Path>) -> 
         let to = to.join(called);
         fs::copy(&name, &to).map_err(|error| format!("{}: {error}", to.display()))?;
     }
+    erased::save(&store.data, to)?;
     if let Some(report) = &report {
         say(&written(report)?)?;
     }
@@ -58,23 +60,26 @@ pub(crate) async fn back_up(asked: Asked, to: &Path, secrets: Option<&Path>) -> 
 
 /// Puts a backup in the place of what is stored.
 pub(crate) async fn restore(asked: Asked, from: &Path, secrets: Option<&Path>) -> Done {
-    let store = stored(&asked)?.store;
+    let config = stored(&asked)?;
+    let store = &config.store;
     make(&store.data).map_err(|error| error.to_string())?;
     // First: should one of another machine be there, nothing is replaced.
     if let Some(secrets) = secrets {
         apart::put_back(&store.data, secrets)?;
     }
+    // Before anything is replaced, so that a start forgets them should this one be ended here.
+    let list = erased::gather(&store.data, from)?;
     let restored = match &store.place {
         StorePlace::Memory => return Err(NOTHING.to_owned()),
         StorePlace::Sqlite(path) => {
             if let Some(folder) = path.parent() {
                 make(folder).map_err(|error| error.to_string())?;
             }
-            let place = sqlite::Place { path: path.clone(), journals: journals(&store) };
+            let place = sqlite::Place { path: path.clone(), journals: journals(store) };
             sqlite::restore(from, &place).await
         }
         StorePlace::Postgres(url) => {
-            let place = postgres_place(&store, &url.secret);
+            let place = postgres_place(store, &url.secret);
             postgres::restore(from, &place, Arc::new(SystemClock)).await
         }
     };
@@ -82,7 +87,8 @@ pub(crate) async fn restore(asked: Asked, from: &Path, secrets: Option<&Path>) -
         Ok(restored) => restored,
         Err(trouble) => return bad(trouble),
     };
-    named(&store, from)?;
+    named(store, from)?;
+    erased::again(&config, &list).await?;
     for path in kept {
         eprintln!("llm-proxy: what was there before is {} now", path.display());
     }

@@ -162,9 +162,18 @@ impl House {
             draining: AtomicBool::new(false),
         };
         // Like all that is asked of the store at a start: one that is slow just now is waited for.
-        let refresh = async || Ok(house.vendors.refresh(&house).await?);
-        store::patiently(&*house.clock, refresh).await?;
+        Box::pin(store::patiently(&*house.clock, async || house.settle().await)).await?;
         Ok(house)
+    }
+
+    /// What has to be so before anybody asks.
+    async fn settle(&self) -> Result<(), NotOpened> {
+        self.vendors.refresh(self).await?;
+        if let Some(apps) = &self.apps {
+            // Nothing that a copy has brought back of those who were erased can be read.
+            apps.now().privacy.shred().await.map_err(NotOpened::Erased)?;
+        }
+        Ok(())
     }
 
     /// New calls are better sent elsewhere: said by readiness, so that whoever balances load knows

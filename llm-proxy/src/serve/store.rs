@@ -85,6 +85,9 @@ pub(crate) enum NotOpened {
     /// The ledger was not opened.
     #[error("the ledger: {0}")]
     Ledger(StoreError),
+    /// Whoever was erased could be there again.
+    #[error("who was erased: {0}")]
+    Erased(StoreError),
 }
 
 impl NotOpened {
@@ -94,6 +97,7 @@ impl NotOpened {
             Self::Ledger(StoreError::Unavailable(_))
             | Self::Directory(NotDone::Store(StoreError::Unavailable(_))) => true,
             Self::Ledger(_)
+            | Self::Erased(_)
             | Self::Directory(_)
             | Self::Problems(_)
             | Self::Folder { .. }
@@ -109,17 +113,19 @@ impl NotOpened {
 }
 
 /// A step of a start, waiting for a store that is not to be had yet: a predecessor that still serves
-/// or ends has much to write.
+/// or ends has much to write. One that took all the time there is is tried once more: what kept it may
+/// be over.
 pub(super) async fn patiently<T>(
     clock: &dyn Clock,
     mut step: impl AsyncFnMut() -> Result<T, NotOpened>,
 ) -> Result<T, NotOpened> {
     let until = clock.now() + berth::WAIT_MAX;
-    let mut waited = false;
+    let mut tried = 0;
     loop {
+        tried += 1;
         match step().await {
-            Err(error) if error.may_pass() && clock.now() < until => {
-                if !std::mem::replace(&mut waited, true) {
+            Err(error) if error.may_pass() && (clock.now() < until || tried == 1) => {
+                if tried == 1 {
                     tracing::warn!(%error, "the store is not to be had yet: waiting for it");
                 }
                 clock.sleep(berth::LOOK_EVERY).await;

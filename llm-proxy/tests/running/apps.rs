@@ -30,6 +30,7 @@ const ANN: Key = Key { name: "app", key: "sk-apps-ann-0123456789abcdef0123456789
 /// The key is a user's. As many messages as are wanted, and no hurry on a machine that is busy.
 const MORE: &str = "user = \"ann\"\n\
     [features.chat]\nmodel = \"plain\"\nlimits = [\"1000000/hour\"]\nfirst_token = \"60s\"\n\
+    [features.boost]\nmodel = \"plain\"\n\
     [models.vectors]\ntiers = [[\"openai/text-embedding-3-small\"]]\n\
     [features.documents]\nmodel = \"vectors\"\n";
 const TALKS: &str = "/api/v1/chat/conversations";

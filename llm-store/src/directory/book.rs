@@ -68,9 +68,11 @@ struct List {
 }
 
 /// The question, by the narrowest owner that is named: each has an index in the order of ids.
-pub(super) fn asked(owner: &KeyOwner) -> (String, Vec<Arg<'_>>) {
-    let all = keys!("WHERE k.tenant = $1 AND k.id > $2 AND ($3 = 1 OR k.replaced_by IS NULL)");
-    let mut text = String::from(all);
+pub(super) fn asked(KeyFilter { owner, replaced }: &KeyFilter) -> (String, Vec<Arg<'_>>) {
+    let mut text = String::from(keys!("WHERE k.tenant = $1 AND k.id > $2"));
+    if !replaced {
+        text.push_str(" AND k.replaced_by IS NULL");
+    }
     let named = [
         ("org", owner.org.as_ref().map(|id| &*id.0)),
         ("team", owner.team.as_ref().map(|id| &*id.0)),
@@ -80,10 +82,10 @@ pub(super) fn asked(owner: &KeyOwner) -> (String, Vec<Arg<'_>>) {
     for (column, id) in named {
         if let Some(id) = id {
             args.push(Arg::from(id));
-            text.push_str(&format!(" AND k.{column} = ${}", args.len() + 4));
+            text.push_str(&format!(" AND k.{column} = ${}", args.len() + 3));
         }
     }
-    text.push_str(" ORDER BY k.id LIMIT $4");
+    text.push_str(" ORDER BY k.id LIMIT $3");
     (text, args)
 }
 
@@ -91,13 +93,12 @@ impl Op for List {
     type Out = Page<KeyEntry>;
 
     async fn run(&self, desk: &mut Desk<'_, '_>) -> Result<Self::Out, Stop> {
-        let KeyFilter { owner, replaced } = &self.filter;
+        let owner = &self.filter.owner;
         desk.may_look(&self.by, owner, Action::ManageKeys).await?;
         let after = self.after.as_ref().map_or("", |id| &*id.0);
         let most = page_size(self.most);
-        let (text, more) = asked(owner);
-        let args =
-            [(&*owner.tenant.0).into(), after.into(), i64::from(*replaced).into(), most.into()];
+        let (text, more) = asked(&self.filter);
+        let args = [(&*owner.tenant.0).into(), after.into(), most.into()];
         let args: Vec<Arg<'_>> = args.into_iter().chain(more).collect();
         let rows = desk.session.all(text, &args).await?;
         let rows = rows.iter().map(|row| Row::read(row).map(|row| row.entry));

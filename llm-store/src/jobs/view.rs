@@ -116,32 +116,56 @@ pub(super) struct List {
     pub(super) max: usize,
 }
 
+/// The question. Of a kind each state is asked for: the index of kinds has the states before the ids,
+/// so that a kind and a state that hardly any job has both of are found at once, too.
+fn asked<'a>(
+    filter: &'a Filter,
+    before: Option<&'a [u8; 16]>,
+    most: usize,
+) -> (String, Vec<Arg<'a>>) {
+    let Whose { tenant, user, key } = &filter.whose;
+    let whole = [
+        ("id <", before.map(|id| blob(id))),
+        ("tenant =", tenant.as_ref().map(|tenant| (&tenant.0[..]).into())),
+        ("person =", user.as_ref().map(|user| (&user.0[..]).into())),
+        ("person IS NULL AND virtual_key =", key.as_ref().map(|key| (&key.0[..]).into())),
+        ("kind =", filter.kind.as_ref().map(|kind| (&kind[..]).into())),
+    ];
+    let states: Vec<Option<State>> = match (&filter.kind, filter.state) {
+        (Some(_), None) => State::ALL.into_iter().map(Some).collect(),
+        (Some(_) | None, state) => vec![state],
+    };
+    let (mut text, mut args) = (String::new(), Vec::<Arg<'_>>::new());
+    let mut with = |text: &mut String, words: &str, arg: Arg<'a>| {
+        args.push(arg);
+        // Writing to a string does not fail.
+        let _ = write!(text, "{words} ${}", args.len());
+    };
+    for (at, state) in states.iter().enumerate() {
+        text.push_str(if at == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
+        let _ = write!(text, "SELECT {COLUMNS} FROM job WHERE 0 = 0");
+        for (clause, arg) in whole {
+            if let Some(arg) = arg {
+                with(&mut text, &format!(" AND {clause}"), arg);
+            }
+        }
+        if let Some(state) = state {
+            with(&mut text, " AND state =", state.as_str().into());
+        }
+        with(&mut text, " ORDER BY id DESC LIMIT", number(most).into());
+        let _ = write!(text, ") t{at}");
+    }
+    with(&mut text, " ORDER BY id DESC LIMIT", number(most).into());
+    (text, args)
+}
+
 impl Task for List {
     type Out = Page;
 
     async fn run(&self, session: &mut Session<'_>) -> Result<Page, Failure> {
         let before = self.before.map(|id| id.0.to_be_bytes());
         let max = self.max.clamp(1, PAGE_MAX);
-        let whose = &self.filter.whose;
-        let clauses = [
-            ("id <", before.as_ref().map(|id| blob(id))),
-            ("tenant =", whose.tenant.as_ref().map(|tenant| (&tenant.0[..]).into())),
-            ("person =", whose.user.as_ref().map(|user| (&user.0[..]).into())),
-            ("person IS NULL AND virtual_key =", whose.key.as_ref().map(|key| (&key.0[..]).into())),
-            ("state =", self.filter.state.map(|state| state.as_str().into())),
-            ("kind =", self.filter.kind.as_ref().map(|kind| (&kind[..]).into())),
-        ];
-        let mut text = format!("SELECT {COLUMNS} FROM job");
-        let mut args: Vec<Arg<'_>> = Vec::new();
-        for (clause, arg) in clauses {
-            let Some(arg) = arg else { continue };
-            args.push(arg);
-            let word = if args.len() == 1 { "WHERE" } else { "AND" };
-            // Writing to a string does not fail.
-            let _ = write!(text, " {word} {clause} ${}", args.len());
-        }
-        args.push(number(max + 1).into());
-        let _ = write!(text, " ORDER BY id DESC LIMIT ${}", args.len());
+        let (text, args) = asked(&self.filter, before.as_ref(), max + 1);
         let rows = session.all(text, &args).await?;
         let jobs = rows.iter().take(max).map(|row| Row::read(row)?.job());
         let jobs = jobs.collect::<Result<Vec<_>, Failure>>()?;

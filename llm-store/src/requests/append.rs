@@ -4,11 +4,12 @@
 //! prepared once. That all rows were new is seen from how many were written; only where they were
 //! not is the batch looked through row by row.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use llm_core::store::StoreError;
 
+use super::page::SPAN;
 use super::row::{COLUMNS, COUNTED, COUNTS, Row, WIDTH};
 use super::subject::{self, Subject};
 use super::texts::Texts;
@@ -29,6 +30,11 @@ static ROWS: LazyLock<Texts> = LazyLock::new(|| {
 /// Which of these are there.
 static THERE: LazyLock<Texts> =
     LazyLock::new(|| Texts::new("SELECT id FROM request WHERE (id) IN (VALUES ", 1, ")"));
+
+static SPANS: LazyLock<Texts> = LazyLock::new(|| {
+    let head = "INSERT INTO request_span (span, subject) VALUES ";
+    Texts::new(head, 2, " ON CONFLICT DO NOTHING")
+});
 
 static DAYS: LazyLock<Texts> = LazyLock::new(|| {
     let sums: Vec<&str> = ["calls", "errors"].into_iter().chain(COUNTED).collect();
@@ -72,6 +78,11 @@ impl Task for Append {
         if written != rows.len() as u64 {
             return Err(StoreError::Conflict("some of these calls are logged".into()).into());
         }
+        // Once for a batch, and not by a trigger: for each row that costs as much as another index.
+        let spans: BTreeSet<_> = rows.iter().map(|(row, of)| (row.at / SPAN, *of)).collect();
+        let spans: Vec<Arg<'_>> =
+            spans.into_iter().flat_map(|(span, of)| [Arg::from(span), of.into()]).collect();
+        SPANS.run(session, &spans).await?;
         let days = days(&rows);
         DAYS.run(session, &days).await?;
         Ok((numbers, erasures))

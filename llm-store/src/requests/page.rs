@@ -1,8 +1,11 @@
 //! The log, a page at a time, newest first.
 //!
 //! A page goes on behind the last row of the one before: rows that come meanwhile are newer and
-//! move nothing. The log is walked in its one order, by time; where few subjects are looked for,
-//! only through the days in which their sums say that they have rows.
+//! move nothing. How the log is looked through is in [`look`]; it stops when it has looked through
+//! much and found little, and such a page is shorter than what was asked for. The end is where there
+//! is no next page.
+
+mod look;
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,20 +22,13 @@ use llm_core::store::StoreError;
 use llm_core::usage::Usage;
 
 use super::Requests;
-use super::row::{BETWEEN, DONE, LEFT, columns, label, read};
-use super::subject::{Of, Subject, Text};
-use crate::sql::database::{Session, Task};
-use crate::sql::fault::Failure;
+use super::row::{BETWEEN, label};
+use super::subject::{Of, Subject};
+pub(super) use look::SPAN;
+use look::{Found, Look, One};
 
 /// Rows of a page at the most.
 pub const PAGE_MAX: usize = 500;
-/// Subjects whose days are looked up: whoever asks for more asks for most of the log.
-const SUBJECTS_MAX: i64 = 1_000;
-/// Of a day, in microseconds.
-const DAY: i64 = 86_400_000_000;
-
-const SUBJECTS: &str = "SELECT s.id FROM request_subject s WHERE 0 = 0";
-const DAYS: &str = "SELECT DISTINCT day FROM usage_day WHERE subject IN";
 
 /// One call, as it was logged.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,7 +95,7 @@ pub struct Search {
 /// Some of the calls, newest first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page {
-    /// The calls.
+    /// The calls: fewer than were asked for, or none, where much was looked through for them.
     pub requests: Vec<Request>,
     /// Where to go on; `None` at the end.
     pub next: Option<Cursor>,
@@ -155,159 +151,15 @@ impl Requests {
         let size = size.clamp(1, PAGE_MAX);
         let needle = search.tag.as_ref().map(|tag| format!("{BETWEEN}{}{BETWEEN}", label(tag)));
         let look = Look { search, after, needle: needle.as_deref(), wanted: size + 1 };
-        let mut requests = self.database.report(look).await?;
+        let Found { mut requests, stopped } = self.database.report(look).await?;
         let more = requests.len() > size;
         requests.truncate(size);
-        let next = requests.last().filter(|_| more).map(Cursor::of);
+        let next = if more { requests.last().map(Cursor::of) } else { stopped };
         Ok(Page { requests, next })
     }
 
     /// A call, if it is in the log.
     pub async fn request(&self, id: CallId) -> Result<Option<Request>, StoreError> {
         self.database.read(One(id.as_u128().to_be_bytes())).await
-    }
-}
-
-struct One([u8; 16]);
-
-impl Task for One {
-    type Out = Option<Request>;
-
-    async fn run(&self, session: &mut Session<'_>) -> Result<Self::Out, Failure> {
-        let mut text = select();
-        text.with(" AND r.id = ", &self.0[..]);
-        let found = session.one(text.text, &text.args).await?;
-        found.as_ref().map(read).transpose()
-    }
-}
-
-struct Look<'a> {
-    search: &'a Search,
-    after: Option<Cursor>,
-    needle: Option<&'a str>,
-    /// One more than are shown: that there is one says that there is a next page.
-    wanted: usize,
-}
-
-/// The log and its subjects, in this order of joining.
-fn select<'a>() -> Text<'a> {
-    let columns = columns();
-    Text::new(&format!(
-        "SELECT {columns} FROM request r CROSS JOIN request_subject s WHERE s.id = r.subject"
-    ))
-}
-
-impl Look<'_> {
-    /// Conditions on the row itself.
-    fn rows<'t>(&'t self, text: &mut Text<'t>) {
-        let Search { ended, from, to, .. } = self.search;
-        if let Some(from) = from {
-            text.with(" AND r.at >= ", from.as_microsecond());
-        }
-        if let Some(to) = to {
-            text.with(" AND r.at < ", to.as_microsecond());
-        }
-        if let Some(Cursor { at, id }) = &self.after {
-            text.with(" AND (r.at, r.id) < (", *at);
-            text.with(", ", &id[..]);
-            text.add(")");
-        }
-        match ended {
-            None => {}
-            Some(Ended::Done) => text.with(" AND r.outcome = ", DONE),
-            Some(Ended::Left) => text.with(" AND r.outcome = ", LEFT),
-            Some(Ended::With(kind)) => text.with(" AND r.outcome = ", kind.name()),
-            Some(Ended::Failed) => {
-                text.with(" AND r.outcome <> ", DONE);
-                text.with(" AND r.outcome <> ", LEFT);
-            }
-        }
-        if let Some(needle) = self.needle {
-            // The first half is what the index of rows with labels says.
-            text.with(" AND r.tags IS NOT NULL AND r.tags <> replace(r.tags, ", needle);
-            text.add(", '')");
-        }
-    }
-
-    async fn newest(
-        &self,
-        session: &mut Session<'_>,
-        mut text: Text<'_>,
-        wanted: usize,
-    ) -> Result<Vec<Request>, Failure> {
-        let wanted = i64::try_from(wanted).unwrap_or(i64::MAX);
-        text.with(" ORDER BY r.at DESC, r.id DESC LIMIT ", wanted);
-        session.all(text.text, &text.args).await?.iter().map(read).collect()
-    }
-
-    /// These subjects, through the days that have some of them.
-    async fn some(
-        &self,
-        session: &mut Session<'_>,
-        subjects: &[i64],
-    ) -> Result<Vec<Request>, Failure> {
-        let listed: Vec<String> = subjects.iter().map(i64::to_string).collect();
-        let listed = listed.join(", ");
-        let days = session.all(format!("{DAYS} ({listed}) ORDER BY day DESC"), &[]).await?;
-        let days: Vec<i64> = days.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
-        let mut found = Vec::new();
-        for (from, to) in stretches(&days) {
-            if found.len() >= self.wanted {
-                break;
-            }
-            let mut text = select();
-            text.add(&format!(" AND r.subject IN ({listed})"));
-            text.with(" AND r.at >= ", from);
-            text.with(" AND r.at < ", to);
-            self.rows(&mut text);
-            found.extend(self.newest(session, text, self.wanted - found.len()).await?);
-        }
-        Ok(found)
-    }
-}
-
-/// Stretches of time that have these days, the latest first; as days come. Each is longer by a day
-/// at both ends, so that they hold in whichever zone the days were those of.
-fn stretches(days: &[i64]) -> Vec<(i64, i64)> {
-    let mut stretches: Vec<(i64, i64)> = Vec::new();
-    for day in days {
-        let part = |by: i64, of: i64| i8::try_from(day / by % of).unwrap_or_default();
-        let year = i16::try_from(day / 10_000).unwrap_or_default();
-        let Ok(date) = jiff::civil::Date::new(year, part(100, 100), part(1, 100)) else { continue };
-        let Ok(midnight) = jiff::tz::Offset::UTC.to_timestamp(date.at(0, 0, 0, 0)) else {
-            continue;
-        };
-        let begin = midnight.as_microsecond();
-        let (from, to) = (begin - DAY, begin + 2 * DAY);
-        match stretches.last_mut() {
-            Some((start, _)) if *start <= to => *start = from,
-            _ => stretches.push((from, to)),
-        }
-    }
-    stretches
-}
-
-impl Task for Look<'_> {
-    type Out = Vec<Request>;
-
-    async fn run(&self, session: &mut Session<'_>) -> Result<Self::Out, Failure> {
-        if !self.search.of.is_all() {
-            let mut text = Text::new(SUBJECTS);
-            text.of(&self.search.of);
-            text.with(" LIMIT ", SUBJECTS_MAX + 1);
-            let found = session.all(text.text, &text.args).await?;
-            let subjects: Vec<i64> =
-                found.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
-            if subjects.is_empty() {
-                return Ok(Vec::new());
-            }
-            if i64::try_from(subjects.len()).is_ok_and(|few| few <= SUBJECTS_MAX) {
-                return self.some(session, &subjects).await;
-            }
-        }
-        let mut text = select();
-        text.of(&self.search.of);
-        self.rows(&mut text);
-        self.newest(session, text, self.wanted).await
     }
 }

@@ -16,6 +16,7 @@ use llm_core::Str;
 use llm_core::store::StoreError;
 
 use super::Requests;
+use super::page::SPAN;
 use crate::sql::database::{Arg, Session, Task};
 use crate::sql::fault::Failure;
 use crate::sql::row::micros_of;
@@ -36,6 +37,11 @@ const UPTO: &str = "SELECT upto FROM request_pruned WHERE plan = $1";
 const END: &str =
     "SELECT at FROM request WHERE at >= $1 AND at < $2 ORDER BY at, id LIMIT 1 OFFSET $3";
 const WITHIN: &str = "DELETE FROM request WHERE at >= $1 AND at < $2";
+/// Spans up to one in which a subject has no calls any more.
+const EMPTY: &str = "DELETE FROM request_span WHERE span >= $1 AND span < $2 AND NOT EXISTS \
+     (SELECT 1 FROM request r WHERE r.at >= request_span.span * $3 \
+     AND r.at < request_span.span * $3 + $3 AND r.subject = request_span.subject)";
+const FIRST: &str = "SELECT min(at) FROM request";
 const DONE: &str = "INSERT INTO request_pruned (plan, upto) VALUES ($1, $2) \
      ON CONFLICT (plan) DO UPDATE SET upto = excluded.upto";
 
@@ -125,6 +131,13 @@ impl Task for GiveBack {
     }
 }
 
+/// Forgets in which of the spans that lie before an instant there were calls, if none is left. The
+/// one that the instant is in waits for the next batch.
+async fn forget_spans(session: &mut Session<'_>, from: i64, to: i64) -> Result<(), Failure> {
+    let args = [from.div_euclid(SPAN).into(), to.div_euclid(SPAN).into(), SPAN.into()];
+    session.run(EMPTY, &args).await.map(drop)
+}
+
 /// The oldest of those that nobody keeps.
 struct Oldest(i64);
 
@@ -133,7 +146,10 @@ impl Task for Oldest {
 
     async fn run(&self, session: &mut Session<'_>) -> Result<u64, Failure> {
         keep_turn(session).await?;
-        session.run(OLDEST, &[self.0.into(), GOING_MAX.into()]).await
+        let gone = session.run(OLDEST, &[self.0.into(), GOING_MAX.into()]).await?;
+        let first = session.one(FIRST, &[]).await?.map_or(Ok(None), |row| row.maybe_int(0))?;
+        forget_spans(session, i64::MIN, first.unwrap_or(self.0)).await?;
+        Ok(gone)
     }
 }
 
@@ -179,6 +195,7 @@ impl Task for Step {
                 session.run(text, &args).await?
             }
         };
+        forget_spans(session, from, to).await?;
         session.run(DONE, &[name.into(), to.into()]).await?;
         Ok(Some(gone))
     }

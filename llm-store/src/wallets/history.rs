@@ -9,7 +9,7 @@ use llm_core::wallet::Entry;
 use super::line::{self, COLUMNS, columns_of};
 use super::open::Open;
 use super::{NotDone, WalletId, Wallets};
-use crate::sql::database::{Arg, Session, Task};
+use crate::sql::database::{Arg, Record, Session, Task};
 use crate::sql::fault::Failure;
 use crate::sql::row::odd;
 
@@ -36,6 +36,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    const ALL: [Self; 6] =
+        [Self::Grant, Self::Reserve, Self::Settle, Self::Release, Self::Expire, Self::Refund];
+
     fn word(self) -> &'static str {
         match self {
             Self::Grant => line::GRANT,
@@ -127,6 +130,22 @@ impl Wallets {
     }
 }
 
+/// Lines, and the price of the hold of each.
+fn lines() -> String {
+    format!(
+        "SELECT seq, (SELECT price FROM wallet_hold h WHERE h.wallet = wallet_entry.wallet \
+         AND h.id = wallet_entry.hold) AS price, {COLUMNS} FROM wallet_entry WHERE wallet = $1"
+    )
+}
+
+fn all() -> String {
+    format!("{} AND seq < $2 ORDER BY seq DESC LIMIT $3", lines())
+}
+
+/// When the last line up to one was written.
+const WRITTEN: &str = "SELECT at FROM wallet_entry WHERE wallet = $1 AND seq <= $2 \
+     ORDER BY seq DESC LIMIT 1";
+
 struct Pages {
     name: WalletId,
     filter: Filter,
@@ -134,33 +153,59 @@ struct Pages {
     limit: u32,
 }
 
+impl Pages {
+    /// Lines of some kinds or of some time, each kind by its index: by when they were written, and
+    /// so not by their numbers alone, where a clock was put back.
+    async fn picked(
+        &self,
+        session: &mut Session<'_>,
+        id: i64,
+        before: i64,
+    ) -> Result<Vec<Record>, Failure> {
+        let Some(row) = session.one(WRITTEN, &[id.into(), before.into()]).await? else {
+            return Ok(Vec::new());
+        };
+        let Filter { kinds, from, to } = &self.filter;
+        let kinds = if kinds.is_empty() { &Kind::ALL[..] } else { kinds };
+        let order = "ORDER BY at DESC, seq DESC LIMIT $6";
+        let parts = kinds.iter().enumerate().map(|(number, kind)| {
+            format!(
+                "SELECT * FROM ({} AND kind || '' = '{}' AND at >= $2 AND at < $3 \
+                 AND (at, seq) < ($4, $5) {order}) t{number}",
+                lines(),
+                kind.word()
+            )
+        });
+        let parts: Vec<_> = parts.collect();
+        let edge = |instant: &Option<Timestamp>, other| {
+            Arg::from(instant.map_or(other, Timestamp::as_microsecond))
+        };
+        let args = [
+            Arg::from(id),
+            edge(from, i64::MIN),
+            edge(to, i64::MAX),
+            row.int(0)?.into(),
+            before.into(),
+            i64::from(self.limit).into(),
+        ];
+        session.all(format!("{} {order}", parts.join(" UNION ALL ")), &args).await
+    }
+}
+
 impl Task for Pages {
     type Out = Page;
 
     async fn run(&self, session: &mut Session<'_>) -> Result<Page, Failure> {
         let Some(id) = Open::find(session, &self.name).await? else { return Ok(Page::default()) };
-        let mut text = format!(
-            "SELECT seq, (SELECT price FROM wallet_hold h WHERE h.wallet = wallet_entry.wallet \
-             AND h.id = wallet_entry.hold), {COLUMNS} FROM wallet_entry \
-             WHERE wallet = $1 AND seq < $2 AND at >= $3 AND at < $4"
-        );
-        if !self.filter.kinds.is_empty() {
-            let words: Vec<_> =
-                self.filter.kinds.iter().map(|kind| format!("'{}'", kind.word())).collect();
-            text.push_str(&format!(" AND kind IN ({})", words.join(", ")));
-        }
-        text.push_str(" ORDER BY seq DESC LIMIT $5");
         let before = self.before.map_or(i64::MAX, |seq| i64::try_from(seq).unwrap_or(i64::MAX));
-        let edge =
-            |instant: Option<Timestamp>, else_| instant.map_or(else_, Timestamp::as_microsecond);
-        let args = [
-            Arg::from(id),
-            before.into(),
-            edge(self.filter.from, i64::MIN).into(),
-            edge(self.filter.to, i64::MAX).into(),
-            i64::from(self.limit).into(),
-        ];
-        let rows = session.all(text, &args).await?;
+        let rows = match self.filter == Filter::default() {
+            true => {
+                session
+                    .all(all(), &[id.into(), before.into(), i64::from(self.limit).into()])
+                    .await?
+            }
+            false => self.picked(session, id, before).await?,
+        };
         let full = u32::try_from(rows.len()).is_ok_and(|found| found == self.limit);
         let mut lines = Vec::with_capacity(rows.len());
         for row in rows {
@@ -173,8 +218,10 @@ impl Task for Pages {
     }
 }
 
-const SUMS: &str = "SELECT kind, CAST(sum(rest) AS BIGINT), CAST(sum(spent) AS BIGINT) \
-     FROM wallet_entry WHERE wallet = $1 AND at >= $2 AND at < $3 GROUP BY kind";
+/// All of it stands in the index of kinds, and kinds that no sum has are passed over.
+const SUMS: &str = "SELECT kind || '', CAST(sum(rest) AS BIGINT), CAST(sum(spent) AS BIGINT) \
+     FROM wallet_entry WHERE wallet = $1 AND kind || '' IN ('grant', 'settle', 'refund', 'expire') \
+     AND at >= $2 AND at < $3 GROUP BY kind || ''";
 
 struct Sums {
     name: WalletId,
@@ -200,7 +247,6 @@ impl Task for Sums {
                     line::SETTLE => month.spent = Credits(spent),
                     line::REFUND => month.refunded = Credits(spent.saturating_neg()),
                     line::EXPIRE => month.ended = Credits(rest.saturating_neg()),
-                    line::RESERVE | line::RELEASE => {}
                     _ => return Err(odd("kind").into()),
                 }
             }

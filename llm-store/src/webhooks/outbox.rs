@@ -41,9 +41,10 @@ const LEASE: &str = "UPDATE outbox SET tries = tries + 1, next_at = $3 \
 const MARK: &str = "UPDATE outbox SET state = $4, why = $6, \
      next_at = $5 + CASE WHEN kind LIKE 'budget.%' THEN $7 ELSE 0 END WHERE event = $1 AND endpoint = $2 AND tries = $3 AND state = 'waiting'";
 const FORGET: &str = "DELETE FROM outbox WHERE (event, endpoint) IN (SELECT event, endpoint \
-     FROM outbox WHERE state = $1 AND next_at < $2 LIMIT $3)";
+     FROM outbox WHERE state = $1 AND state <> 'waiting' AND next_at < $2 LIMIT $3)";
+/// What the index of what is past says of itself has to be said for it.
 const DEAD: &str = "SELECT event, endpoint, kind, body, tries, why FROM outbox \
-     WHERE state = 'dead' ORDER BY next_at, event, endpoint LIMIT $1";
+     WHERE state = 'dead' AND state <> 'waiting' ORDER BY next_at, event, endpoint LIMIT $1";
 const AGAIN: &str = "UPDATE outbox SET state = 'waiting', tries = 0, next_at = $3 \
      WHERE event = $1 AND endpoint = $2 AND state = 'dead'";
 const WAITING: &str = "SELECT count(*) FROM outbox WHERE state = 'waiting'";

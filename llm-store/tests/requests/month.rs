@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::civil::date;
-use llm_store::requests::{By, Usage};
+use llm_store::requests::{By, Ended, Of, Search, Usage};
 
 use crate::places::{self, Place};
 
@@ -124,6 +124,45 @@ async fn per_user_and_day(place: &Place) {
     let by_month = Usage { by: vec![By::Month], ..month };
     let sums = log.usage(&by_month).await.unwrap();
     assert_eq!(sums.iter().map(|row| row.sums.calls as i64).collect::<Vec<_>>(), [CALLS]);
+    few_among_many(place).await;
+}
+
+/// Somebody with a call a day is found at once; what only rows know is looked for in parts, each of
+/// which says where the next one begins, and no row is in none of them.
+async fn few_among_many(place: &Place) {
+    let log = place.log();
+    let subject = "INSERT INTO request_subject (id, tenant, key, person, team, feature, operation, \
+         model, provider, target, cached) SELECT 5000, tenant, 'rare', 'rare', team, feature, \
+         operation, model, provider, target, cached FROM request_subject WHERE id = 1";
+    place.raw.run(subject).await;
+    place.raw.run("UPDATE request SET subject = 5000, outcome = 'left' WHERE subject = 1").await;
+    // What was written before is not written down anew where somebody changes it by hand.
+    let spans = "INSERT INTO request_span (span, subject) SELECT DISTINCT at / 10000000, subject \
+         FROM request WHERE subject = 5000";
+    place.raw.run(spans).await;
+    let of = Of { user: Some("rare".into()), ..Of::default() };
+    let left = Some(Ended::Left);
+    let asked = [
+        Search { of: of.clone(), ..Search::default() },
+        Search { ended: left, ..Search::default() },
+        Search { of, ended: left, ..Search::default() },
+    ];
+    let mut found = Vec::new();
+    for search in asked {
+        let (mut rows, mut pages, mut after) = (Vec::new(), 0, None);
+        let began = tokio::time::Instant::now();
+        loop {
+            let page = log.page(&search, after, 500).await.unwrap();
+            rows.extend(page.requests.into_iter().map(|request| request.id));
+            (pages, after) = (pages + 1, page.next);
+            if after.is_none() {
+                break;
+            }
+        }
+        println!("{} rows in {pages} pages: {:?}", rows.len(), began.elapsed());
+        found.push(rows);
+    }
+    assert!(found[0].len() > 1_000 && found.windows(2).all(|two| two[0] == two[1]));
 }
 
 #[tokio::test]

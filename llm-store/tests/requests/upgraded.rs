@@ -89,7 +89,8 @@ async fn narrowed(place: &Place) -> (Vec<Request>, Vec<String>) {
     let mut steps = vec![BEFORE.to_owned()];
     let (number, bytes) = if file { ("INTEGER", "BLOB") } else { ("BIGINT", "BYTEA") };
     steps.push(LOG.replace("NUM", number).replace("RAW", bytes));
-    let (subjects, _) = place.raw.ask("SELECT CAST(at AS TEXT), subject, at, at FROM request").await;
+    let (subjects, _) =
+        place.raw.ask("SELECT CAST(at AS TEXT), subject, at, at FROM request").await;
     for seen in &was {
         let at = seen.at.as_microsecond().to_string();
         let subject = subjects.iter().find(|(of, ..)| *of == at).unwrap().1;

@@ -117,6 +117,19 @@ async fn old_rows_go(place: &Place) {
     let gone = (before - left.len()) as u64;
     assert_eq!(pruned(place, &sweeps[5], later).await.unwrap_or(gone), gone);
     assert_eq!(ids(&log).await, left.keys().copied().collect());
+    assert_eq!(spans(place).await, [("missing".to_owned(), 0), ("stale".to_owned(), 0)]);
+}
+
+/// Spans of time in which a subject has calls, that are not written down; and such as are, where it
+/// has none.
+async fn spans(place: &Place) -> Vec<(String, i64)> {
+    let text = "SELECT 'missing', count(*), CAST(0 AS BIGINT), CAST(0 AS BIGINT) FROM request r \
+         WHERE NOT EXISTS (SELECT 1 FROM request_span w WHERE w.subject = r.subject \
+         AND w.span = r.at / 10000000) UNION ALL \
+         SELECT 'stale', count(*), CAST(0 AS BIGINT), CAST(0 AS BIGINT) FROM request_span w \
+         WHERE NOT EXISTS (SELECT 1 FROM request r WHERE r.subject = w.subject \
+         AND r.at / 10000000 = w.span) ORDER BY 1";
+    place.raw.ask(text).await.0.into_iter().map(|(word, count, ..)| (word, count)).collect()
 }
 
 /// One process at a time; one that died with the turn keeps it for a minute.

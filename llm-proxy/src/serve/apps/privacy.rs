@@ -11,12 +11,14 @@ mod accounts;
 use std::sync::Arc;
 
 use http::StatusCode;
+use jiff::Timestamp;
 use llm_app::people::Consent;
+use llm_app::privacy::marks::List;
 use llm_app::privacy::{DepositKeeper, JobKeeper, Keeps, Privacy, RequestKeeper, SlotKeeper, Who};
 use llm_app::{Ground, NotDone};
 use llm_core::Str;
 use llm_core::principal::{TenantId, UserId};
-use llm_core::store::Purge;
+use llm_core::store::{Purge, StoreError};
 use llm_store::audit::{Draft, Outcome};
 use llm_store::idempotency::sql::SqlSlots;
 use llm_store::jobs::Jobs;
@@ -36,6 +38,8 @@ use super::super::routes::{Route, Scope, asked_by};
 use super::{Apps, apps, deposits};
 use crate::config::{Config, TENANT};
 
+/// Who was forgotten, in the folder of this process.
+pub(crate) const LIST: &str = "erasures";
 /// Whoever asks, about themselves.
 const ME: &str = "me";
 /// Bytes of a user's name.
@@ -115,7 +119,26 @@ pub(super) fn open(
     keepers
         .extend(wallets.map(|wallets| Arc::new(WalletKeeper(wallets.clone())) as Arc<dyn Keeps>));
     keepers.extend(features);
-    Privacy::new(ground.clone(), keepers)
+    Privacy::new(ground.clone(), keepers).listing(List::new(config.store.data.join(LIST)))
+}
+
+/// Forgets whom a copy has brought back, and whom a death has left half forgotten: with a line of the
+/// trail for each, by whoever restores.
+pub(crate) async fn again(house: &House, since: Timestamp) -> Result<(), StoreError> {
+    let (Some(apps), Some(office)) = (&house.apps, &house.office) else { return Ok(()) };
+    for (who, receipt) in apps.now().privacy.again(since.as_microsecond()).await? {
+        forgotten(house, &who.tenant, &who.user).await;
+        let (about, detail) = (Str::from(receipt.hash), json!({"removed": receipt.removed}));
+        tracing::warn!(%about, "somebody who was erased was there again, and is erased again");
+        office.trail.append(repeated(about, &detail)).await?;
+    }
+    Ok(())
+}
+
+/// A line of the trail about somebody who is forgotten again.
+pub(crate) fn repeated(about: Str, detail: &Value) -> Draft {
+    let (who, what) = (Str::from_static("restore"), Str::from_static("erase again"));
+    Draft { who, what, about, detail: Str::from(detail.to_string()), outcome: Outcome::Done }
 }
 
 /// Who it is about, for somebody who may ask.

@@ -43,10 +43,15 @@ async fn lists_are_read_by_an_index_in_their_order() {
         KeyOwner { org: Some(OrgId::from("u")), ..whole.clone() },
         KeyOwner { org: Some(OrgId::from("o")), team: Some(TeamId::from("u")), ..whole },
     ];
-    for owner in &owners {
-        let (text, more) = asked(owner);
-        let args = [Arg::from("t"), "".into(), 0.into(), 9.into()].into_iter().chain(more);
-        sought(&database.read(Explain(text, args.collect())).await.unwrap());
+    for owner in owners {
+        for (replaced, index) in [(true, ""), (false, "_head (")] {
+            let filter = KeyFilter { owner: owner.clone(), replaced };
+            let (text, more) = asked(&filter);
+            let args = [Arg::from("t"), "".into(), 9.into()].into_iter().chain(more);
+            let plan = database.read(Explain(text, args.collect())).await.unwrap();
+            sought(&plan);
+            assert!(plan.iter().any(|step| step.contains(index)), "{plan:#?}");
+        }
     }
     for of in [None, Some(Level::Team), Some(Level::Org)] {
         let args = [Arg::from("user"), "".into(), 9.into(), "t".into(), "x".into()];

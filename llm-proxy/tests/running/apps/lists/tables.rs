@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Row as _};
 
 /// One in a hundred is the same person's.
@@ -11,11 +13,11 @@ const PERSON: &str =
 
 /// A table, and what is otherwise in the copies. `{id}` is an id of 16 bytes that is older than any
 /// other, `{hash}` one of 32, `{text}` 32 digits, `{step}` such a part of a month that all of them are
-/// one.
+/// one, `{many}` how many copies there are, `{line}` the end of a line.
 type Long = (&'static str, &'static [(&'static str, &'static str)]);
 
 /// The tables that are listed and searched.
-pub(super) const LONG: [Long; 15] = [
+pub(super) const LONG: [Long; 17] = [
     ("conversation", &[("owner", OWNER), ("id", "{id}"), ("touched", "c.touched - n")]),
     (
         "chat_message",
@@ -28,7 +30,16 @@ pub(super) const LONG: [Long; 15] = [
     ("prompt_feedback", &[("owner", OWNER), ("id", "{id}"), ("object", "CAST(n AS TEXT)")]),
     ("document", &[("owner", OWNER), ("id", "{text}"), ("print", "n")]),
     ("passage", &[("owner", "'other' || CAST(n % 997 AS TEXT)"), ("document", "{text}")]),
-    ("job", &[("person", PERSON), ("id", "{id}"), ("once", "NULL")]),
+    (
+        "job",
+        &[
+            ("person", PERSON),
+            ("id", "{id}"),
+            ("once", "NULL"),
+            ("kind", "CASE WHEN n % 200 = 0 THEN 'batch' ELSE 'captions' END"),
+            ("state", "CASE WHEN n % 200 = 0 THEN 'completed' ELSE 'failed' END"),
+        ],
+    ),
     (
         "deposit",
         &[
@@ -45,7 +56,8 @@ pub(super) const LONG: [Long; 15] = [
         &[
             ("seq", "c.seq + n + 1000"),
             ("who", "'w' || CAST(n % 3 AS TEXT)"),
-            ("about", "'a' || CAST(n % 1000 AS TEXT)"),
+            // What one of three does is never about what the others' is.
+            ("about", "CASE n % 3 WHEN 0 THEN 'odd' ELSE 'a' || CAST(n % 1000 AS TEXT) END"),
             ("hash", "{hash}"),
         ],
     ),
@@ -57,13 +69,40 @@ pub(super) const LONG: [Long; 15] = [
             ("print", "{hash}"),
             ("person", "'u' || CAST(n % 1000 AS TEXT)"),
             ("team", "'t' || CAST(n % 100 AS TEXT)"),
+            // Half of them were replaced, and all of one person's.
+            ("replaced_by", "CASE WHEN n % 2 = 0 THEN 'key-' || {text} END"),
+            ("replaced_until", "CASE WHEN n % 2 = 0 THEN 1 END"),
         ],
     ),
     ("party", &[("id", "'u' || CAST(n AS TEXT)"), ("team", "'t' || CAST(n % 100 AS TEXT)")]),
-    ("request", &[("at", "c.at - n * {step}"), ("id", "{id}"), ("subject", "1001 + n % 899")]),
+    (
+        "request",
+        &[
+            ("at", "c.at - n * {step}"),
+            ("id", "{id}"),
+            // Somebody who asks once a day.
+            ("subject", "CASE WHEN n % ({many} / 30) = 7 THEN 5000 ELSE 1001 + n % 899 END"),
+            // All of them have a label, and few another one.
+            (
+                "tags",
+                "{line} || CASE WHEN n % ({many} / 30) = 9 THEN 'rare' ELSE 'prod' END || {line}",
+            ),
+        ],
+    ),
+    (
+        "wallet_entry",
+        &[
+            ("seq", "c.seq + n"),
+            ("at", "c.at + (n - {many}) * {step}"),
+            // Few are of other kinds than all the rest.
+            ("kind", "CASE WHEN n % ({many} / 30) = 5 THEN 'settle' ELSE 'reserve' END"),
+            ("hold", "{id}"),
+        ],
+    ),
+    ("prompt_boost", &[("owner", OWNER), ("id", "{id}")]),
 ];
 /// What belongs to them, and is shorter.
-const SHORT: [(i64, Long); 2] = [
+const SHORT: [(i64, Long); 3] = [
     (
         899,
         (
@@ -74,6 +113,13 @@ const SHORT: [(i64, Long); 2] = [
                 ("person", "'u' || CAST(n % 300 AS TEXT)"),
                 ("model", "'m' || CAST(n / 300 AS TEXT)"),
             ],
+        ),
+    ),
+    (
+        1,
+        (
+            "request_subject",
+            &[("id", "5000"), ("key", "'rare'"), ("person", "'rare'"), ("model", "'rare'")],
         ),
     ),
     // A month of all of them.
@@ -146,6 +192,7 @@ impl Tables {
                 format!("WITH k (n) AS (SELECT n FROM generate_series(1, {many}::bigint) g (n))");
             (series, "OVERRIDING SYSTEM VALUE ")
         };
+        let line = if self.is_file { "char(10)" } else { "chr(10)" };
         let (id, hash, text) = if self.is_file {
             ("unhex(printf('%032d', n))", "unhex(printf('%064d', n))", "printf('%032d', n)")
         } else {
@@ -160,7 +207,8 @@ impl Tables {
             None => format!("c.{column}"),
             Some((_, other)) => {
                 let other = other.replace("{id}", id).replace("{hash}", hash);
-                other.replace("{text}", text).replace("{step}", &step)
+                let other = other.replace("{text}", text).replace("{step}", &step);
+                other.replace("{many}", &many.to_string()).replace("{line}", line)
             }
         };
         let values: Vec<String> = columns.iter().map(value).collect();
@@ -179,6 +227,22 @@ impl Tables {
         );
         let written = self.run(&text).await;
         assert_eq!(i64::try_from(written).unwrap(), many, "{table}: there is nothing to copy");
+        if *table == "request" {
+            // What is written beside each batch of calls.
+            let spans = "INSERT INTO request_span (span, subject) \
+                 SELECT DISTINCT at / 10000000, subject FROM request WHERE 0 = 0 \
+                 ON CONFLICT DO NOTHING";
+            self.run(spans).await;
+        }
+    }
+
+    /// A place in the log behind which there are few calls.
+    pub(super) async fn last_calls(&mut self) -> String {
+        let first = "SELECT CAST(min(at) AS BIGINT) FROM request";
+        let first: i64 = sqlx::query(first).fetch_one(&mut self.link).await.unwrap().get(0);
+        let place = (first + 60_000_000).to_be_bytes();
+        // Eight bytes of time and sixteen of an id.
+        URL_SAFE_NO_PAD.encode([&place[..], &[0; 16]].concat())
     }
 
     /// Rows that were read without an index, by table, as a server counts them.

@@ -1,0 +1,282 @@
+//! How the log is looked through.
+//!
+//! The log has one order, by time, and is walked in it. Where few subjects are looked for, only the
+//! *spans* of time are read in which they have calls: from the newest to the oldest, one of them
+//! first and then twice as many, so that whoever has many calls has a page in the first span, and
+//! whoever has few is found in as many steps as their number has binary digits.
+//!
+//! What is picked by the row itself (a label, how it ended) no span knows of. Whoever looks for what
+//! is rare in that way is told where the look has come to instead of waiting for its end.
+
+use super::super::row::{DONE, LEFT, columns, read};
+use super::super::subject::Text;
+use super::{Cursor, Ended, Request, Search};
+use crate::sql::database::{Record, Session, Task};
+use crate::sql::fault::Failure;
+
+/// Subjects whose spans are looked up: whoever asks for more asks for most of the log.
+const SUBJECTS_MAX: i64 = 1_000;
+/// Of a span, in microseconds. The same as in the migration that began them.
+pub(in crate::requests) const SPAN: i64 = 10_000_000;
+/// Spans that are looked for in the first step: ten minutes. Each step looks twice as far.
+const FAR_FIRST: i64 = 60;
+/// Spans that are read in one step.
+const TAKE_MAX: usize = 64;
+/// Spans of somebody that are read for what the rows alone say.
+const SPANS_MAX: usize = 1_024;
+/// Rows that are looked through for what they alone say: some hundredths of a second.
+const ROWS_MAX: i64 = 10_000;
+
+const SUBJECTS: &str = "SELECT s.id FROM request_subject s WHERE 0 = 0";
+const EDGES: &str =
+    "SELECT (SELECT min(span) FROM request_span), (SELECT max(span) FROM request_span)";
+
+pub(super) struct One(pub(super) [u8; 16]);
+
+impl Task for One {
+    type Out = Option<Request>;
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<Self::Out, Failure> {
+        let mut text = Text::new("");
+        select(&mut text);
+        text.with(" AND r.id = ", &self.0[..]);
+        let found = session.one(text.text, &text.args).await?;
+        found.as_ref().map(read).transpose()
+    }
+}
+
+pub(super) struct Look<'a> {
+    pub(super) search: &'a Search,
+    pub(super) after: Option<Cursor>,
+    pub(super) needle: Option<&'a str>,
+    /// One more than are shown: that there is one says that there is a next page.
+    pub(super) wanted: usize,
+}
+
+/// What was found, and up to where was looked where that is not the end.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) requests: Vec<Request>,
+    pub(super) stopped: Option<Cursor>,
+}
+
+/// The log and its subjects, in this order of joining.
+fn select(text: &mut Text<'_>) {
+    let columns = columns();
+    text.add(&format!(
+        "SELECT {columns} FROM request r CROSS JOIN request_subject s WHERE s.id = r.subject"
+    ));
+}
+
+fn order<'a>(text: &mut Text<'a>, most: usize) {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    text.with(" ORDER BY r.at DESC, r.id DESC LIMIT ", most);
+}
+
+fn all(rows: &[Record]) -> Result<Vec<Request>, Failure> {
+    rows.iter().map(read).collect()
+}
+
+impl Look<'_> {
+    /// Whether rows are picked by what they alone say.
+    fn picks(&self) -> bool {
+        self.search.ended.is_some() || self.needle.is_some()
+    }
+
+    /// When it was.
+    fn when<'t>(&'t self, text: &mut Text<'t>) {
+        if let Some(from) = self.search.from {
+            text.with(" AND r.at >= ", from.as_microsecond());
+        }
+        if let Some(to) = self.search.to {
+            text.with(" AND r.at < ", to.as_microsecond());
+        }
+        if let Some(Cursor { at, id }) = &self.after {
+            text.with(" AND (r.at, r.id) < (", *at);
+            text.with(", ", &id[..]);
+            text.add(")");
+        }
+        if self.needle.is_some() {
+            // What the index of rows with labels says.
+            text.add(" AND r.tags IS NOT NULL");
+        }
+    }
+
+    /// What the row itself says.
+    fn picked<'t>(&'t self, text: &mut Text<'t>) {
+        match self.search.ended {
+            None => {}
+            Some(Ended::Done) => text.with(" AND r.outcome = ", DONE),
+            Some(Ended::Left) => text.with(" AND r.outcome = ", LEFT),
+            Some(Ended::With(kind)) => text.with(" AND r.outcome = ", kind.name()),
+            Some(Ended::Failed) => {
+                text.with(" AND r.outcome <> ", DONE);
+                text.with(" AND r.outcome <> ", LEFT);
+            }
+        }
+        if let Some(needle) = self.needle {
+            text.with(" AND r.tags <> replace(r.tags, ", needle);
+            text.add(", '')");
+        }
+    }
+
+    /// The log as a whole, newest first.
+    async fn walk(&self, session: &mut Session<'_>) -> Result<Found, Failure> {
+        let floor = if self.picks() { self.floor(session).await? } else { None };
+        let mut text = Text::new("");
+        select(&mut text);
+        text.of(&self.search.of);
+        self.when(&mut text);
+        self.picked(&mut text);
+        if let Some(Cursor { at, id }) = &floor {
+            text.with(" AND (r.at, r.id) >= (", *at);
+            text.with(", ", &id[..]);
+            text.add(")");
+        }
+        order(&mut text, self.wanted);
+        let rows = session.all(text.text, &text.args).await?;
+        Ok(Found { requests: all(&rows)?, stopped: floor })
+    }
+
+    /// The last row that is looked at; `None` where all of them are.
+    async fn floor(&self, session: &mut Session<'_>) -> Result<Option<Cursor>, Failure> {
+        let mut text = Text::new("SELECT r.at, r.id FROM request r WHERE 0 = 0");
+        self.when(&mut text);
+        text.with(" ORDER BY r.at DESC, r.id DESC LIMIT 1 OFFSET ", ROWS_MAX);
+        let Some(row) = session.one(text.text, &text.args).await? else { return Ok(None) };
+        let id = row.bytes(1)?.try_into().map_err(|_| crate::sql::row::odd("id"))?;
+        Ok(Some(Cursor { at: row.int(0)?, id }))
+    }
+
+    /// The spans in which there can be anything: the first, and the one behind the last.
+    async fn edges(&self, session: &mut Session<'_>) -> Result<Option<(i64, i64)>, Failure> {
+        let Some(row) = session.one(EDGES, &[]).await? else { return Ok(None) };
+        let (Some(first), Some(last)) = (row.maybe_int(0)?, row.maybe_int(1)?) else {
+            return Ok(None);
+        };
+        let span = |micros: i64| micros.div_euclid(SPAN);
+        let from = self.search.from.map(|from| span(from.as_microsecond()));
+        let to = self.search.to.map(|to| to.as_microsecond());
+        let ends = [self.after.map(|after| after.at), to].into_iter().flatten().map(span);
+        Ok(Some((from.unwrap_or(first).max(first), ends.min().unwrap_or(last).min(last) + 1)))
+    }
+
+    /// These subjects, through the spans that have some of them.
+    async fn some(&self, session: &mut Session<'_>, subjects: &[i64]) -> Result<Found, Failure> {
+        let listed: Vec<String> = subjects.iter().map(i64::to_string).collect();
+        let listed = listed.join(", ");
+        let mut found = Found::default();
+        let Some((lowest, mut upper)) = self.edges(session).await? else { return Ok(found) };
+        let (mut far, mut take, mut seen) = (FAR_FIRST, 1, 0);
+        while upper > lowest && found.requests.len() < self.wanted {
+            if self.picks() && seen >= SPANS_MAX {
+                let at = upper.saturating_mul(SPAN);
+                return Ok(Found { stopped: Some(Cursor { at, id: [0; 16] }), ..found });
+            }
+            let lower = upper.saturating_sub(far).max(lowest);
+            let spans = spans(session, &listed, (lower, upper), take).await?;
+            if !spans.is_empty() {
+                let rows = self.within(session, &listed, &spans).await?;
+                let more = self.wanted - found.requests.len();
+                found.requests.extend(rows.into_iter().take(more));
+            }
+            upper = if spans.len() < take { lower } else { *spans.last().unwrap_or(&lower) };
+            seen += spans.len();
+            (far, take) = (far.saturating_mul(2), (take * 2).min(TAKE_MAX));
+        }
+        Ok(found)
+    }
+
+    /// What they have in these spans, newest first.
+    async fn within(
+        &self,
+        session: &mut Session<'_>,
+        listed: &str,
+        spans: &[i64],
+    ) -> Result<Vec<Request>, Failure> {
+        let stretches = stretches(spans).into_iter();
+        let stretches = stretches
+            .map(|(first, last)| (first.saturating_mul(SPAN), (last + 1).saturating_mul(SPAN)));
+        let (stretches, columns): (Vec<_>, _) = (stretches.collect(), columns());
+        let each = |word: fn(&(i64, i64)) -> String, between: &str| {
+            stretches.iter().map(word).collect::<Vec<_>>().join(between)
+        };
+        // The stretches first: each is a piece of the log's own order. A server makes that of bounds
+        // that it can read, and a file of a list that it goes through.
+        let mut text = Text::new(&if session.numbered() {
+            let bounds = each(|(a, b)| format!("r.at >= {a} AND r.at < {b}"), " OR ");
+            format!(
+                "SELECT {columns} FROM request r CROSS JOIN request_subject s WHERE ({bounds}) \
+                 AND r.subject IN ({listed}) AND s.id = r.subject"
+            )
+        } else {
+            let bounds = each(|(a, b)| format!("({a}, {b})"), ", ");
+            format!(
+                "WITH w (first, last) AS (VALUES {bounds}) SELECT {columns} FROM w \
+                 CROSS JOIN request r CROSS JOIN request_subject s WHERE r.at >= w.first \
+                 AND r.at < w.last AND r.subject IN ({listed}) AND s.id = r.subject"
+            )
+        });
+        // Where it goes by the log's order after all, that ends with the last of them.
+        if let (true, Some((_, newest)), Some((oldest, _))) =
+            (session.numbered(), stretches.first(), stretches.last())
+        {
+            text.with(" AND r.at >= ", *oldest);
+            text.with(" AND r.at < ", *newest);
+        }
+        self.when(&mut text);
+        self.picked(&mut text);
+        order(&mut text, self.wanted);
+        all(&session.all(text.text, &text.args).await?)
+    }
+}
+
+/// The latest spans within some, in which a subject has calls, the latest first.
+async fn spans(
+    session: &mut Session<'_>,
+    listed: &str,
+    (lower, upper): (i64, i64),
+    most: usize,
+) -> Result<Vec<i64>, Failure> {
+    let text = format!(
+        "SELECT DISTINCT span FROM request_span WHERE subject IN ({listed}) AND span >= $1 \
+         AND span < $2 ORDER BY span DESC LIMIT $3"
+    );
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let rows = session.all(text, &[lower.into(), upper.into(), most.into()]).await?;
+    rows.iter().map(|row| row.int(0)).collect()
+}
+
+/// Spans that follow each other as one: the first and the last of each.
+fn stretches(spans: &[i64]) -> Vec<(i64, i64)> {
+    let mut stretches: Vec<(i64, i64)> = Vec::new();
+    for span in spans {
+        match stretches.last_mut() {
+            Some((first, _)) if *first == span + 1 => *first = *span,
+            _ => stretches.push((*span, *span)),
+        }
+    }
+    stretches
+}
+
+impl Task for Look<'_> {
+    type Out = Found;
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<Self::Out, Failure> {
+        if self.search.of.is_all() {
+            return self.walk(session).await;
+        }
+        let mut text = Text::new(SUBJECTS);
+        text.of(&self.search.of);
+        text.with(" LIMIT ", SUBJECTS_MAX + 1);
+        let found = session.all(text.text, &text.args).await?;
+        let subjects: Vec<i64> = found.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
+        if subjects.is_empty() {
+            return Ok(Found::default());
+        }
+        match i64::try_from(subjects.len()).is_ok_and(|few| few <= SUBJECTS_MAX) {
+            true => self.some(session, &subjects).await,
+            false => self.walk(session).await,
+        }
+    }
+}
