@@ -131,10 +131,11 @@ async fn per_user_and_day(place: &Place) {
 /// which says where the next one begins, and no row is in none of them.
 async fn few_among_many(place: &Place) {
     let log = place.log();
+    let system = if place.raw.is_file() { "" } else { "OVERRIDING SYSTEM VALUE" };
     let subject = "INSERT INTO request_subject (id, tenant, key, person, team, feature, operation, \
-         model, provider, target, cached) SELECT 5000, tenant, 'rare', 'rare', team, feature, \
+         model, provider, target, cached) $1 SELECT 5000, tenant, 'rare', 'rare', team, feature, \
          operation, model, provider, target, cached FROM request_subject WHERE id = 1";
-    place.raw.run(subject).await;
+    place.raw.run(&subject.replace("$1", system)).await;
     place.raw.run("UPDATE request SET subject = 5000, outcome = 'left' WHERE subject = 1").await;
     // What was written before is not written down anew where somebody changes it by hand.
     let spans = "INSERT INTO request_span (span, subject) SELECT DISTINCT at / 10000000, subject \
