@@ -18,6 +18,7 @@ pub fn may_pass(error: &Error) -> bool {
         | Kind::ContentFiltered => false,
         Kind::RateLimited
         | Kind::Busy
+        | Kind::LedgerUnavailable
         | Kind::UpstreamKeyRejected
         | Kind::UpstreamQuota
         | Kind::UpstreamRateLimited

@@ -229,6 +229,7 @@ fn words(error: &Error) -> Words<'_> {
             ("rate_limit_error", "rate_limit_exceeded")
         }
         Kind::Busy => ("service_unavailable", "server_busy"),
+        Kind::LedgerUnavailable => ("service_unavailable", "ledger_unavailable"),
         Kind::UpstreamOverloaded => ("service_unavailable", "overloaded_error"),
         Kind::UpstreamKeyRejected => ("upstream_error", "upstream_credentials_rejected"),
         Kind::UpstreamQuota => ("upstream_error", "upstream_credentials_exhausted"),
@@ -289,7 +290,7 @@ fn wait(error: &Error) -> Wait {
         | Kind::DeadlinePassed
         | Kind::Internal => Wait::Never,
         // Ours to say, and whoever made the error said it in the advice.
-        Kind::RateLimited | Kind::Busy => match error.advice() {
+        Kind::RateLimited | Kind::Busy | Kind::LedgerUnavailable => match error.advice() {
             Advice::Again { after } => Wait::For(after.unwrap_or(WAIT_USUAL)),
             Advice::Elsewhere { rest } | Advice::OtherKey { rest } => Wait::For(rest),
             Advice::Stop | Advice::Bigger(_) | Advice::Spent => Wait::For(WAIT_USUAL),

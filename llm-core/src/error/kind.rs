@@ -26,6 +26,8 @@ pub enum Kind {
     RateLimited,
     /// We are too busy.
     Busy,
+    /// Nobody can say whether there is credit: the ledger does not answer.
+    LedgerUnavailable,
     /// The prompt does not fit the model.
     ContextOverflow,
     /// A filter stepped in.
@@ -70,6 +72,7 @@ impl Kind {
             Self::QuotaExceeded => "quota_exceeded",
             Self::RateLimited => "rate_limited",
             Self::Busy => "busy",
+            Self::LedgerUnavailable => "ledger_unavailable",
             Self::ContextOverflow => "context_overflow",
             Self::ContentFiltered => "content_filtered",
             Self::UpstreamKeyRejected => "upstream_key_rejected",
@@ -109,7 +112,7 @@ impl Kind {
             | Self::ConnectFailed
             | Self::BrokenStream
             | Self::CorruptReply => 502,
-            Self::Busy | Self::UpstreamOverloaded => 503,
+            Self::Busy | Self::LedgerUnavailable | Self::UpstreamOverloaded => 503,
             Self::Timeout | Self::DeadlinePassed => 504,
         }
     }
@@ -131,7 +134,9 @@ impl Kind {
             | Self::ContentFiltered
             | Self::Cancelled
             | Self::DeadlinePassed => Blame::Caller,
-            Self::UpstreamKeyRejected | Self::UpstreamQuota => Blame::Operator,
+            Self::LedgerUnavailable | Self::UpstreamKeyRejected | Self::UpstreamQuota => {
+                Blame::Operator
+            }
             Self::UpstreamRateLimited
             | Self::UpstreamOverloaded
             | Self::UpstreamFailed
@@ -154,6 +159,7 @@ impl Kind {
             | Self::QuotaExceeded
             | Self::RateLimited
             | Self::Busy
+            | Self::LedgerUnavailable
             | Self::ContentFiltered
             | Self::Cancelled
             | Self::DeadlinePassed

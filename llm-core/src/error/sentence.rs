@@ -28,7 +28,7 @@ impl Kind {
                 "Too many requests. Please wait a moment.",
                 "요청이 너무 많습니다. 잠시 후 다시 시도해 주세요.",
             ),
-            Self::Busy | Self::UpstreamOverloaded => (
+            Self::Busy | Self::LedgerUnavailable | Self::UpstreamOverloaded => (
                 "The service is busy. Please try again soon.",
                 "서비스가 혼잡합니다. 잠시 후 다시 시도해 주세요.",
             ),

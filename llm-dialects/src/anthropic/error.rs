@@ -72,7 +72,7 @@ fn kind(kind: Kind) -> &'static str {
         Kind::UnknownModel => "not_found_error",
         Kind::CreditExhausted => "billing_error",
         Kind::QuotaExceeded | Kind::RateLimited | Kind::UpstreamRateLimited => "rate_limit_error",
-        Kind::Busy | Kind::UpstreamOverloaded => "overloaded_error",
+        Kind::Busy | Kind::LedgerUnavailable | Kind::UpstreamOverloaded => "overloaded_error",
         Kind::Timeout | Kind::DeadlinePassed => "timeout_error",
         Kind::UpstreamKeyRejected
         | Kind::UpstreamQuota

@@ -166,7 +166,7 @@ fn status_word(kind: Kind) -> &'static str {
         | Kind::QuotaExceeded
         | Kind::RateLimited
         | Kind::UpstreamRateLimited => "RESOURCE_EXHAUSTED",
-        Kind::Busy | Kind::UpstreamOverloaded => "UNAVAILABLE",
+        Kind::Busy | Kind::LedgerUnavailable | Kind::UpstreamOverloaded => "UNAVAILABLE",
         Kind::UpstreamKeyRejected
         | Kind::UpstreamQuota
         | Kind::UpstreamFailed

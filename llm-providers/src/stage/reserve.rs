@@ -399,7 +399,7 @@ fn unavailable(error: &StoreError) -> Error {
         StoreError::Unavailable(_)
         | StoreError::Conflict(_)
         | StoreError::Full(_)
-        | StoreError::Corrupt(_) => (Kind::Busy, "the ledger is not available"),
+        | StoreError::Corrupt(_) => (Kind::LedgerUnavailable, "the ledger is not available"),
         StoreError::Violation(_) => (Kind::Internal, "the ledger refuses what must not happen"),
     };
     Error::new(kind, text).because(error.clone())

@@ -15,7 +15,7 @@ struct Still;
 
 impl Clock for Still {
     fn now(&self) -> std::time::Instant {
-        unreachable!("a store asks what time it is, and not how long")
+        tokio::time::Instant::now().into_std()
     }
 
     fn wall(&self) -> std::time::SystemTime {

@@ -111,6 +111,7 @@ pub(super) fn is_shared(error: &Error) -> bool {
         | Kind::QuotaExceeded
         | Kind::RateLimited
         | Kind::Busy
+        | Kind::LedgerUnavailable
         | Kind::Cancelled
         | Kind::DeadlinePassed
         | Kind::UpstreamKeyRejected

@@ -141,6 +141,7 @@ pub(crate) fn outcome(error: &Error) -> Outcome {
         | Kind::QuotaExceeded
         | Kind::RateLimited
         | Kind::Busy
+        | Kind::LedgerUnavailable
         | Kind::ContextOverflow
         | Kind::ContentFiltered
         | Kind::Cancelled

@@ -58,6 +58,7 @@ fn may_pass(kind: Kind) -> bool {
         | Kind::QuotaExceeded
         | Kind::RateLimited
         | Kind::Busy
+        | Kind::LedgerUnavailable
         | Kind::ContextOverflow
         | Kind::ContentFiltered
         | Kind::UpstreamKeyRejected

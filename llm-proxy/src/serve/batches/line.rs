@@ -273,6 +273,7 @@ fn again(error: &Error, tries: u32) -> Option<Duration> {
     let passes = match error.kind() {
         Kind::RateLimited
         | Kind::Busy
+        | Kind::LedgerUnavailable
         | Kind::UpstreamRateLimited
         | Kind::UpstreamOverloaded
         | Kind::UpstreamFailed

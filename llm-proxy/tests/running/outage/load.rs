@@ -50,7 +50,7 @@ impl Called {
 
     /// Served, or told that nobody knows and when to come again.
     pub(super) fn is_typed(&self) -> bool {
-        let told = self.status == 503 && self.told && self.said.contains("the ledger");
+        let told = self.status == 503 && self.told && self.said.contains("ledger_unavailable");
         self.status == 200 || told
     }
 }
