@@ -3,7 +3,7 @@
 //! The actors are the *writer* (one task with one connection, which commits what waits in groups)
 //! and the *readers* (connections that see the last commit and never wait for the writer). Callers
 //! hand their step to the writer and are answered when it is committed, or know that nothing
-//! happened. Another process may use the same file: they take [`turns`].
+//! happened. Another process may use the same file: they take turns.
 //!
 //! Deliberately absent: a cache of balances, and retries; an error of the disk is the caller's to
 //! know, and the connection that saw it is closed and opened anew.
