@@ -181,7 +181,7 @@ impl<'g> Asking<'g> {
     pub async fn answered(&self, mut request: Request) -> Result<Answered, Error> {
         request.stream = false;
         let reply = self.ask(Prompt::Chat(request)).await?;
-        let (head, receipt) = (reply.head.clone(), reply.receipt.clone());
+        let (head, receipt) = (ReplyHead::clone(&reply.head), reply.receipt.clone());
         match answer(reply).await? {
             Answer::Chat(completion) => {
                 Ok(Answered { completion, head, receipt: receipt.get().copied() })

@@ -108,9 +108,15 @@ impl Gateway {
 
     /// One call through the whole pipeline: what the proxy uses, and what everything else here is
     /// made of.
-    pub async fn send(&self, call: Call) -> Result<Reply, Error> {
-        // One allocation for the nested futures of all stages, so that callers' futures stay small.
-        Box::pin(self.0.stack.run(call)).await
+    ///
+    /// One allocation for the nested futures of all stages, so that callers' futures stay small. No
+    /// `async fn`: the body of one is compiled again by whoever awaits it, with all that is below.
+    pub fn send(&self, call: impl Into<Box<Call>>) -> BoxFuture<'_, Result<Reply, Error>> {
+        self.sent(call.into())
+    }
+
+    fn sent(&self, call: Box<Call>) -> BoxFuture<'_, Result<Reply, Error>> {
+        Box::pin(self.0.stack.run(call))
     }
 
     /// Refuses a call that would be refused whatever it says: looked at before its body is read. What
@@ -211,7 +217,7 @@ impl Service<Call> for Gateway {
 
     fn call(&mut self, call: Call) -> Self::Future {
         let this = self.clone();
-        Box::pin(async move { this.0.stack.run(call).await })
+        Box::pin(async move { this.0.stack.run(Box::new(call)).await })
     }
 }
 

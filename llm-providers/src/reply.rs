@@ -24,8 +24,8 @@ pub use body::{ReplyBody, Source, Step};
 /// An answer on its way back. It is committed: the first thing worth reading has been seen.
 #[derive(Debug)]
 pub struct Reply {
-    /// What is known before the body.
-    pub head: ReplyHead,
+    /// What is known before the body. Boxed, since it is handed from stage to stage.
+    pub head: Box<ReplyHead>,
     /// The answer in the upstream's bytes.
     pub body: ReplyBody,
     /// Where what the call cost will stand, once its body has ended.

@@ -23,7 +23,7 @@ use crate::stage::record::ReceiptCell;
 
 /// The events of an answer: begins with `Start`, and ends with exactly one of `End` and `Failure`.
 pub struct EventStream {
-    head: ReplyHead,
+    head: Box<ReplyHead>,
     receipt: ReceiptCell,
     body: Option<ReplyBody>,
     reading: Reading,

@@ -74,16 +74,25 @@ impl Stage for CacheStage {
     type Out = Funded;
 
     async fn run<N: Next<Funded>>(&self, funded: Funded, next: &N) -> Result<Reply, Error> {
+        match key_of(funded.opened()) {
+            None => next.run(funded).await,
+            // Boxed: what is not kept does not carry it.
+            Some(key) => Box::pin(self.kept(key, funded, next)).await,
+        }
+    }
+}
+
+impl CacheStage {
+    /// An answer that may be kept, or be there already.
+    async fn kept<N: Next<Funded>>(
+        &self,
+        key: CacheKey,
+        funded: Funded,
+        next: &N,
+    ) -> Result<Reply, Error> {
         let Opened { call, model, .. } = funded.opened();
         let Some(policy) = &model.policy.cache else { return next.run(funded).await };
         let mut wish = call.controls.cache;
-        // What somebody's own key bought is nobody else's, and not even its owner is known by it.
-        let off = wish == CacheUse::Off || call.controls.own_keys.is_some();
-        let key = key::key(call, model, policy.scope).filter(|_| !off);
-        let Some(key) = key else {
-            model.metrics.cache.bypass.inc();
-            return next.run(funded).await;
-        };
         if let Some(age) = call.controls.cache_age
             && self.is_older(&key, call.operation, age).await
         {
@@ -139,9 +148,7 @@ impl Stage for CacheStage {
             }
         }
     }
-}
 
-impl CacheStage {
     /// Whether what is kept is older than a caller would have it.
     async fn is_older(&self, key: &CacheKey, of: Operation, age: Duration) -> bool {
         let mut kept = self.shelf.near(key).await;
@@ -190,7 +197,7 @@ impl CacheStage {
                 let until = funded.opened().call.deadline.0;
                 let clock = Arc::clone(&self.clock);
                 let tail = Tail::leader(seat, unasked(funded, &head), until, clock);
-                Ok(reply(ReplyHead { cache: CacheState::Miss, ..*head }, tail))
+                Ok(reply(Box::new(ReplyHead { cache: CacheState::Miss, ..*head }), tail))
             }
         }
     }
@@ -217,10 +224,8 @@ impl CacheStage {
                 let hidden = unasked(funded, &head);
                 let tail = Tail::follower(seat, hidden, owed, Arc::clone(&self.clock));
                 let cache = CacheState::Coalesced;
-                Ok(reply(
-                    ReplyHead { attempts: 0, fallbacks: 0, cache, limits: None, ..*head },
-                    tail,
-                ))
+                let head = ReplyHead { attempts: 0, fallbacks: 0, cache, limits: None, ..*head };
+                Ok(reply(Box::new(head), tail))
             }
         }
     }
@@ -248,7 +253,7 @@ impl CacheStage {
         let owed = Owed { funded: funded.clone(), price: policy.price };
         let head = kept.replayed(self.clock.now());
         let hidden = unasked(funded, &head);
-        reply(head, Replay::new(kept, hidden, owed))
+        reply(Box::new(head), Replay::new(kept, hidden, owed))
     }
 
     /// What a flight does, from the second look at the shelf to the last byte.
@@ -266,7 +271,19 @@ impl CacheStage {
     }
 }
 
-fn reply(head: ReplyHead, source: impl Source + 'static) -> Reply {
+/// The key of a call whose answer may be kept, or be there already.
+fn key_of(Opened { call, model, .. }: &Opened) -> Option<CacheKey> {
+    let policy = model.policy.cache.as_ref()?;
+    // What somebody's own key bought is nobody else's, and not even its owner is known by it.
+    let off = call.controls.cache == CacheUse::Off || call.controls.own_keys.is_some();
+    let key = if off { None } else { key::key(call, model, policy.scope) };
+    if key.is_none() {
+        model.metrics.cache.bypass.inc();
+    }
+    key
+}
+
+fn reply(head: Box<ReplyHead>, source: impl Source + 'static) -> Reply {
     Reply { head, body: ReplyBody::new(Box::new(source)), receipt: ReceiptCell::default() }
 }
 

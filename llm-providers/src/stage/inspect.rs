@@ -124,8 +124,8 @@ impl Rules {
 
     /// The words of a call as the rules leave them, and what has a name in them; `None` when they
     /// leave them as they are.
-    fn look(&self, call: &Call) -> Result<Option<(Prompt, Names)>, Error> {
-        let (mut prompt, mut names) = (words(call)?.clone(), Names::default());
+    fn look(&self, call: &Call) -> Result<Option<(Box<Prompt>, Names)>, Error> {
+        let (mut prompt, mut names) = (Box::new(words(call)?.clone()), Names::default());
         Ok(self.look_at(&mut prompt, &mut names)?.then_some((prompt, names)))
     }
 
@@ -202,18 +202,21 @@ impl Stage for InspectStage {
     type Out = Funded;
 
     async fn run<N: Next<Funded>>(&self, mut funded: Funded, next: &N) -> Result<Reply, Error> {
+        let mut named = Names::default();
         if let Some(rules) = &funded.opened().snapshot.content
             && let Some((prompt, names)) = rules.look(&funded.opened().call)?
         {
-            funded = funded.saying(prompt);
-            if !names.is_empty() {
-                let asked = funded.clone();
-                let reply = next.run(funded).await?;
-                let shown = !asked.hides_usage(reply.head.dialect);
-                return Ok(restore::wrap(reply, names, shown));
-            }
+            funded = funded.saying(*prompt);
+            named = names;
         }
-        next.run(funded).await
+        if named.is_empty() {
+            return next.run(funded).await;
+        }
+        let asked = funded.clone();
+        // Boxed, like what else few calls need: what all others carry stays small.
+        let reply = Box::pin(next.run(funded)).await?;
+        let shown = !asked.hides_usage(reply.head.dialect);
+        Ok(restore::wrap(reply, named, shown))
     }
 }
 

@@ -79,11 +79,10 @@ impl RecordStage {
 }
 
 impl Stage for RecordStage {
-    type In = Call;
+    type In = Box<Call>;
     type Out = Opened;
 
-    async fn run<N: Next<Opened>>(&self, call: Call, next: &N) -> Result<Reply, Error> {
-        let mut call = Box::new(call);
+    async fn run<N: Next<Opened>>(&self, mut call: Box<Call>, next: &N) -> Result<Reply, Error> {
         let (id, clock) = (call.id, &self.desk.clock);
         let snapshot = self.current.load_full();
         let record = Arc::new(Record::open(&call, &self.desk));

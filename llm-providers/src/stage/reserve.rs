@@ -210,30 +210,7 @@ impl Stage for ReserveStage {
 
     async fn run<N: Next<Funded>>(&self, admitted: Admitted, next: &N) -> Result<Reply, Error> {
         let opened = admitted.into_opened();
-        let bound = bound::of(&opened.call)?;
-        let amount = dearest(&opened, &bound)?;
-        let priced = credits::priced(&opened, &bound)?;
-        let id = HoldId::from(opened.call.id);
-        let now = Timestamp::try_from(self.clock.wall()).unwrap_or(Timestamp::UNIX_EPOCH);
-        let payers = &opened.call.grant.payers;
-        let lines: SmallVec<[Line; 4]> =
-            payers.iter().map(|p| Line { account: p.account(now), limit: p.limit }).collect();
-        // Until it is known what became of it: who leaves meanwhile, and a store that does not
-        // answer, must not leave a hold behind.
-        let unsure = Unsure { ledger: &*self.ledger, hold: Some(id) };
-        let reserved = self.ledger.reserve(id, &lines, amount).await;
-        unsure.known(&reserved);
-        let proof = reserved.map_err(|why| refused(why, now))?;
-        let purse = match priced {
-            None => None,
-            Some(priced) => {
-                // Both or neither: money goes back when there are not enough credits.
-                let back = Unsure { ledger: &*self.ledger, hold: Some(id) };
-                let purse = Purse::fill(&self.credits, &opened, priced, id, now).await?;
-                back.keep();
-                Some(purse)
-            }
-        };
+        let Held { proof, bound, purse } = self.hold(&opened).await?;
         self.metrics.holds_open.inc();
         let unseen = opened.model.policy.unseen;
         let ledger = Arc::clone(&self.ledger);
@@ -254,6 +231,44 @@ impl Stage for ReserveStage {
         let mut reply = next.run(funded).await?;
         reply.body.lend(Box::new(hold));
         Ok(reply)
+    }
+}
+
+/// What is set aside for a call.
+struct Held {
+    proof: HoldProof,
+    bound: Bound,
+    purse: Option<Purse>,
+}
+
+impl ReserveStage {
+    /// Sets aside what the call may cost. Apart from what comes then, which need not carry it.
+    async fn hold(&self, opened: &Opened) -> Result<Held, Error> {
+        let bound = bound::of(&opened.call)?;
+        let amount = dearest(opened, &bound)?;
+        let priced = credits::priced(opened, &bound)?;
+        let id = HoldId::from(opened.call.id);
+        let now = Timestamp::try_from(self.clock.wall()).unwrap_or(Timestamp::UNIX_EPOCH);
+        let payers = &opened.call.grant.payers;
+        let lines: SmallVec<[Line; 4]> =
+            payers.iter().map(|p| Line { account: p.account(now), limit: p.limit }).collect();
+        // Until it is known what became of it: who leaves meanwhile, and a store that does not
+        // answer, must not leave a hold behind.
+        let unsure = Unsure { ledger: &*self.ledger, hold: Some(id) };
+        let reserved = self.ledger.reserve(id, &lines, amount).await;
+        unsure.known(&reserved);
+        let proof = reserved.map_err(|why| refused(why, now))?;
+        let purse = match priced {
+            None => None,
+            Some(priced) => {
+                // Both or neither: money goes back when there are not enough credits.
+                let back = Unsure { ledger: &*self.ledger, hold: Some(id) };
+                let purse = Purse::fill(&self.credits, opened, priced, id, now).await?;
+                back.keep();
+                Some(purse)
+            }
+        };
+        Ok(Held { proof, bound, purse })
     }
 }
 

@@ -39,9 +39,8 @@ impl Upstream {
 
 impl Next<Armed> for Upstream {
     async fn run(&self, armed: Armed) -> Result<Reply, Error> {
-        let id = armed.attempt.target.id.clone();
-        let built = request::build(&armed, self.clock.wall()).map_err(|e| e.at(id.clone()))?;
-        exchange::exchange(self, armed, built).await.map_err(|e| e.at(id))
+        let answered = exchange::exchange(self, &armed).await;
+        answered.map_err(|e| e.at(armed.attempt.target.id.clone()))
     }
 }
 

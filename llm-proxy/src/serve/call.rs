@@ -22,6 +22,7 @@ use super::body::Body;
 use super::controls::{self, Asked, asides};
 use super::house::House;
 use super::idempotency::Claim;
+use super::responses::Turn;
 use super::tongue::Spoken;
 use super::vendors::own;
 use super::{bearer, estimate, heads, idempotency, mock, models, responses, telemetry, upload};
@@ -96,7 +97,7 @@ async fn served(
     let key = bearer::shown(&head.headers, &head.uri).ok_or_else(no_key)?;
     let grant = house.keys.grant(&key).await?;
     drop(key);
-    let mut asked = controls::read(&head.headers)?;
+    let mut asked = Box::new(controls::read(&head.headers)?);
     asked.controls.own_keys = own::read(house, &head.headers, &grant)?;
     let once = idempotency::key(&head)?;
     if spoken.route.operation == Operation::ListModels && head.method == Method::GET {
@@ -108,7 +109,7 @@ async fn served(
         && counted
         && let Err(refused) = house.gateway.glance(&grant, asked.priority)
     {
-        upload::discard(&head.headers, body, &*house.clock).await;
+        Box::pin(upload::discard(&head.headers, body, &*house.clock)).await;
         return Err(refused);
     }
     let bytes = upload::read(&head.headers, body, house.bytes_max, &*house.clock).await?;
@@ -126,21 +127,40 @@ pub(crate) struct Asker {
     pub(crate) id: CallId,
     /// Who pays.
     pub(crate) grant: Arc<Grant>,
-    /// What is asked of the gateway.
-    pub(crate) asked: Asked,
+    /// What is asked of the gateway. Boxed, since it is handed on.
+    pub(crate) asked: Box<Asked>,
     /// Under which key it was sent, where it may be sent again.
     pub(crate) once: Option<Claim>,
 }
 
+/// A call that can be sent, and what few calls have beside it.
+struct Ready {
+    call: Box<Call>,
+    once: Option<Claim>,
+    mock: Option<Str>,
+}
+
 /// A body all the way to its answer: calls over a socket come through here, and lines of batches.
-pub(crate) async fn carried(
-    house: &Arc<House>,
+/// No `async fn`: what was sent is made a call at once, and nothing that waits carries both.
+pub(crate) fn carried<'h>(
+    house: &'h Arc<House>,
+    headers: &HeaderMap,
+    bytes: Bytes,
+    spoken: Spoken,
+    asker: Asker,
+) -> impl Future<Output = Result<Response<Body>, Error>> + Send + use<'h> {
+    let ready = ready(house, headers, bytes, &spoken, asker);
+    async move { answered(house, ready?, spoken).await }
+}
+
+/// Makes a call of what was sent.
+fn ready(
+    house: &House,
     headers: &HeaderMap,
     mut bytes: Bytes,
-    spoken: Spoken,
+    spoken: &Spoken,
     mut asker: Asker,
-) -> Result<Response<Body>, Error> {
-    let once = asker.once.take();
+) -> Result<Ready, Error> {
     let mut peek = spoken.dialect.peek(&spoken.route, &bytes)?;
     if !peek.asides.is_empty()
         && let Some(rest) = asides::take(&bytes, &peek, &mut asker.asked)?
@@ -151,16 +171,20 @@ pub(crate) async fn carried(
     if peek.model.value.is_empty() && spoken.route.operation == Operation::Moderate {
         peek.model.value = models::moderator(house)?;
     }
-    let mock = asker.asked.mock.take();
+    let (once, mock) = (asker.once.take(), asker.asked.mock.take());
+    Ok(Ready { call: called(house, headers, (bytes, peek), spoken, asker), once, mock })
+}
+
+async fn answered(
+    house: &Arc<House>,
+    Ready { mut call, once, mock }: Ready,
+    spoken: Spoken,
+) -> Result<Response<Body>, Error> {
     // Boxed, like what else few calls need: the futures of all others stay small.
     let turn = match responses::concern(&spoken) {
-        true => {
-            let grant = &asker.grant;
-            Box::pin(responses::begin(house, &spoken, &mut bytes, &mut peek, grant)).await?
-        }
+        true => Box::pin(begun(house, &spoken, &mut call)).await?,
         false => None,
     };
-    let call = called(house, headers, (bytes, peek), &spoken, asker);
     let (stream, dialect) = (call.peek.stream, spoken.dialect);
     let cx = render_cx(&call, &spoken);
     if let Some(text) = mock {
@@ -184,6 +208,15 @@ pub(crate) async fn carried(
     Ok(response)
 }
 
+/// Takes up the conversation that a call goes on from, which may change what it says.
+async fn begun(house: &House, spoken: &Spoken, call: &mut Call) -> Result<Option<Turn>, Error> {
+    let Payload::Raw { bytes, content_type, route, .. } = &call.payload else { return Ok(None) };
+    let (mut bytes, content_type, route) = (bytes.clone(), content_type.clone(), route.clone());
+    let turn = responses::begin(house, spoken, &mut bytes, &mut call.peek, &call.grant).await?;
+    call.payload = Payload::raw(bytes, content_type, route);
+    Ok(turn)
+}
+
 /// An answer on its way.
 pub(super) struct Sent {
     /// All that its head says.
@@ -199,7 +232,7 @@ pub(super) struct Sent {
 /// A call, sent.
 pub(super) async fn sent(
     house: &House,
-    call: Call,
+    call: Box<Call>,
     cx: RenderCx,
     dialect: &'static dyn CallerDialect,
 ) -> Result<Sent, Error> {
@@ -222,25 +255,26 @@ pub(super) fn called(
     (bytes, peek): (Bytes, Peek),
     spoken: &Spoken,
     asker: Asker,
-) -> Call {
+) -> Box<Call> {
     let Spoken { dialect, route } = spoken;
     let Asker { id, grant, asked, once: _ } = asker;
+    let Asked { controls, feature, priority, within, mock: _ } = *asked;
     let content_type = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(Str::from);
     // What was sold is the best there is; whoever asks for less is given less.
     let sold = grant.plan.priority;
-    Call {
+    Box::new(Call {
         id,
         operation: route.operation,
         dialect: dialect.id(),
         payload: Payload::raw(bytes, content_type, route.clone()),
         peek,
-        priority: asked.priority.map_or(sold, |wanted| wanted.max(sold)),
+        priority: priority.map_or(sold, |wanted| wanted.max(sold)),
         grant,
-        feature: asked.feature,
-        deadline: Deadline(house.clock.now() + asked.within.unwrap_or(WITHIN)),
-        controls: asked.controls,
+        feature,
+        deadline: Deadline(house.clock.now() + within.unwrap_or(WITHIN)),
+        controls,
         headers: passed_on(dialect.id(), headers),
-    }
+    })
 }
 
 /// How the answer is to be written.

@@ -40,7 +40,8 @@ pub(crate) async fn answer(
         return Ok(Box::pin(routes::answer(&house, found, head, body)).await);
     }
     if let Some(spoken) = tongue::spoken(&head.method, path, &head.headers) {
-        return Ok(call::answer(&house, head, body, spoken).await);
+        // Boxed: below here all of a call is one future, and above here it is moved three times.
+        return Ok(Box::pin(call::answer(&house, head, body, spoken)).await);
     }
     let (method, path) = (&head.method, head.uri.path());
     let response = match (method, path) {

@@ -77,7 +77,7 @@ pub(super) fn claim(head: &Parts, key: IdempotencyKey, body: &[u8], grant: &Gran
 pub(super) async fn answer(
     house: &House,
     claim: Claim,
-    call: Call,
+    call: Box<Call>,
     cx: RenderCx,
     dialect: &'static dyn CallerDialect,
     turn: Option<Turn>,

@@ -90,7 +90,7 @@ impl Course {
 
     async fn read(self, reply: Reply) {
         let Reply { head, mut body, receipt: _ } = reply;
-        self.log.begin(Head::Live(Box::new(head.clone())));
+        self.log.begin(Head::Live(head.clone()));
         loop {
             match std::future::poll_fn(|cx| body.poll_step(cx)).await {
                 Step::Bytes(piece) if piece.is_empty() => {}
@@ -101,7 +101,7 @@ impl Course {
                 Step::Last(last) => {
                     let seen = body.observed().clone();
                     drop(body);
-                    self.keep(head, &last, &seen).await;
+                    self.keep(*head, &last, &seen).await;
                     return self.land(|log| log.end(last, &seen, Ok(())));
                 }
                 Step::Failed(error) => {

@@ -9,13 +9,14 @@ use llm_core::Str;
 use llm_core::call::{Call, Operation};
 use llm_core::dialect::{Framing, UpstreamDialect};
 use llm_core::error::{Error, Kind};
+use llm_core::extra::Losses;
 use llm_core::fault::Fault;
-use llm_core::seam::{Clock, TransportError, TransportPhase, WireBody};
+use llm_core::seam::{BoxFuture, Clock, TransportError, TransportPhase, WireBody};
 use llm_core::trace;
 
 use super::Upstream;
 use super::passing::Passing;
-use super::request::Built;
+use super::request::{Built, build};
 use super::whole;
 use crate::reply::{CacheState, Paced, Reply, ReplyBody, ReplyHead};
 use crate::stage::gate::Armed;
@@ -105,30 +106,41 @@ fn traced(headers: &mut http::HeaderMap, call: &Call, place: usize) {
 const TRACEPARENT: http::HeaderName = http::HeaderName::from_static("traceparent");
 const TRACESTATE: http::HeaderName = http::HeaderName::from_static("tracestate");
 
-/// Sends, and returns once the answer is committed.
-pub(super) async fn exchange(
-    upstream: &Upstream,
-    armed: Armed,
-    built: Built,
-) -> Result<Reply, Error> {
-    let Built { mut request, dialect, losses } = built;
-    let clock = &upstream.clock;
+/// A request that is out.
+struct Asked {
+    answer: BoxFuture<'static, Result<http::Response<WireBody>, TransportError>>,
+    metered: Metered,
+    dialect: &'static dyn UpstreamDialect,
+    losses: Losses,
+    patience: Patience,
+}
+
+/// Builds a request and sends it. No part of what waits: a request is large, and is not waited with.
+fn ask(upstream: &Upstream, armed: &Armed) -> Result<Asked, Error> {
+    let Built { mut request, dialect, losses } = build(armed, upstream.clock.wall())?;
     let attempt = &armed.attempt;
     let (funded, target) = (&attempt.funded, &attempt.target);
-    let (now, timeouts) = (clock.now(), &target.vendor.timeouts);
     let opened = funded.opened();
-    let patience = Patience::of(attempt, now);
-    let stream = opened.call.peek.stream;
-    let limit = patience.limit(if stream { timeouts.head } else { timeouts.total });
+    let patience = Patience::of(attempt, upstream.clock.now());
     let place = opened.record.attempt(&target.id);
     if target.vendor.provider.traced() {
         // After it is signed: a key signs what is said, and not on whose behalf.
         traced(request.headers_mut(), &opened.call, place);
     }
     let metered = funded.dispatch(target, attempt.number)?;
-    let sent = target.vendor.transport.send(request);
-    let sleep = clock.sleep(limit.at.saturating_duration_since(now));
-    let response = match race(sent, sleep).await {
+    let answer = target.vendor.transport.send(request);
+    Ok(Asked { answer, metered, dialect, losses, patience })
+}
+
+/// Sends, and returns once the answer is committed.
+pub(super) async fn exchange(upstream: &Upstream, armed: &Armed) -> Result<Reply, Error> {
+    let Asked { answer, metered, dialect, losses, patience } = ask(upstream, armed)?;
+    let (clock, target) = (&upstream.clock, &armed.attempt.target);
+    let timeouts = &target.vendor.timeouts;
+    let stream = armed.attempt.funded.opened().call.peek.stream;
+    let limit = patience.limit(if stream { timeouts.head } else { timeouts.total });
+    let sleep = clock.sleep(limit.at.saturating_duration_since(patience.now));
+    let response = match race(answer, sleep).await {
         Either::First(Ok(response)) => response,
         Either::First(Err(error)) => return Err(broken(metered, error)),
         Either::Second(()) => {
@@ -136,39 +148,20 @@ pub(super) async fn exchange(
             return Err(limit.error("the provider did not answer in time"));
         }
     };
-    let (parts, body) = response.into_parts();
-    if !parts.status.is_success() {
+    if !response.status().is_success() {
         // Before its reasons are read: who leaves meanwhile owes nothing for a refusal.
         metered.refused();
-        let fault = refusal(clock, &parts, body, dialect).await;
-        return Err(Error::upstream(without(fault, &armed)));
+        // Boxed: who is answered does not carry it.
+        let fault = Box::pin(refusal(clock, response, dialect)).await;
+        return Err(Error::upstream(without(fault, armed)));
     }
+    let (parts, body) = response.into_parts();
     if let Some(error) = encoded(&parts) {
         metered.failed();
         return Err(error);
     }
-    let content_type = text(&parts.headers, http::header::CONTENT_TYPE);
-    let framing = dialect.framing(content_type.as_deref().unwrap_or_default());
-    // An answer that is one piece of JSON looks like a stream of one element, and is none unless
-    // it can be one.
-    let chats = opened.call.operation == Operation::Chat;
-    let framing = framing.filter(|framing| chats || *framing != Framing::JsonArray);
-    let content_type = content_type.unwrap_or_else(|| Str::from_static("application/json"));
-    let head = ReplyHead {
-        operation: opened.call.operation,
-        dialect: dialect.id(),
-        framing,
-        content_type,
-        target: target.id.clone(),
-        attempts: attempt.number.saturating_add(1),
-        fallbacks: attempt.fallbacks,
-        cache: CacheState::Bypass,
-        paced: Paced::default(),
-        limits: target.vendor.provider.limits(&parts.headers),
-        losses,
-        headers: passed(&parts),
-    };
-    let body = match framing {
+    let head = Box::new(head(armed, parts, dialect, losses));
+    let body = match head.framing {
         None => {
             // Asked for a stream and answered whole: a first word does not come before the last.
             let limit = patience.limit(timeouts.total);
@@ -182,6 +175,38 @@ pub(super) async fn exchange(
         }
     };
     Ok(Reply { head, body: ReplyBody::new(body), receipt: ReceiptCell::default() })
+}
+
+/// What a head says of an answer.
+fn head(
+    armed: &Armed,
+    parts: http::response::Parts,
+    dialect: &'static dyn UpstreamDialect,
+    losses: Losses,
+) -> ReplyHead {
+    let (attempt, target) = (&armed.attempt, &armed.attempt.target);
+    let operation = attempt.funded.opened().call.operation;
+    let content_type = text(&parts.headers, http::header::CONTENT_TYPE);
+    let framing = dialect.framing(content_type.as_deref().unwrap_or_default());
+    // An answer that is one piece of JSON looks like a stream of one element, and is none unless
+    // it can be one.
+    let chats = operation == Operation::Chat;
+    let framing = framing.filter(|framing| chats || *framing != Framing::JsonArray);
+    let content_type = content_type.unwrap_or_else(|| Str::from_static("application/json"));
+    ReplyHead {
+        operation,
+        dialect: dialect.id(),
+        framing,
+        content_type,
+        target: target.id.clone(),
+        attempts: attempt.number.saturating_add(1),
+        fallbacks: attempt.fallbacks,
+        cache: CacheState::Bypass,
+        paced: Paced::default(),
+        limits: target.vendor.provider.limits(&parts.headers),
+        losses,
+        headers: passed(&parts),
+    }
 }
 
 /// The exchange broke before a head came.
@@ -201,10 +226,10 @@ fn broken(metered: Metered, error: TransportError) -> Error {
 
 async fn refusal(
     clock: &Arc<dyn Clock>,
-    parts: &http::response::Parts,
-    body: WireBody,
+    response: http::Response<WireBody>,
     dialect: &'static dyn UpstreamDialect,
 ) -> Fault {
+    let (parts, body) = response.into_parts();
     let read = head_of(body);
     let bytes = match race(read, clock.sleep(ERROR_WAIT)).await {
         Either::First(bytes) => bytes,
@@ -215,7 +240,7 @@ async fn refusal(
         let text = "the provider answered with a redirect, which is not followed";
         return Fault::new(parts.status.as_u16(), class, text);
     }
-    dialect.decode_error(parts, &bytes)
+    dialect.decode_error(&parts, &bytes)
 }
 
 /// The first bytes of a body.

@@ -200,7 +200,7 @@ impl Ground {
             let text = "a line of a batch is not streamed";
             return Err(Error::new(Kind::BadRequest, text).in_field("stream"));
         }
-        let asked = Asked { priority: Some(Priority::Batch), ..Asked::default() };
+        let asked = Box::new(Asked { priority: Some(Priority::Batch), ..Asked::default() });
         let asker = Asker { id, grant: Arc::clone(&self.grant), asked, once: None };
         let response = call::carried(&self.house, &headers, body, spoken, asker).await?;
         Ok(match response.into_body() {
