@@ -129,13 +129,17 @@ impl<U: Unit> Table<U> {
             return Err(Violation::NegativeSettled.into());
         }
         // All rows are computed before any is written, so that an error leaves none half done.
-        let mut rows: SmallVec<[(AccountId, Account<U>); 4]> = SmallVec::new();
+        let mut rows: SmallVec<[Account<U>; 4]> = SmallVec::new();
         for account in &hold.path {
             let mut row = *self.accounts.get(account).ok_or(Violation::NotHeld)?;
             row.settle(held, settlement.tenant)?;
-            rows.push((account.clone(), row));
+            rows.push(row);
         }
-        self.accounts.extend(rows);
+        for (account, row) in hold.path.iter().zip(rows) {
+            if let Some(there) = self.accounts.get_mut(account) {
+                *there = row;
+            }
+        }
         self.loss = self.loss.saturating_add(settlement.operator);
         self.holds.remove(&id);
         let receipt = Receipt {

@@ -72,13 +72,6 @@ pub struct Paced {
     pub degraded: bool,
 }
 
-impl Paced {
-    pub(crate) fn of(requests: Option<&Verdict>, tokens: Option<&Verdict>) -> Self {
-        let boxed = |v: Option<&Verdict>| v.cloned().map(Box::new);
-        Self { requests: boxed(requests), tokens: boxed(tokens), degraded: false }
-    }
-}
-
 /// What the cache had to do with an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CacheState {

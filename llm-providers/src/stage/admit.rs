@@ -30,6 +30,7 @@ use llm_core::seam::Clock;
 use llm_core::store::{Counters, Slots};
 use smallvec::SmallVec;
 
+use crate::reply::Paced;
 pub use entry::{AdmitStage, Admitted};
 use fair::{Bounds, Fair, FairSlot, Ticket};
 use flight::FlightSlot;
@@ -397,7 +398,13 @@ impl Slot {
 
     /// The rule on requests with the smallest share left, for the caller's headers.
     pub fn requests(&self) -> Option<&Verdict> {
-        self.booking.requests.as_ref()
+        self.booking.requests.as_deref()
+    }
+
+    /// What its caller is told of these rules.
+    pub(crate) fn paced(&mut self) -> Paced {
+        let Booking { requests, tokens, alone, .. } = &mut self.booking;
+        Paced { requests: requests.take(), tokens: tokens.take(), degraded: *alone }
     }
 
     /// Whether the windows of this call are shared with others, and nobody could be asked.
@@ -407,7 +414,7 @@ impl Slot {
 
     /// The rule on tokens with the smallest share left.
     pub fn tokens(&self) -> Option<&Verdict> {
-        self.booking.tokens.as_ref()
+        self.booking.tokens.as_deref()
     }
 }
 

@@ -9,7 +9,7 @@ use llm_core::error::{Error, Kind};
 use llm_core::usage::Usage;
 
 use super::{Admission, Entrant, Slot};
-use crate::reply::{Ending, Guard, Paced, Reply};
+use crate::reply::{Ending, Guard, Reply};
 use crate::stage::record::{Opened, Record};
 use crate::stage::{Next, Stage};
 
@@ -46,10 +46,9 @@ impl Stage for AdmitStage {
     type Out = Admitted;
 
     async fn run<N: Next<Admitted>>(&self, opened: Opened, next: &N) -> Result<Reply, Error> {
-        let held = self.enter(&opened).await?;
+        let mut held = self.enter(&opened).await?;
         let mut reply = next.run(Admitted { opened }).await?;
-        reply.head.paced = Paced::of(held.slot.requests(), held.slot.tokens());
-        reply.head.paced.degraded = held.slot.is_alone();
+        reply.head.paced = held.slot.paced();
         reply.body.lend(held);
         Ok(reply)
     }

@@ -26,10 +26,11 @@ pub struct Booking {
     borrowed: Option<Box<Borrowed>>,
     /// Whether the windows were to be shared, and nobody could be asked.
     pub(in crate::stage::admit) alone: bool,
-    /// The tightest rule on requests, as it stood when the call was counted.
-    pub requests: Option<Verdict>,
+    /// The tightest rule on requests, as it stood when the call was counted. Boxed, as its caller will
+    /// be told it.
+    pub requests: Option<Box<Verdict>>,
     /// The tightest rule on tokens.
-    pub tokens: Option<Verdict>,
+    pub tokens: Option<Box<Verdict>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +68,7 @@ pub fn book(
         }
     }
     let Booked { entries, requests, tokens } = booked;
+    let (requests, tokens) = (requests.map(Box::new), tokens.map(Box::new));
     let (admitted, borrowed, alone) = (false, None, false);
     Ok(Booking { sets, entries, clock, admitted, borrowed, alone, requests, tokens })
 }
@@ -156,9 +158,9 @@ impl Booking {
 
     /// Keeps what was counted with others, to be settled with the rest.
     pub(in crate::stage::admit) fn borrow(&mut self, mut borrowed: Borrowed) {
-        let join = |own: &mut Option<Verdict>, other: Option<Verdict>| {
+        let join = |own: &mut Option<Box<Verdict>>, other: Option<Verdict>| {
             if let Some(other) = other {
-                *own = Some(tighter(own.take(), other));
+                *own = Some(Box::new(tighter(own.take().map(|own| *own), other)));
             }
         };
         join(&mut self.requests, borrowed.requests.take());
