@@ -122,9 +122,6 @@ pub(crate) async fn answer(
         response = Box::pin(pack::pack(response, coding)).await;
     }
     describe(&house, from, &asked, response.headers_mut());
-    // Answers that are ready at once are written together, as questions are sent to providers: whoever
-    // hears them is woken for all of them once.
-    tokio::task::yield_now().await;
     response
 }
 

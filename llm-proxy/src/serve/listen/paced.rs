@@ -1,18 +1,23 @@
-//! A socket whose other end must go on reading.
+//! A socket whose other end must go on reading, and that waits for its turn to write.
 //!
 //! While nothing can be written, time runs; when it is up, the connection has failed, and with it
 //! goes the answer and all that its call was lent. A client that reads slowly and steadily is fine:
 //! each byte that goes out starts the time anew.
+//!
+//! What is ready at once is made ready first, and then written together: a client that sleeps is woken
+//! by the first write and finds the others, where each would else wake it again. Half of the system's
+//! time for a call was that. Pieces of one answer that are there by then go out as one.
 
 use std::fmt;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use llm_core::seam::{BoxFuture, Clock};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::yield_now;
 
 /// A socket with a time limit on what stands still.
 pub(super) struct Paced<S> {
@@ -21,11 +26,18 @@ pub(super) struct Paced<S> {
     patience: Duration,
     /// There only while nothing can be written.
     waiting: Option<BoxFuture<'static, ()>>,
+    /// Whether it may write until all is out: everybody else who was ready has had a turn.
+    turn: bool,
 }
 
 impl<S> Paced<S> {
     pub(super) fn new(inner: S, patience: Duration, clock: Arc<dyn Clock>) -> Self {
-        Self { inner, clock, patience, waiting: None }
+        Self { inner, clock, patience, waiting: None, turn: false }
+    }
+
+    /// Whether it may write now; if not, it will be asked again.
+    fn has_turn(&mut self, cx: &mut Context<'_>) -> bool {
+        std::mem::replace(&mut self.turn, true) || pin!(yield_now()).poll(cx).is_ready()
     }
 
     /// What a write has come to.
@@ -66,6 +78,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if !self.has_turn(cx) {
+            return Poll::Pending;
+        }
         let written = Pin::new(&mut self.inner).poll_write(cx, bytes);
         self.paced(cx, written)
     }
@@ -75,6 +90,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if !self.has_turn(cx) {
+            return Poll::Pending;
+        }
         let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bytes);
         self.paced(cx, written)
     }
@@ -84,7 +102,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A socket keeps nothing back, so that this says nothing of what was written before.
+        // A socket keeps nothing back, so that this says nothing of what was written before: only
+        // that all of it is out.
+        self.turn = false;
         Pin::new(&mut self.inner).poll_flush(cx)
     }
 
