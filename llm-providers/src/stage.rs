@@ -148,19 +148,25 @@ where
     }
 }
 
-/// The first of two futures; the other is dropped.
-pub(crate) async fn race<A, B>(a: A, b: B) -> Either<A::Output, B::Output>
+/// The first of two futures; the other is dropped. The second is not begun where the first is there:
+/// most answers are, and a timer for each would cost more than a look.
+pub(crate) async fn race<A, B>(a: A, b: impl FnOnce() -> B) -> Either<A::Output, B::Output>
 where
     A: Future,
-    B: Future,
+    B: Future + Unpin,
 {
-    let (mut a, mut b) = (std::pin::pin!(a), std::pin::pin!(b));
+    let mut a = std::pin::pin!(a);
+    let (mut begin, mut begun) = (Some(b), None);
     std::future::poll_fn(|cx: &mut Context<'_>| {
         // The first is asked first, so that an answer wins over a timer that is due as well.
         if let Poll::Ready(a) = Pin::as_mut(&mut a).poll(cx) {
             return Poll::Ready(Either::First(a));
         }
-        Pin::as_mut(&mut b).poll(cx).map(Either::Second)
+        if let Some(begin) = begin.take() {
+            begun = Some(begin());
+        }
+        let Some(second) = &mut begun else { return Poll::Pending };
+        Pin::new(second).poll(cx).map(Either::Second)
     })
     .await
 }

@@ -72,7 +72,7 @@ pub async fn models(
     key: &Credential,
     clock: &Arc<dyn Clock>,
 ) -> Probe {
-    match race(asked(provider, way, key, clock), clock.sleep(WAIT)).await {
+    match race(asked(provider, way, key, clock), || clock.sleep(WAIT)).await {
         Either::First(probe) => probe,
         Either::Second(()) => Probe::Silent("it did not answer in time".into()),
     }

@@ -186,7 +186,7 @@ impl CacheStage {
     ) -> Result<Reply, Error> {
         let left = funded.opened().call.deadline.0.saturating_duration_since(self.clock.now());
         let head = std::future::poll_fn(|cx| seat.poll_head(cx));
-        let head = match race(head, self.clock.sleep(left + LEAD_GRACE)).await {
+        let head = match race(head, || self.clock.sleep(left + LEAD_GRACE)).await {
             Either::First(head) => head?,
             Either::Second(()) => return Err(passed()),
         };
@@ -212,7 +212,7 @@ impl CacheStage {
         let deadline = funded.opened().call.deadline.0;
         let left = deadline.saturating_duration_since(self.clock.now());
         let head = std::future::poll_fn(|cx| seat.poll_head(cx));
-        let head = match race(head, self.clock.sleep(left)).await {
+        let head = match race(head, || self.clock.sleep(left)).await {
             Either::First(head) => head?,
             Either::Second(()) => return Err(passed()),
         };

@@ -17,6 +17,8 @@ const LOSSES: HeaderName = HeaderName::from_static("x-gw-losses");
 const COST: HeaderName = HeaderName::from_static("x-gw-cost");
 const CREDITS: HeaderName = HeaderName::from_static("x-gw-credits");
 const CACHE: HeaderName = HeaderName::from_static("x-cache");
+/// Says that limits which replicas share are counted here alone: each counts its part of them.
+const DEGRADED: HeaderName = HeaderName::from_static("x-gw-degraded");
 const AGE: HeaderName = HeaderName::from_static("age");
 
 /// The three headers of a kind of limit, as OpenAI names them.
@@ -60,6 +62,9 @@ pub(crate) fn describe(head: &ReplyHead, now: Timestamp, headers: &mut HeaderMap
     }
     limit(headers, REQUESTS, head.paced.requests.as_deref(), now);
     limit(headers, TOKENS, head.paced.tokens.as_deref(), now);
+    if head.paced.degraded {
+        headers.insert(DEGRADED, few(1));
+    }
     for (name, value) in &head.headers {
         headers.insert(name.clone(), value.clone());
     }

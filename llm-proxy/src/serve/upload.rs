@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt as _;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, EXPECT};
 use http_body::Body as _;
@@ -74,12 +75,12 @@ async fn came(mut body: Incoming, bytes_max: u64, clock: &dyn Clock) -> Result<B
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    let end = clock.now() + TOTAL_MAX;
     let first = next(&mut body, PAUSE_MAX, clock).await?.unwrap_or_default();
     // Most bodies come in one piece, and are then used as they came.
     if hint.exact() == Some(first.len() as u64) {
         return Ok(first);
     }
+    let end = clock.now() + TOTAL_MAX;
     let believed = hint.lower().min(BELIEVED_MAX).max(first.len() as u64);
     let mut whole = BytesMut::with_capacity(usize::try_from(believed).unwrap_or(0));
     whole.extend_from_slice(&first);
@@ -102,13 +103,17 @@ async fn next(
     clock: &dyn Clock,
 ) -> Result<Option<Bytes>, Error> {
     loop {
-        let frame = tokio::select! {
-            biased;
-            frame = body.frame() => frame,
-            () = clock.sleep(patience) => {
-                let text = "the request's body did not come in time";
-                return Err(Error::new(Kind::DeadlinePassed, text));
-            }
+        // Mostly it is there, and nobody's patience is needed.
+        let frame = match body.frame().now_or_never() {
+            Some(frame) => frame,
+            None => tokio::select! {
+                biased;
+                frame = body.frame() => frame,
+                () = clock.sleep(patience) => {
+                    let text = "the request's body did not come in time";
+                    return Err(Error::new(Kind::DeadlinePassed, text));
+                }
+            },
         };
         match frame {
             None => return Ok(None),

@@ -95,7 +95,7 @@ impl Alike {
         let last = last(&mut prompt)?;
         let room = opened.saying(prompt);
         let room = key::key(&room.call, &opened.model, CacheScope::Key)?;
-        let vector = match race(self.embedder.embed(&last), self.clock.sleep(WAIT)).await {
+        let vector = match race(self.embedder.embed(&last), || self.clock.sleep(WAIT)).await {
             Either::First(Ok(vector)) => unit(vector)?,
             Either::First(Err(error)) => {
                 tracing::debug!(%error, "the embedder failed");

@@ -89,7 +89,7 @@ impl Shelf {
     pub(super) async fn far(&self, key: &CacheKey, of: Operation) -> Option<Arc<Recording>> {
         let far = self.far.as_ref()?;
         let age = self.age();
-        let bytes = match race(far.get(key), self.clock.sleep(FAR_WAIT)).await {
+        let bytes = match race(far.get(key), || self.clock.sleep(FAR_WAIT)).await {
             Either::First(Ok(bytes)) => bytes?,
             Either::First(Err(error)) => {
                 tracing::debug!(%error, "the cache's store failed");
@@ -146,7 +146,7 @@ impl Shelf {
             let bytes = bytes.filter(|_| purges.load(Ordering::SeqCst) == age);
             if let Some(bytes) = bytes {
                 let put = far.put(&key, bytes, ttl, &kept.labels);
-                if let Either::First(Err(error)) = race(put, clock.sleep(PUT_WAIT)).await {
+                if let Either::First(Err(error)) = race(put, || clock.sleep(PUT_WAIT)).await {
                     tracing::debug!(%error, "the cache's store failed");
                 }
                 // Somebody forgot while it was written: it may be what they meant.
@@ -154,7 +154,7 @@ impl Shelf {
                     && let Some(label) = kept.labels.first()
                 {
                     let what = Purge::Tag(key.tenant.clone(), label.clone());
-                    drop(race(far.purge(&what), clock.sleep(PUT_WAIT)).await);
+                    drop(race(far.purge(&what), || clock.sleep(PUT_WAIT)).await);
                 }
             }
             puts.fetch_sub(1, Ordering::Relaxed);
@@ -167,7 +167,7 @@ impl Shelf {
         self.purges.fetch_add(1, Ordering::SeqCst);
         let far = match &self.far {
             None => 0,
-            Some(far) => match race(far.purge(what), self.clock.sleep(PUT_WAIT)).await {
+            Some(far) => match race(far.purge(what), || self.clock.sleep(PUT_WAIT)).await {
                 Either::First(Ok(count)) => count,
                 Either::First(Err(error)) => {
                     tracing::warn!(%error, "the cache's store did not forget");

@@ -139,8 +139,8 @@ pub(super) async fn exchange(upstream: &Upstream, armed: &Armed) -> Result<Reply
     let timeouts = &target.vendor.timeouts;
     let stream = armed.attempt.funded.opened().call.peek.stream;
     let limit = patience.limit(if stream { timeouts.head } else { timeouts.total });
-    let sleep = clock.sleep(limit.at.saturating_duration_since(patience.now));
-    let response = match race(answer, sleep).await {
+    let wait = limit.at.saturating_duration_since(patience.now);
+    let response = match race(answer, || clock.sleep(wait)).await {
         Either::First(Ok(response)) => response,
         Either::First(Err(error)) => return Err(broken(metered, error)),
         Either::Second(()) => {
@@ -231,7 +231,7 @@ async fn refusal(
 ) -> Fault {
     let (parts, body) = response.into_parts();
     let read = head_of(body);
-    let bytes = match race(read, clock.sleep(ERROR_WAIT)).await {
+    let bytes = match race(read, || clock.sleep(ERROR_WAIT)).await {
         Either::First(bytes) => bytes,
         Either::Second(()) => Bytes::new(),
     };

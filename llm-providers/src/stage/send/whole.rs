@@ -30,7 +30,7 @@ pub(super) async fn read(
     limit: Limit,
     dialect: &'static dyn UpstreamDialect,
 ) -> Result<Box<dyn Source>, Error> {
-    let sleep = clock.sleep(limit.at.saturating_duration_since(clock.now()));
+    let sleep = || clock.sleep(limit.at.saturating_duration_since(clock.now()));
     let bytes = match race(all(body), sleep).await {
         Either::First(Ok(bytes)) => bytes,
         Either::First(Err(error)) => {

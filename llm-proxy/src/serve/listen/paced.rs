@@ -118,3 +118,61 @@ impl<S> fmt::Debug for Paced<S> {
         f.debug_struct("Paced").field("patience", &self.patience).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    type Diary = Arc<Mutex<Vec<&'static str>>>;
+
+    /// Notes each write, and takes three bytes of it.
+    struct Noting(Diary);
+
+    impl AsyncWrite for Noting {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.0.lock().unwrap().push("written");
+            Poll::Ready(Ok(bytes.len().min(3)))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn socket(diary: &Diary) -> Paced<Noting> {
+        let clock = Arc::new(llm_providers::seam::SystemClock);
+        Paced::new(Noting(Arc::clone(diary)), Duration::from_secs(1), clock)
+    }
+
+    #[tokio::test]
+    async fn who_is_ready_at_once_is_ready_before_anybody_writes() {
+        let diary = Diary::default();
+        let work = |mut socket: Paced<Noting>, diary: Diary| async move {
+            for _ in 0..2 {
+                diary.lock().unwrap().push("ready");
+                // More than one write: whoever has a turn uses it to the end.
+                socket.write_all(b"abcdef").await.unwrap();
+                socket.flush().await.unwrap();
+            }
+        };
+        let each = [0, 1].map(|_| tokio::spawn(work(socket(&diary), Arc::clone(&diary))));
+        for one in each {
+            one.await.unwrap();
+        }
+        let diary = diary.lock().unwrap();
+        assert_eq!(diary[..4], ["ready", "ready", "written", "written"]);
+        assert_eq!(diary.iter().filter(|word| **word == "written").count(), 8);
+    }
+}

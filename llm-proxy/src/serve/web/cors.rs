@@ -14,7 +14,7 @@ const YES: HeaderValue = HeaderValue::from_static("true");
 /// What pages may read of our answers.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "x-request-id, x-gw-call-id, x-gw-provider, x-gw-model, x-gw-attempts, x-gw-fallbacks, \
-     x-gw-losses, x-gw-cost, x-cache, age, retry-after, retry-after-ms, x-should-retry, \
+     x-gw-losses, x-gw-cost, x-gw-degraded, x-cache, age, retry-after, retry-after-ms, x-should-retry, \
      x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, \
      x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens",
 );

@@ -6,8 +6,10 @@ use http::Method;
 use tokio::time::{Instant, sleep};
 
 use super::load::Load;
-use super::{HARD, HARD_EVERY, OPEN, SLACK, audited, called, degraded, mended, place, standing};
-use crate::client::{Client, client, operate, post};
+use super::{
+    BODY, HARD, HARD_EVERY, OPEN, SLACK, audited, called, degraded, mended, place, standing,
+};
+use crate::client::{Client, ask, client, operate, post};
 use crate::proxy::{Key, Place, Proxy, simulator, sqlite};
 use crate::redis_server::Server as Redis;
 use crate::server::{self, Server as Postgres};
@@ -86,6 +88,7 @@ async fn a_redis_that_dies_fails_no_call() {
         sleep(LIVES).await;
         server.kill();
         becomes(&proxy, true).await;
+        alone(&client(), &proxy).await;
         sleep(AWAY).await;
         let began = Instant::now();
         server.restart();
@@ -98,6 +101,12 @@ async fn a_redis_that_dies_fails_no_call() {
     println!("{} calls, none failed", calls.len());
     audited(proxy, &place, &calls).await;
     simulator.shutdown().await;
+}
+
+/// Who is served by a share of what others count as well is told so.
+async fn alone(client: &Client, proxy: &Proxy) {
+    let answer = ask(client, proxy.address, MANY.key, BODY.to_owned()).await.unwrap();
+    assert_eq!(answer.headers()["x-gw-degraded"], "1");
 }
 
 /// Waits until readiness says so of Redis.
