@@ -7,7 +7,7 @@ use llm_core::wallet::Entry;
 use super::line::{self, COLUMNS, columns_of};
 use super::open::Open;
 use super::{NotDone, WalletId, Wallets};
-use crate::sql::database::{Arg, Record, Session, Task};
+use crate::sql::database::{Record, Session, Task};
 use crate::sql::fault::Failure;
 use crate::sql::row::odd;
 
@@ -130,27 +130,22 @@ impl Pages {
         };
         let Filter { kinds, from, to } = &self.filter;
         let kinds = if kinds.is_empty() { &Kind::ALL[..] } else { kinds };
-        let order = "ORDER BY at DESC, seq DESC LIMIT $6";
+        let micros = |instant: Timestamp| (instant.as_microsecond(), i64::MIN);
+        // One bound from above: of two a server may begin at the farther one.
+        let (at, seq) = to.map_or((i64::MAX, 0), micros).min((row.int(0)?, before));
+        let from = from.map_or(i64::MIN, Timestamp::as_microsecond);
+        let order = "ORDER BY at DESC, seq DESC LIMIT $5";
         let parts = kinds.iter().enumerate().map(|(number, kind)| {
             format!(
-                "SELECT * FROM ({} AND kind || '' = '{}' AND at >= $2 AND at < $3 \
-                 AND (at, seq) < ($4, $5) {order}) t{number}",
+                "SELECT * FROM ({} AND kind || '' = '{}' AND at >= $2 \
+                 AND (at, seq) < ($3, $4) {order}) t{number}",
                 lines(),
                 kind.word()
             )
         });
         let parts: Vec<_> = parts.collect();
-        let edge = |instant: &Option<Timestamp>, other| {
-            Arg::from(instant.map_or(other, Timestamp::as_microsecond))
-        };
-        let args = [
-            Arg::from(id),
-            edge(from, i64::MIN),
-            edge(to, i64::MAX),
-            row.int(0)?.into(),
-            before.into(),
-            i64::from(self.limit).into(),
-        ];
+        let limit = i64::from(self.limit);
+        let args = [id.into(), from.into(), at.into(), seq.into(), limit.into()];
         session.all(format!("{} {order}", parts.join(" UNION ALL ")), &args).await
     }
 }

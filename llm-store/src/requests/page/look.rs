@@ -9,6 +9,7 @@
 //! the row says: whoever looks for what is rare in that way is told where the look has come to instead
 //! of waiting for its end.
 
+use jiff::Timestamp;
 use llm_core::Str;
 
 use super::super::row::{BETWEEN, DONE, LEFT, columns, label, read};
@@ -116,13 +117,16 @@ impl Look<'_> {
         if let Some(from) = self.search.from {
             text.with(&format!(" AND {list}.at >= "), from.as_microsecond());
         }
-        if let Some(to) = self.search.to {
-            text.with(&format!(" AND {list}.at < "), to.as_microsecond());
-        }
-        if let Some(Cursor { at, id }) = &self.after {
-            text.with(&format!(" AND ({list}.at, {list}.id) < ("), *at);
-            text.with(", ", &id[..]);
-            text.add(")");
+        let to = self.search.to.map(Timestamp::as_microsecond);
+        // One bound from above: of two a server may begin at the farther one.
+        match (to, &self.after) {
+            (to, Some(Cursor { at, id })) if to.is_none_or(|to| *at < to) => {
+                text.with(&format!(" AND ({list}.at, {list}.id) < ("), *at);
+                text.with(", ", &id[..]);
+                text.add(")");
+            }
+            (Some(to), _) => text.with(&format!(" AND {list}.at < "), to),
+            (None, _) => {}
         }
     }
 
@@ -262,36 +266,25 @@ impl Look<'_> {
         listed: &str,
         spans: &[i64],
     ) -> Result<Vec<Request>, Failure> {
-        let stretches = stretches(spans).into_iter();
-        let stretches = stretches
-            .map(|(first, last)| (first.saturating_mul(SPAN), (last + 1).saturating_mul(SPAN)));
-        let (stretches, columns): (Vec<_>, _) = (stretches.collect(), columns());
-        let each = |word: fn(&(i64, i64)) -> String, between: &str| {
-            stretches.iter().map(word).collect::<Vec<_>>().join(between)
-        };
-        // The stretches first: each is a piece of the log's own order. A server makes that of bounds
-        // that it can read, and a file of a list that it goes through.
-        let mut text = Text::new(&if session.numbered() {
-            let bounds = each(|(a, b)| format!("r.at >= {a} AND r.at < {b}"), " OR ");
+        let bounds = stretches(spans).into_iter().map(|(first, last)| {
+            format!("({}, {})", first.saturating_mul(SPAN), (last + 1).saturating_mul(SPAN))
+        });
+        let bounds = bounds.collect::<Vec<_>>().join(", ");
+        // The stretches first: each is a piece of the log's own order. A server is given one of them
+        // at a time.
+        let within = format!("r.at >= w.first AND r.at < w.last AND r.subject IN ({listed})");
+        let rows = if session.numbered() {
             format!(
-                "SELECT {columns} FROM request r CROSS JOIN request_subject s WHERE ({bounds}) \
-                 AND r.subject IN ({listed}) AND s.id = r.subject"
+                "LATERAL (SELECT * FROM request r WHERE {within} OFFSET 0) r \
+                 CROSS JOIN request_subject s WHERE s.id = r.subject"
             )
         } else {
-            let bounds = each(|(a, b)| format!("({a}, {b})"), ", ");
-            format!(
-                "WITH w (first, last) AS (VALUES {bounds}) SELECT {columns} FROM w \
-                 CROSS JOIN request r CROSS JOIN request_subject s WHERE r.at >= w.first \
-                 AND r.at < w.last AND r.subject IN ({listed}) AND s.id = r.subject"
-            )
-        });
-        // Where it goes by the log's order after all, that ends with the last of them.
-        if let (true, Some((_, newest)), Some((oldest, _))) =
-            (session.numbered(), stretches.first(), stretches.last())
-        {
-            text.with(" AND r.at >= ", *oldest);
-            text.with(" AND r.at < ", *newest);
-        }
+            format!("request r CROSS JOIN request_subject s WHERE {within} AND s.id = r.subject")
+        };
+        let columns = columns();
+        let mut text = Text::new(&format!(
+            "WITH w (first, last) AS (VALUES {bounds}) SELECT {columns} FROM w CROSS JOIN {rows}"
+        ));
         self.when(&mut text, "r");
         self.ended(&mut text);
         if let Some(label) = self.label {
