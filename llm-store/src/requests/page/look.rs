@@ -26,8 +26,8 @@ pub(in crate::requests) const SPAN: i64 = 10_000_000;
 const FAR_FIRST: i64 = 60;
 /// Spans that are read in one step.
 const TAKE_MAX: usize = 64;
-/// Spans of somebody that are read for what the rows alone say.
-const SPANS_MAX: usize = 1_024;
+/// Spans of somebody that are read for what the rows alone say: some hundredths of a second as well.
+const SPANS_MAX: usize = 256;
 /// Rows that are looked through for what they alone say: some hundredths of a second.
 const ROWS_MAX: i64 = 10_000;
 /// The same where each is looked up by its place, which costs several times as much.
