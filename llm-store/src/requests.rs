@@ -17,6 +17,7 @@ mod append;
 mod days;
 mod forget;
 mod keys;
+mod labels;
 mod page;
 mod prune;
 mod rest;

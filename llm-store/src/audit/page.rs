@@ -56,9 +56,15 @@ struct Look<'a> {
     wanted: usize,
 }
 
-/// The question, and what goes into it behind the number and the size.
+/// The question, and what goes into it behind the number and the size. What is picked is in the order
+/// of an index that has the number's negative: by the number itself a server would rather walk through
+/// all lines, where it takes those for many that are few.
 pub(super) fn asked(search: &Search) -> (String, Vec<Arg<'_>>) {
-    let mut text = format!("SELECT {COLUMNS} FROM audit WHERE seq < $1");
+    let (when, order) = match search {
+        Search { who: None, about: None } => ("seq < $1", "seq DESC"),
+        _ => ("-seq > -$1", "-seq"),
+    };
+    let mut text = format!("SELECT {COLUMNS} FROM audit WHERE {when}");
     let mut args = Vec::new();
     for (column, word) in [("who", &search.who), ("about", &search.about)] {
         if let Some(word) = word {
@@ -66,7 +72,7 @@ pub(super) fn asked(search: &Search) -> (String, Vec<Arg<'_>>) {
             text.push_str(&format!(" AND {column} = ${}", args.len() + 2));
         }
     }
-    text.push_str(" ORDER BY seq DESC LIMIT $2");
+    text.push_str(&format!(" ORDER BY {order} LIMIT $2"));
     (text, args)
 }
 

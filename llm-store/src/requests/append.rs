@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock};
 
 use llm_core::store::StoreError;
 
+use super::labels;
 use super::page::SPAN;
 use super::row::{COLUMNS, COUNTED, COUNTS, Row, WIDTH};
 use super::subject::{self, Subject};
@@ -83,6 +84,7 @@ impl Task for Append {
         let spans: Vec<Arg<'_>> =
             spans.into_iter().flat_map(|(span, of)| [Arg::from(span), of.into()]).collect();
         SPANS.run(session, &spans).await?;
+        labels::write(session, &rows).await?;
         let days = days(&rows);
         DAYS.run(session, &days).await?;
         Ok((numbers, erasures))

@@ -8,6 +8,7 @@ use llm_core::seam::Entropy;
 use llm_core::store::StoreError;
 
 use super::Requests;
+use super::labels::{self, Unlabelled};
 use crate::sql::database::{Session, Task};
 use crate::sql::fault::Failure;
 use crate::sql::row::odd;
@@ -22,7 +23,7 @@ const ERASED: &str = "UPDATE request_state SET erasures = erasures + 1 WHERE id 
 
 const UNWASHED: &str = "SELECT id FROM request_subject WHERE erased = 1 ORDER BY id";
 /// In the order of the log: all that are forgotten are found in one walk.
-const ROWS: &str = "SELECT r.at, r.id FROM request r WHERE (r.at, r.id) > ($1, $2) \
+const ROWS: &str = "SELECT r.at, r.id, r.tags FROM request r WHERE (r.at, r.id) > ($1, $2) \
      AND r.subject IN (SELECT s.id FROM request_subject s WHERE s.erased = 1) \
      ORDER BY r.at, r.id LIMIT $3";
 const WASH: &str = "UPDATE request SET id = $1, asked = NULL, tags = NULL \
@@ -59,22 +60,22 @@ impl Requests {
         let seed = random(entropy);
         let renamed = self.database.write(Rename { who: who.clone(), seed }).await?;
         let mut forgotten = Forgotten { subjects: renamed.new, requests: 0 };
-        let mut after = Place { at: i64::MIN, id: Vec::new() };
+        let mut after = (i64::MIN, Vec::new());
         // Ids of rows of the last moment: they may lie behind where the walk is, as new ones.
         let mut done: HashSet<Vec<u8>> = HashSet::new();
         loop {
             let found = self.database.report(Unwashed(after.clone())).await?;
-            let Some(last) = found.last().cloned() else { break };
+            let Some(last) = found.last().map(|row| (row.at, row.id.clone())) else { break };
             let mut rows = Vec::with_capacity(found.len());
             for row in found {
                 if !done.contains(&row.id) {
                     rows.push((renamed_id(&row.id, random(entropy))?, row));
                 }
             }
-            if last.at != after.at {
+            if last.0 != after.0 {
                 done.clear();
             }
-            let late = rows.iter().filter(|(_, row)| row.at == last.at);
+            let late = rows.iter().filter(|(_, row)| row.at == last.0);
             done.extend(late.map(|(id, _)| id.to_vec()));
             forgotten.requests += rows.len() as u64;
             self.database.write(Wash(rows)).await?;
@@ -136,36 +137,31 @@ impl Task for Rename {
     }
 }
 
-/// A row.
-#[derive(Clone)]
-struct Place {
-    at: i64,
-    id: Vec<u8>,
-}
-
 /// The next rows, behind one, of those who are forgotten.
-struct Unwashed(Place);
+struct Unwashed((i64, Vec<u8>));
 
 impl Task for Unwashed {
-    type Out = Vec<Place>;
+    type Out = Vec<Unlabelled>;
 
     async fn run(&self, session: &mut Session<'_>) -> Result<Self::Out, Failure> {
         let most = i64::try_from(WASHED_MAX).unwrap_or(i64::MAX);
-        let args = [self.0.at.into(), (&self.0.id[..]).into(), most.into()];
+        let Self((at, id)) = self;
+        let args = [(*at).into(), (&id[..]).into(), most.into()];
         let found = session.all(ROWS, &args).await?;
-        found.iter().map(|row| Ok(Place { at: row.int(0)?, id: row.bytes(1)? })).collect()
+        found.iter().map(Unlabelled::read).collect()
     }
 }
 
 /// Takes from rows what only they have. Each comes behind its new id.
-struct Wash(Vec<([u8; 16], Place)>);
+struct Wash(Vec<([u8; 16], Unlabelled)>);
 
 impl Task for Wash {
     type Out = ();
 
     async fn run(&self, session: &mut Session<'_>) -> Result<(), Failure> {
-        for (new, Place { at, id }) in &self.0 {
-            session.run(WASH, &[(&new[..]).into(), (*at).into(), (&id[..]).into()]).await?;
+        labels::take_away(session, self.0.iter().map(|(_, row)| row)).await?;
+        for (new, row) in &self.0 {
+            session.run(WASH, &[(&new[..]).into(), row.at.into(), (&row.id[..]).into()]).await?;
         }
         Ok(())
     }

@@ -22,10 +22,9 @@ use llm_core::store::StoreError;
 use llm_core::usage::Usage;
 
 use super::Requests;
-use super::row::{BETWEEN, label};
 use super::subject::{Of, Subject};
 pub(super) use look::SPAN;
-use look::{Found, Look, One};
+use look::{Found, Label, Look, One};
 
 /// Rows of a page at the most.
 pub const PAGE_MAX: usize = 500;
@@ -149,8 +148,8 @@ impl Requests {
         size: usize,
     ) -> Result<Page, StoreError> {
         let size = size.clamp(1, PAGE_MAX);
-        let needle = search.tag.as_ref().map(|tag| format!("{BETWEEN}{}{BETWEEN}", label(tag)));
-        let look = Look { search, after, needle: needle.as_deref(), wanted: size + 1 };
+        let label = search.tag.as_ref().map(Label::new);
+        let look = Look { search, after, label: label.as_ref(), wanted: size + 1 };
         let Found { mut requests, stopped } = self.database.report(look).await?;
         let more = requests.len() > size;
         requests.truncate(size);

@@ -16,6 +16,7 @@ use llm_core::Str;
 use llm_core::store::StoreError;
 
 use super::Requests;
+use super::labels::{self, Unlabelled};
 use super::page::SPAN;
 use crate::sql::database::{Arg, Session, Task};
 use crate::sql::fault::Failure;
@@ -32,6 +33,8 @@ const TAKE: &str = "UPDATE request_state SET turn = $1 WHERE id = 1 AND turn <= 
 const KEEP: &str = "UPDATE request_state SET turn = $1 WHERE id = 1";
 const OLDEST: &str = "DELETE FROM request WHERE (at, id) IN \
      (SELECT r.at, r.id FROM request r WHERE r.at < $1 ORDER BY r.at, r.id LIMIT $2)";
+/// What has gone, as [`Unlabelled`] reads it.
+const GONE: &str = " RETURNING at, id, tags";
 const UPTO: &str = "SELECT upto FROM request_pruned WHERE plan = $1";
 /// Where a batch of so many rows ends.
 const END: &str =
@@ -138,6 +141,14 @@ async fn forget_spans(session: &mut Session<'_>, from: i64, to: i64) -> Result<(
     session.run(EMPTY, &args).await.map(drop)
 }
 
+/// Deletes rows, and what says which labels they have; how many.
+async fn delete(session: &mut Session<'_>, text: &str, args: &[Arg<'_>]) -> Result<u64, Failure> {
+    let gone = session.all(format!("{text}{GONE}"), args).await?;
+    let gone: Vec<Unlabelled> = gone.iter().map(Unlabelled::read).collect::<Result<_, _>>()?;
+    labels::take_away(session, gone.iter()).await?;
+    Ok(gone.len() as u64)
+}
+
 /// The oldest of those that nobody keeps.
 struct Oldest(i64);
 
@@ -146,7 +157,7 @@ impl Task for Oldest {
 
     async fn run(&self, session: &mut Session<'_>) -> Result<u64, Failure> {
         keep_turn(session).await?;
-        let gone = session.run(OLDEST, &[self.0.into(), GOING_MAX.into()]).await?;
+        let gone = delete(session, OLDEST, &[self.0.into(), GOING_MAX.into()]).await?;
         let first = session.one(FIRST, &[]).await?.map_or(Ok(None), |row| row.maybe_int(0))?;
         forget_spans(session, i64::MIN, first.unwrap_or(self.0)).await?;
         Ok(gone)
@@ -183,16 +194,16 @@ impl Task for Step {
         let gone = match &self.plan {
             Some(plan) => {
                 args.push((&**plan).into());
-                session.run(format!("{WITHIN} AND plan = $3"), &args).await?
+                delete(session, &format!("{WITHIN} AND plan = $3"), &args).await?
             }
-            None if self.others.is_empty() => session.run(WITHIN, &args).await?,
+            None if self.others.is_empty() => delete(session, WITHIN, &args).await?,
             None => {
                 let marks: Vec<String> =
                     (3..3 + self.others.len()).map(|n| format!("${n}")).collect();
                 args.extend(self.others.iter().map(|other| Arg::from(&**other)));
                 let text =
                     format!("{WITHIN} AND (plan IS NULL OR plan NOT IN ({}))", marks.join(", "));
-                session.run(text, &args).await?
+                delete(session, &text, &args).await?
             }
         };
         forget_spans(session, from, to).await?;

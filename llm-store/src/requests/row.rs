@@ -133,6 +133,10 @@ impl Row {
         self.outcome != DONE && self.outcome != LEFT
     }
 
+    pub(super) fn labels(&self) -> impl Iterator<Item = &str> {
+        self.tags.iter().flat_map(|tags| labels(tags))
+    }
+
     pub(super) fn put<'a>(&'a self, subject: i64, args: &mut Vec<Arg<'a>>) {
         args.extend([Arg::from(self.at), Arg::Bytes(Some(&self.id)), subject.into()]);
         args.extend([Arg::from(self.outcome), self.counts[INPUT].into()]);
@@ -160,6 +164,11 @@ fn tags(tags: &[Str]) -> Option<String> {
         text.push(BETWEEN);
     }
     Some(text)
+}
+
+/// The labels of such a text.
+pub(super) fn labels(tags: &str) -> impl Iterator<Item = &str> {
+    tags.split_terminator(BETWEEN).skip(1)
 }
 
 /// A label without what is between labels.
@@ -193,7 +202,7 @@ pub(super) fn read(row: &Record) -> Result<Request, Failure> {
         plan: row.maybe_text(12)?.map(Str::from).unwrap_or_default(),
         first_byte: row.maybe_int(7)?.map(span).transpose()?,
         total: span(row.int(8)?)?,
-        tags: tags.split_terminator(BETWEEN).skip(1).map(Str::from).collect(),
+        tags: labels(&tags).map(Str::from).collect(),
     })
 }
 

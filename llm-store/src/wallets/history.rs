@@ -1,22 +1,18 @@
-//! What happened to a wallet, for people: pages of its journal, and sums of its months.
+//! What happened to a wallet, for people: pages of its journal.
 
 use jiff::Timestamp;
 use llm_core::Str;
-use llm_core::money::{Credits, Unit};
-use llm_core::quota::WindowId;
 use llm_core::wallet::Entry;
 
 use super::line::{self, COLUMNS, columns_of};
 use super::open::Open;
 use super::{NotDone, WalletId, Wallets};
-use crate::sql::database::{Arg, Record, Session, Task};
+use crate::sql::database::{Record, Session, Task};
 use crate::sql::fault::Failure;
 use crate::sql::row::odd;
 
 /// Lines of a page: what fits a screen several times.
 pub const PAGE_MAX: u32 = 500;
-/// Months of one answer: what anybody compares.
-pub const MONTHS_MAX: usize = 36;
 
 /// What a line is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,21 +78,6 @@ pub struct Page {
     pub next: Option<u64>,
 }
 
-/// What a month came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Month {
-    /// Which one.
-    pub period: WindowId,
-    /// What was put in.
-    pub granted: Credits,
-    /// What was spent.
-    pub spent: Credits,
-    /// What of that came back.
-    pub refunded: Credits,
-    /// What ended unspent.
-    pub ended: Credits,
-}
-
 impl Wallets {
     /// A page of what happened, the newest first, from where another one ended.
     pub async fn history(
@@ -109,24 +90,6 @@ impl Wallets {
         of.checked()?;
         let limit = limit.clamp(1, PAGE_MAX);
         Ok(self.database.report(Pages { name: of.clone(), filter, before, limit }).await?)
-    }
-
-    /// The months that a span has, the first one first; no more than [`MONTHS_MAX`].
-    pub async fn months(
-        &self,
-        of: &WalletId,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> Result<Vec<Month>, NotDone> {
-        of.checked()?;
-        let mut periods = Vec::new();
-        let mut at = from;
-        while at < to && periods.len() < MONTHS_MAX {
-            let period = self.terms.months.window_at(at);
-            periods.push(period);
-            at = period.end;
-        }
-        Ok(self.database.report(Sums { name: of.clone(), periods }).await?)
     }
 }
 
@@ -167,27 +130,22 @@ impl Pages {
         };
         let Filter { kinds, from, to } = &self.filter;
         let kinds = if kinds.is_empty() { &Kind::ALL[..] } else { kinds };
-        let order = "ORDER BY at DESC, seq DESC LIMIT $6";
+        let micros = |instant: Timestamp| (instant.as_microsecond(), i64::MIN);
+        // One bound from above: of two a server may begin at the farther one.
+        let (at, seq) = to.map_or((i64::MAX, 0), micros).min((row.int(0)?, before));
+        let from = from.map_or(i64::MIN, Timestamp::as_microsecond);
+        let order = "ORDER BY at DESC, seq DESC LIMIT $5";
         let parts = kinds.iter().enumerate().map(|(number, kind)| {
             format!(
-                "SELECT * FROM ({} AND kind || '' = '{}' AND at >= $2 AND at < $3 \
-                 AND (at, seq) < ($4, $5) {order}) t{number}",
+                "SELECT * FROM ({} AND kind || '' = '{}' AND at >= $2 \
+                 AND (at, seq) < ($3, $4) {order}) t{number}",
                 lines(),
                 kind.word()
             )
         });
         let parts: Vec<_> = parts.collect();
-        let edge = |instant: &Option<Timestamp>, other| {
-            Arg::from(instant.map_or(other, Timestamp::as_microsecond))
-        };
-        let args = [
-            Arg::from(id),
-            edge(from, i64::MIN),
-            edge(to, i64::MAX),
-            row.int(0)?.into(),
-            before.into(),
-            i64::from(self.limit).into(),
-        ];
+        let limit = i64::from(self.limit);
+        let args = [id.into(), from.into(), at.into(), seq.into(), limit.into()];
         session.all(format!("{} {order}", parts.join(" UNION ALL ")), &args).await
     }
 }
@@ -215,43 +173,5 @@ impl Task for Pages {
         }
         let next = lines.last().map(|line| line.seq).filter(|_| full);
         Ok(Page { lines, next })
-    }
-}
-
-/// All of it stands in the index of kinds, and kinds that no sum has are passed over.
-const SUMS: &str = "SELECT kind || '', CAST(sum(rest) AS BIGINT), CAST(sum(spent) AS BIGINT) \
-     FROM wallet_entry WHERE wallet = $1 AND kind || '' IN ('grant', 'settle', 'refund', 'expire') \
-     AND at >= $2 AND at < $3 GROUP BY kind || ''";
-
-struct Sums {
-    name: WalletId,
-    periods: Vec<WindowId>,
-}
-
-impl Task for Sums {
-    type Out = Vec<Month>;
-
-    async fn run(&self, session: &mut Session<'_>) -> Result<Vec<Month>, Failure> {
-        let Some(id) = Open::find(session, &self.name).await? else { return Ok(Vec::new()) };
-        let mut months = Vec::with_capacity(self.periods.len());
-        for period in &self.periods {
-            let zero = Credits::ZERO;
-            let period = *period;
-            let mut month =
-                Month { period, granted: zero, spent: zero, refunded: zero, ended: zero };
-            let (start, end) = (period.start.as_microsecond(), period.end.as_microsecond());
-            for row in session.all(SUMS, &[id.into(), start.into(), end.into()]).await? {
-                let (rest, spent) = (row.int(1)?, row.int(2)?);
-                match &*row.text(0)? {
-                    line::GRANT => month.granted = Credits(rest),
-                    line::SETTLE => month.spent = Credits(spent),
-                    line::REFUND => month.refunded = Credits(spent.saturating_neg()),
-                    line::EXPIRE => month.ended = Credits(rest.saturating_neg()),
-                    _ => return Err(odd("kind").into()),
-                }
-            }
-            months.push(month);
-        }
-        Ok(months)
     }
 }

@@ -11,6 +11,7 @@ use llm_core::wallet::{Cause, Entry, Wallet};
 
 use super::chain::{follow, genesis};
 use super::line::{COLUMNS, columns_of, hold_of, instant};
+use super::months::other_hour;
 use super::open::{Access, Open};
 use super::{NotDone, WalletId, Wallets};
 use crate::sql::database::{Session, Task};
@@ -49,13 +50,16 @@ pub enum Problem {
     /// What is kept of a hold is not what the journal says.
     #[error("what is kept of hold {0:?} is not what the journal says")]
     Hold(HoldId),
+    /// What an hour comes to, counted since 1970, is not what the journal says.
+    #[error("what is kept of hour {0} is not what the journal says")]
+    Hour(i64),
     /// It cannot be read.
     #[error("{0}")]
     Odd(Str),
 }
 
 impl Wallets {
-    /// Recomputes every wallet: chain, balances, holds. Each at an instant of its own.
+    /// Recomputes every wallet: chain, balances, holds, hours. Each at an instant of its own.
     pub async fn verify(&self) -> Result<WalletAudit, NotDone> {
         let mut audit = WalletAudit::default();
         let mut after = 0;
@@ -132,6 +136,9 @@ async fn recompute(
     open.wallet.check(&entries)?;
     if let Some(hold) = other_hold(session, id, &entries).await? {
         return Ok(Err(Problem::Hold(hold)));
+    }
+    if let Some(hour) = other_hour(session, id, &entries).await? {
+        return Ok(Err(Problem::Hour(hour)));
     }
     Ok(Ok((count(entries.len()), count(open.wallet.open_holds().count()))))
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::civil::date;
+use llm_core::Str;
 use llm_store::requests::{By, Ended, Of, Search, Usage};
 
 use crate::places::{self, Place};
@@ -141,12 +142,18 @@ async fn few_among_many(place: &Place) {
     let spans = "INSERT INTO request_span (span, subject) SELECT DISTINCT at / 10000000, subject \
          FROM request WHERE subject = 5000";
     place.raw.run(spans).await;
+    labelled(place).await;
     let of = Of { user: Some("rare".into()), ..Of::default() };
     let left = Some(Ended::Left);
+    let (many, few) = (Some(Str::from("many")), Some(Str::from("few")));
     let asked = [
         Search { of: of.clone(), ..Search::default() },
         Search { ended: left, ..Search::default() },
-        Search { of, ended: left, ..Search::default() },
+        Search { of: of.clone(), ended: left, ..Search::default() },
+        Search { tag: few.clone(), ..Search::default() },
+        Search { tag: few, ended: left, ..Search::default() },
+        Search { tag: many.clone(), ended: left, ..Search::default() },
+        Search { of, tag: many, ..Search::default() },
     ];
     let mut found = Vec::new();
     for search in asked {
@@ -160,10 +167,26 @@ async fn few_among_many(place: &Place) {
                 break;
             }
         }
-        println!("{} rows in {pages} pages: {:?}", rows.len(), began.elapsed());
+        println!("{} rows in {pages} pages: {:?}, {search:?}", rows.len(), began.elapsed());
         found.push(rows);
     }
     assert!(found[0].len() > 1_000 && found.windows(2).all(|two| two[0] == two[1]));
+}
+
+/// Somebody's calls have two labels, and those of some others one of them.
+async fn labelled(place: &Place) {
+    let line = if place.raw.is_file() { "char(10)" } else { "chr(10)" };
+    for (label, whose) in [("many", "subject = 5000 OR subject < 10"), ("few", "subject = 5000")] {
+        let rows = format!(
+            "UPDATE request SET tags = coalesce(tags, {line}) || '{label}' || {line} WHERE {whose}"
+        );
+        place.raw.run(&rows).await;
+        let list = format!(
+            "INSERT INTO request_label (label, at, id) SELECT '{label}', at, id FROM request \
+             WHERE {whose}"
+        );
+        place.raw.run(&list).await;
+    }
 }
 
 #[tokio::test]

@@ -6,9 +6,10 @@ use llm_store::verify::verify;
 
 use crate::calls::{NOVEMBER, call};
 use crate::places::{self, Place, logged};
+use crate::upkeep::labels_are_those_of_rows;
 use crate::verified::spend;
 
-const BEFORE: &str = "DELETE FROM _sqlx_migrations WHERE version IN (45, 46)";
+const BEFORE: &str = "DELETE FROM _sqlx_migrations WHERE version IN (45, 46, 53)";
 
 const LOG: &str = "DROP TABLE request; CREATE TABLE request (at NUM NOT NULL, id RAW NOT NULL, \
      subject NUM NOT NULL, asked TEXT, attempts NUM NOT NULL, stream NUM NOT NULL, \
@@ -18,7 +19,13 @@ const LOG: &str = "DROP TABLE request; CREATE TABLE request (at NUM NOT NULL, id
      audio_ms NUM NOT NULL, unknown NUM NOT NULL, source NUM NOT NULL, charged NUM NOT NULL, \
      loss NUM NOT NULL, first_byte NUM, total NUM NOT NULL, tags TEXT, plan TEXT, credits NUM, \
      PRIMARY KEY (at, id)); CREATE UNIQUE INDEX request_id ON request (id); \
-     CREATE INDEX request_tagged ON request (at, id) WHERE tags IS NOT NULL";
+     CREATE INDEX request_tagged ON request (at, id) WHERE tags IS NOT NULL; \
+     DROP TABLE request_label";
+
+const HOURS_FILE: &str = "DROP TRIGGER wallet_entry_in_its_hour; DROP TABLE wallet_hour";
+
+const HOURS_SERVER: &str = "DROP TRIGGER wallet_entry_in_its_hour ON wallet_entry; \
+     DROP FUNCTION wallet_hour_added; DROP TABLE wallet_hour";
 
 const ENTRIES_FILE: &str = "CREATE TABLE was (account INTEGER NOT NULL, seq INTEGER NOT NULL, \
      hold BLOB CHECK (length(hold) = 16), kind TEXT NOT NULL, amount INTEGER NOT NULL, \
@@ -89,6 +96,7 @@ async fn narrowed(place: &Place) -> (Vec<Request>, Vec<String>) {
     let mut steps = vec![BEFORE.to_owned()];
     let (number, bytes) = if file { ("INTEGER", "BLOB") } else { ("BIGINT", "BYTEA") };
     steps.push(LOG.replace("NUM", number).replace("RAW", bytes));
+    steps.push(if file { HOURS_FILE } else { HOURS_SERVER }.to_owned());
     let (subjects, _) =
         place.raw.ask("SELECT CAST(at AS TEXT), subject, at, at FROM request").await;
     for seen in &was {
@@ -106,6 +114,7 @@ async fn same_as_before(place: &Place, was: Vec<Request>) {
     for seen in was {
         assert_eq!(place.log().request(seen.id).await.unwrap(), Some(seen));
     }
+    labels_are_those_of_rows(place).await;
     let report = verify(&place.database).await.unwrap();
     assert!(report.ok, "{report:?}");
     assert_eq!((report.accounts, report.entries), (2, 3));

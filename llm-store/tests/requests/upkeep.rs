@@ -118,6 +118,7 @@ async fn old_rows_go(place: &Place) {
     assert_eq!(pruned(place, &sweeps[5], later).await.unwrap_or(gone), gone);
     assert_eq!(ids(&log).await, left.keys().copied().collect());
     assert_eq!(spans(place).await, [("missing".to_owned(), 0), ("stale".to_owned(), 0)]);
+    labels_are_those_of_rows(place).await;
 }
 
 /// Spans of time in which a subject has calls, that are not written down; and such as are, where it
@@ -130,6 +131,29 @@ async fn spans(place: &Place) -> Vec<(String, i64)> {
          WHERE NOT EXISTS (SELECT 1 FROM request r WHERE r.subject = w.subject \
          AND r.at / 10000000 = w.span) ORDER BY 1";
     place.raw.ask(text).await.0.into_iter().map(|(word, count, ..)| (word, count)).collect()
+}
+
+/// Each label's calls are those that have it: what is written down beside the log is what its rows
+/// say.
+pub(crate) async fn labels_are_those_of_rows(place: &Place) {
+    let rows = "SELECT tags, at, CAST(0 AS BIGINT), CAST(0 AS BIGINT) FROM request \
+         WHERE tags IS NOT NULL";
+    let mut told = Vec::new();
+    for (tags, at, ..) in place.raw.ask(rows).await.0 {
+        let labels: std::collections::BTreeSet<_> =
+            tags.split_terminator('\n').skip(1).map(str::to_owned).collect();
+        told.extend(labels.into_iter().map(|label| (label, at)));
+    }
+    let written = "SELECT l.label, l.at, CAST(0 AS BIGINT), CAST(0 AS BIGINT) FROM request_label l \
+         JOIN request r ON r.at = l.at AND r.id = l.id";
+    let whole = "SELECT label, at, CAST(0 AS BIGINT), CAST(0 AS BIGINT) FROM request_label";
+    told.sort();
+    for text in [written, whole] {
+        let rows = place.raw.ask(text).await.0;
+        let mut rows: Vec<_> = rows.into_iter().map(|(label, at, ..)| (label, at)).collect();
+        rows.sort();
+        assert!(rows == told, "{} labels of {}", rows.len(), told.len());
+    }
 }
 
 /// One process at a time; one that died with the turn keeps it for a minute.
@@ -176,6 +200,7 @@ async fn somebody_is_forgotten(place: &Place) {
     let page = log.page(&Search { of, ..Search::default() }, None, 500).await.unwrap();
     assert_eq!(page.requests.len(), ids.len() + 1);
     assert!(page.requests.iter().all(|request| request.tags.is_empty()));
+    labels_are_those_of_rows(place).await;
     // Whoever comes again is somebody new, also to those who remember them.
     logged(&stale, &[call(9_001, NOVEMBER, 2)]).await;
     let of = Of { user: Some("user2".into()), ..Of::default() };

@@ -11,6 +11,7 @@
 mod clock;
 mod hooks;
 mod model;
+mod months;
 mod place;
 mod race;
 #[cfg(feature = "postgres")]
@@ -52,6 +53,7 @@ everywhere! {
     suite::a_month_is_granted_when_touched,
     suite::tenants_are_strangers,
     suite::history_in_pages,
+    months::a_month_is_the_sum_of_its_lines,
     suite::odd_names_are_refused,
     hooks::a_low_balance_is_told_once,
     hooks::each_event_arrives,

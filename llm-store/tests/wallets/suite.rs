@@ -37,7 +37,7 @@ pub(crate) fn job() -> Keep {
     Keep::Job("caption".into())
 }
 
-fn later(place: &Place, seconds: i64) -> Timestamp {
+pub(crate) fn later(place: &Place, seconds: i64) -> Timestamp {
     place.clock.at() + SignedDuration::from_secs(seconds)
 }
 

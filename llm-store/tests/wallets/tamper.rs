@@ -27,6 +27,7 @@ pub(crate) async fn whatever_is_changed_is_found(place: &Place) {
     place.raw(free).await;
     let hold = if place.is_file() { "x'00000000000000000000000000000001'" } else { "" };
     let hold = if hold.is_empty() { "'\\x00000000000000000000000000000001'::bytea" } else { hold };
+    let hour = place.clock.micros() / 3_600_000_000;
     let lies = [
         ("wallet_entry", "spent", format!("{first} AND kind = 'settle'"), Problem::Chain(3)),
         ("wallet_entry", "at", format!("{first} AND seq = 1"), Problem::Chain(1)),
@@ -34,6 +35,7 @@ pub(crate) async fn whatever_is_changed_is_found(place: &Place) {
         ("wallet_bucket", "held", first.to_owned(), Problem::Law(Violation::NotHeld)),
         ("wallet", "made", "name = 'u'".to_owned(), Problem::Law(Violation::Journal)),
         ("wallet", "seq", "name = 'u'".to_owned(), Problem::Head),
+        ("wallet_hour", "spent", first.to_owned(), Problem::Hour(hour)),
         ("wallet_hold", "ended_at", format!("{first} AND id = {hold}"), Problem::Hold(HoldId(1))),
     ];
     for (table, column, which, problem) in lies {

@@ -5,10 +5,14 @@
 //! first and then twice as many, so that whoever has many calls has a page in the first span, and
 //! whoever has few is found in as many steps as their number has binary digits.
 //!
-//! What is picked by the row itself (a label, how it ended) no span knows of. Whoever looks for what
-//! is rare in that way is told where the look has come to instead of waiting for its end.
+//! A label has its own list of calls in the same order. Whose label it is, and how a call ended, only
+//! the row says: whoever looks for what is rare in that way is told where the look has come to instead
+//! of waiting for its end.
 
-use super::super::row::{DONE, LEFT, columns, read};
+use jiff::Timestamp;
+use llm_core::Str;
+
+use super::super::row::{BETWEEN, DONE, LEFT, columns, label, read};
 use super::super::subject::Text;
 use super::{Cursor, Ended, Request, Search};
 use crate::sql::database::{Record, Session, Task};
@@ -22,10 +26,12 @@ pub(in crate::requests) const SPAN: i64 = 10_000_000;
 const FAR_FIRST: i64 = 60;
 /// Spans that are read in one step.
 const TAKE_MAX: usize = 64;
-/// Spans of somebody that are read for what the rows alone say.
-const SPANS_MAX: usize = 1_024;
+/// Spans of somebody that are read for what the rows alone say: some hundredths of a second as well.
+const SPANS_MAX: usize = 256;
 /// Rows that are looked through for what they alone say: some hundredths of a second.
 const ROWS_MAX: i64 = 10_000;
+/// The same where each is looked up by its place, which costs several times as much.
+const LOOKED_UP_MAX: i64 = 2_000;
 
 const SUBJECTS: &str = "SELECT s.id FROM request_subject s WHERE 0 = 0";
 const EDGES: &str =
@@ -37,8 +43,7 @@ impl Task for One {
     type Out = Option<Request>;
 
     async fn run(&self, session: &mut Session<'_>) -> Result<Self::Out, Failure> {
-        let mut text = Text::new("");
-        select(&mut text);
+        let mut text = select();
         text.with(" AND r.id = ", &self.0[..]);
         let found = session.one(text.text, &text.args).await?;
         found.as_ref().map(read).transpose()
@@ -48,9 +53,24 @@ impl Task for One {
 pub(super) struct Look<'a> {
     pub(super) search: &'a Search,
     pub(super) after: Option<Cursor>,
-    pub(super) needle: Option<&'a str>,
+    pub(super) label: Option<&'a Label>,
     /// One more than are shown: that there is one says that there is a next page.
     pub(super) wanted: usize,
+}
+
+/// A label that is looked for.
+pub(super) struct Label {
+    name: Str,
+    /// As it stands in a row.
+    needle: String,
+}
+
+impl Label {
+    pub(super) fn new(tag: &Str) -> Self {
+        let name = label(tag);
+        let needle = format!("{BETWEEN}{name}{BETWEEN}");
+        Self { name, needle }
+    }
 }
 
 /// What was found, and up to where was looked where that is not the end.
@@ -61,16 +81,25 @@ pub(super) struct Found {
 }
 
 /// The log and its subjects, in this order of joining.
-fn select(text: &mut Text<'_>) {
+fn select() -> Text<'static> {
     let columns = columns();
-    text.add(&format!(
+    Text::new(&format!(
         "SELECT {columns} FROM request r CROSS JOIN request_subject s WHERE s.id = r.subject"
-    ));
+    ))
 }
 
-fn order<'a>(text: &mut Text<'a>, most: usize) {
+/// No further than to a row of a list in the log's order.
+fn down_to<'a>(text: &mut Text<'a>, list: &str, floor: Option<&'a Cursor>) {
+    if let Some(Cursor { at, id }) = floor {
+        text.with(&format!(" AND ({list}.at, {list}.id) >= ("), *at);
+        text.with(", ", &id[..]);
+        text.add(")");
+    }
+}
+
+fn order(text: &mut Text<'_>, list: &str, most: usize) {
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    text.with(" ORDER BY r.at DESC, r.id DESC LIMIT ", most);
+    text.with(&format!(" ORDER BY {list}.at DESC, {list}.id DESC LIMIT "), most);
 }
 
 fn all(rows: &[Record]) -> Result<Vec<Request>, Failure> {
@@ -80,30 +109,29 @@ fn all(rows: &[Record]) -> Result<Vec<Request>, Failure> {
 impl Look<'_> {
     /// Whether rows are picked by what they alone say.
     fn picks(&self) -> bool {
-        self.search.ended.is_some() || self.needle.is_some()
+        self.search.ended.is_some() || self.label.is_some()
     }
 
-    /// When it was.
-    fn when<'t>(&'t self, text: &mut Text<'t>) {
+    /// When it was, by a list in the log's order.
+    fn when<'t>(&'t self, text: &mut Text<'t>, list: &str) {
         if let Some(from) = self.search.from {
-            text.with(" AND r.at >= ", from.as_microsecond());
+            text.with(&format!(" AND {list}.at >= "), from.as_microsecond());
         }
-        if let Some(to) = self.search.to {
-            text.with(" AND r.at < ", to.as_microsecond());
-        }
-        if let Some(Cursor { at, id }) = &self.after {
-            text.with(" AND (r.at, r.id) < (", *at);
-            text.with(", ", &id[..]);
-            text.add(")");
-        }
-        if self.needle.is_some() {
-            // What the index of rows with labels says.
-            text.add(" AND r.tags IS NOT NULL");
+        let to = self.search.to.map(Timestamp::as_microsecond);
+        // One bound from above: of two a server may begin at the farther one.
+        match (to, &self.after) {
+            (to, Some(Cursor { at, id })) if to.is_none_or(|to| *at < to) => {
+                text.with(&format!(" AND ({list}.at, {list}.id) < ("), *at);
+                text.with(", ", &id[..]);
+                text.add(")");
+            }
+            (Some(to), _) => text.with(&format!(" AND {list}.at < "), to),
+            (None, _) => {}
         }
     }
 
-    /// What the row itself says.
-    fn picked<'t>(&'t self, text: &mut Text<'t>) {
+    /// How it ended.
+    fn ended<'t>(&'t self, text: &mut Text<'t>) {
         match self.search.ended {
             None => {}
             Some(Ended::Done) => text.with(" AND r.outcome = ", DONE),
@@ -114,35 +142,79 @@ impl Look<'_> {
                 text.with(" AND r.outcome <> ", LEFT);
             }
         }
-        if let Some(needle) = self.needle {
-            text.with(" AND r.tags <> replace(r.tags, ", needle);
-            text.add(", '')");
+    }
+
+    /// Whose calls are looked for; `None` where they are everybody's, or those of too many to name.
+    async fn subjects(&self, session: &mut Session<'_>) -> Result<Option<Vec<i64>>, Failure> {
+        if self.search.of.is_all() {
+            return Ok(None);
         }
+        let mut text = Text::new(SUBJECTS);
+        text.of(&self.search.of);
+        text.with(" LIMIT ", SUBJECTS_MAX + 1);
+        let found = session.all(text.text, &text.args).await?;
+        let subjects: Vec<i64> = found.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
+        let few = i64::try_from(subjects.len()).is_ok_and(|few| few <= SUBJECTS_MAX);
+        Ok(few.then_some(subjects))
     }
 
     /// The log as a whole, newest first.
     async fn walk(&self, session: &mut Session<'_>) -> Result<Found, Failure> {
-        let floor = if self.picks() { self.floor(session).await? } else { None };
-        let mut text = Text::new("");
-        select(&mut text);
+        let floor = if self.picks() { self.floor(session, None).await? } else { None };
+        let mut text = select();
         text.of(&self.search.of);
-        self.when(&mut text);
-        self.picked(&mut text);
-        if let Some(Cursor { at, id }) = &floor {
-            text.with(" AND (r.at, r.id) >= (", *at);
-            text.with(", ", &id[..]);
-            text.add(")");
-        }
-        order(&mut text, self.wanted);
-        let rows = session.all(text.text, &text.args).await?;
-        Ok(Found { requests: all(&rows)?, stopped: floor })
+        self.when(&mut text, "r");
+        self.ended(&mut text);
+        down_to(&mut text, "r", floor.as_ref());
+        order(&mut text, "r", self.wanted);
+        let requests = all(&session.all(text.text, &text.args).await?)?;
+        Ok(Found { requests, stopped: floor })
     }
 
-    /// The last row that is looked at; `None` where all of them are.
-    async fn floor(&self, session: &mut Session<'_>) -> Result<Option<Cursor>, Failure> {
-        let mut text = Text::new("SELECT r.at, r.id FROM request r WHERE 0 = 0");
-        self.when(&mut text);
-        text.with(" ORDER BY r.at DESC, r.id DESC LIMIT 1 OFFSET ", ROWS_MAX);
+    /// All calls with a label, newest first; where there are many, in parts.
+    async fn labelled(
+        &self,
+        session: &mut Session<'_>,
+        label: &Label,
+        floor: Option<Cursor>,
+    ) -> Result<Found, Failure> {
+        // Each is looked up by its place. A server would rather read the whole log beside a list that
+        // it takes for a long one: it is given one place at a time.
+        let rows = if session.numbered() {
+            "LATERAL (SELECT * FROM request r WHERE r.at = l.at AND r.id = l.id OFFSET 0) r \
+             CROSS JOIN request_subject s WHERE s.id = r.subject"
+        } else {
+            "request r CROSS JOIN request_subject s \
+             WHERE r.at = l.at AND r.id = l.id AND s.id = r.subject"
+        };
+        let columns = columns();
+        let mut text =
+            Text::new(&format!("SELECT {columns} FROM request_label l CROSS JOIN {rows}"));
+        text.with(" AND l.label = ", &*label.name);
+        text.of(&self.search.of);
+        self.when(&mut text, "l");
+        self.ended(&mut text);
+        down_to(&mut text, "l", floor.as_ref());
+        order(&mut text, "l", self.wanted);
+        let requests = all(&session.all(text.text, &text.args).await?)?;
+        Ok(Found { requests, stopped: floor })
+    }
+
+    /// The last row that is looked at, of the log or of a label's calls; `None` where all of them
+    /// are.
+    async fn floor(
+        &self,
+        session: &mut Session<'_>,
+        label: Option<&Label>,
+    ) -> Result<Option<Cursor>, Failure> {
+        let mut text = Text::new("SELECT l.at, l.id FROM ");
+        match label {
+            None => text.add("request l WHERE 0 = 0"),
+            Some(label) => text.with("request_label l WHERE l.label = ", &*label.name),
+        }
+        self.when(&mut text, "l");
+        let most = if label.is_some() { LOOKED_UP_MAX } else { ROWS_MAX };
+        text.with(" ORDER BY l.at DESC, l.id DESC LIMIT 1 OFFSET ", most);
         let Some(row) = session.one(text.text, &text.args).await? else { return Ok(None) };
         let id = row.bytes(1)?.try_into().map_err(|_| crate::sql::row::odd("id"))?;
         Ok(Some(Cursor { at: row.int(0)?, id }))
@@ -194,39 +266,32 @@ impl Look<'_> {
         listed: &str,
         spans: &[i64],
     ) -> Result<Vec<Request>, Failure> {
-        let stretches = stretches(spans).into_iter();
-        let stretches = stretches
-            .map(|(first, last)| (first.saturating_mul(SPAN), (last + 1).saturating_mul(SPAN)));
-        let (stretches, columns): (Vec<_>, _) = (stretches.collect(), columns());
-        let each = |word: fn(&(i64, i64)) -> String, between: &str| {
-            stretches.iter().map(word).collect::<Vec<_>>().join(between)
-        };
-        // The stretches first: each is a piece of the log's own order. A server makes that of bounds
-        // that it can read, and a file of a list that it goes through.
-        let mut text = Text::new(&if session.numbered() {
-            let bounds = each(|(a, b)| format!("r.at >= {a} AND r.at < {b}"), " OR ");
+        let bounds = stretches(spans).into_iter().map(|(first, last)| {
+            format!("({}, {})", first.saturating_mul(SPAN), (last + 1).saturating_mul(SPAN))
+        });
+        let bounds = bounds.collect::<Vec<_>>().join(", ");
+        // The stretches first: each is a piece of the log's own order. A server is given one of them
+        // at a time.
+        let within = format!("r.at >= w.first AND r.at < w.last AND r.subject IN ({listed})");
+        let rows = if session.numbered() {
             format!(
-                "SELECT {columns} FROM request r CROSS JOIN request_subject s WHERE ({bounds}) \
-                 AND r.subject IN ({listed}) AND s.id = r.subject"
+                "LATERAL (SELECT * FROM request r WHERE {within} OFFSET 0) r \
+                 CROSS JOIN request_subject s WHERE s.id = r.subject"
             )
         } else {
-            let bounds = each(|(a, b)| format!("({a}, {b})"), ", ");
-            format!(
-                "WITH w (first, last) AS (VALUES {bounds}) SELECT {columns} FROM w \
-                 CROSS JOIN request r CROSS JOIN request_subject s WHERE r.at >= w.first \
-                 AND r.at < w.last AND r.subject IN ({listed}) AND s.id = r.subject"
-            )
-        });
-        // Where it goes by the log's order after all, that ends with the last of them.
-        if let (true, Some((_, newest)), Some((oldest, _))) =
-            (session.numbered(), stretches.first(), stretches.last())
-        {
-            text.with(" AND r.at >= ", *oldest);
-            text.with(" AND r.at < ", *newest);
+            format!("request r CROSS JOIN request_subject s WHERE {within} AND s.id = r.subject")
+        };
+        let columns = columns();
+        let mut text = Text::new(&format!(
+            "WITH w (first, last) AS (VALUES {bounds}) SELECT {columns} FROM w CROSS JOIN {rows}"
+        ));
+        self.when(&mut text, "r");
+        self.ended(&mut text);
+        if let Some(label) = self.label {
+            text.with(" AND r.tags <> replace(r.tags, ", &*label.needle);
+            text.add(", '')");
         }
-        self.when(&mut text);
-        self.picked(&mut text);
-        order(&mut text, self.wanted);
+        order(&mut text, "r", self.wanted);
         all(&session.all(text.text, &text.args).await?)
     }
 }
@@ -263,20 +328,22 @@ impl Task for Look<'_> {
     type Out = Found;
 
     async fn run(&self, session: &mut Session<'_>) -> Result<Self::Out, Failure> {
-        if self.search.of.is_all() {
-            return self.walk(session).await;
-        }
-        let mut text = Text::new(SUBJECTS);
-        text.of(&self.search.of);
-        text.with(" LIMIT ", SUBJECTS_MAX + 1);
-        let found = session.all(text.text, &text.args).await?;
-        let subjects: Vec<i64> = found.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
-        if subjects.is_empty() {
+        let subjects = self.subjects(session).await?;
+        if subjects.as_ref().is_some_and(Vec::is_empty) {
             return Ok(Found::default());
         }
-        match i64::try_from(subjects.len()).is_ok_and(|few| few <= SUBJECTS_MAX) {
-            true => self.some(session, &subjects).await,
-            false => self.walk(session).await,
+        let Some(label) = self.label else {
+            return match subjects {
+                Some(subjects) => self.some(session, &subjects).await,
+                None => self.walk(session).await,
+            };
+        };
+        let all = self.search.of.is_all() && self.search.ended.is_none();
+        let floor = if all { None } else { self.floor(session, Some(label)).await? };
+        match subjects {
+            // Many have the label: whose it is says more.
+            Some(subjects) if floor.is_some() => self.some(session, &subjects).await,
+            _ => self.labelled(session, label, floor).await,
         }
     }
 }

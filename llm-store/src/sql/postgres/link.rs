@@ -114,6 +114,8 @@ impl Link {
             ("idle_in_transaction_session_timeout", "4000"),
             ("synchronous_commit", "on"),
             ("default_transaction_isolation", "read committed"),
+            // To compile a statement takes longer than any of ours.
+            ("jit", "off"),
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(settings.connections_max.max(1))

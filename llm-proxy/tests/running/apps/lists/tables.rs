@@ -82,10 +82,12 @@ pub(super) const LONG: [Long; 17] = [
             ("id", "{id}"),
             // Somebody who asks once a day.
             ("subject", "CASE WHEN n % ({many} / 30) = 7 THEN 5000 ELSE 1001 + n % 899 END"),
-            // All of them have a label, and few another one.
+            // All of them have a label, half of them another one, which `u7` never has, and few a
+            // third.
             (
                 "tags",
-                "{line} || CASE WHEN n % ({many} / 30) = 9 THEN 'rare' ELSE 'prod' END || {line}",
+                "{line} || CASE WHEN n % ({many} / 30) = 9 THEN 'rare' ELSE 'prod' END || {line} || \
+                 CASE WHEN n % 899 % 2 = 1 THEN 'even' || {line} ELSE '' END",
             ),
         ],
     ),
@@ -94,13 +96,20 @@ pub(super) const LONG: [Long; 17] = [
         &[
             ("seq", "c.seq + n"),
             ("at", "c.at + (n - {many}) * {step}"),
-            // Few are of other kinds than all the rest.
-            ("kind", "CASE WHEN n % ({many} / 30) = 5 THEN 'settle' ELSE 'reserve' END"),
+            // Few are of other kinds than all the rest, of which half are in a month's sums.
+            (
+                "kind",
+                "CASE WHEN n % ({many} / 30) = 5 THEN 'release' WHEN n % 2 = 0 THEN 'settle' \
+                 ELSE 'reserve' END",
+            ),
             ("hold", "{id}"),
+            ("spent", "n % 7"),
         ],
     ),
     ("prompt_boost", &[("owner", OWNER), ("id", "{id}")]),
 ];
+/// What is written beside them, and is as long.
+const BESIDE: [&str; 2] = ["request_span", "request_label"];
 /// What belongs to them, and is shorter.
 const SHORT: [(i64, Long); 3] = [
     (
@@ -144,10 +153,14 @@ impl Tables {
 
     /// So many rows in each long table.
     pub(super) async fn fill(&mut self, rows: i64) {
-        if self.is_file {
-            self.run("PRAGMA synchronous = OFF").await;
-            // Copies of many owners fall all over the indexes.
-            self.run("PRAGMA cache_size = -500000").await;
+        let hurry: &[&str] = if self.is_file {
+            // Copies of many owners fall all over the tables.
+            &["PRAGMA synchronous = OFF", "PRAGMA cache_size = -500000"]
+        } else {
+            &["SET synchronous_commit = off", "SET maintenance_work_mem = '256MB'"]
+        };
+        for setting in hurry {
+            self.run(setting).await;
         }
         for (many, long) in LONG.iter().map(|long| (rows, long)) {
             self.copy(long, many).await;
@@ -180,7 +193,40 @@ impl Tables {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
-    async fn copy(&mut self, (table, changed): &Long, many: i64) {
+    /// The indexes of a table that are not its keys, by their names.
+    async fn indexes(&mut self, table: &str) -> Vec<(String, String)> {
+        let text = if self.is_file {
+            format!(
+                "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = '{table}' \
+                 AND sql IS NOT NULL"
+            )
+        } else {
+            format!(
+                "SELECT CAST(i.relname AS TEXT), pg_get_indexdef(i.oid) FROM pg_index x \
+                 JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid \
+                 WHERE t.relname = '{table}' \
+                 AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.oid)"
+            )
+        };
+        let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(&mut self.link).await.unwrap();
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+    }
+
+    /// Rows that come all at once are sorted into an index faster than they are added to it.
+    async fn copy(&mut self, long: &Long, many: i64) {
+        let began = tokio::time::Instant::now();
+        let indexes = self.indexes(long.0).await;
+        for (name, _) in &indexes {
+            self.run(&format!("DROP INDEX {name}")).await;
+        }
+        self.copied(long, many).await;
+        for (_, made) in &indexes {
+            self.run(made).await;
+        }
+        println!("{many:>8} rows of {}: {:.1?}", long.0, began.elapsed());
+    }
+
+    async fn copied(&mut self, (table, changed): &Long, many: i64) {
         let columns = self.columns(table).await;
         let (series, system) = if self.is_file {
             let series = format!(
@@ -233,7 +279,26 @@ impl Tables {
                  SELECT DISTINCT at / 10000000, subject FROM request WHERE 0 = 0 \
                  ON CONFLICT DO NOTHING";
             self.run(spans).await;
+            self.run(&self.labels()).await;
         }
+    }
+
+    /// What is written beside calls that have labels.
+    fn labels(&self) -> String {
+        let cut = if self.is_file {
+            "WITH RECURSIVE cut (label, rest, at, id) AS (\
+             SELECT NULL, substr(tags, 2), at, id FROM request WHERE tags IS NOT NULL UNION ALL \
+             SELECT substr(rest, 1, instr(rest, char(10)) - 1), \
+             substr(rest, instr(rest, char(10)) + 1), at, id FROM cut WHERE rest <> '')"
+        } else {
+            "WITH cut AS (SELECT regexp_split_to_table(\
+             substr(tags, 2, length(tags) - 2), chr(10)) AS label, at, id FROM request \
+             WHERE tags IS NOT NULL)"
+        };
+        // In the order of their places, so that each is the next.
+        let order = "ORDER BY label, at, id ON CONFLICT DO NOTHING";
+        let into = "INSERT INTO request_label (label, at, id)";
+        format!("{into} {cut} SELECT label, at, id FROM cut WHERE label IS NOT NULL {order}")
     }
 
     /// A place in the log behind which there are few calls.
@@ -256,6 +321,7 @@ impl Tables {
              FROM pg_stat_user_tables";
         let rows = sqlx::query(text).fetch_all(&mut self.link).await.unwrap();
         let all = rows.iter().map(|row| (row.get::<String, _>(0), row.get::<i64, _>(1)));
-        all.filter(|(name, _)| LONG.iter().any(|(table, _)| table == name)).collect()
+        let long = LONG.iter().map(|(table, _)| *table).chain(BESIDE).collect::<Vec<_>>();
+        all.filter(|(name, _)| long.contains(&name.as_str())).collect()
     }
 }
