@@ -393,11 +393,12 @@ impl Metered {
     }
 
     /// Whether a stream has run past what is set aside for it: past the tokens that it was bound
-    /// to, give or take a few, by what its provider says or by our own count. A guess may err by
-    /// half, and nobody's answer is cut for that.
+    /// to, give or take a few, by what its provider says, by the pieces that came, or by our own
+    /// count. A guess errs by several times where a text is no language (digits, hashes), and nobody's
+    /// answer is cut for that.
     pub fn runs_over(&self, seen: &Observed) -> bool {
         let most = self.written_max;
-        let counted = if seen.guessed { seen.written / 2 } else { seen.written };
+        let counted = if seen.guessed { seen.written / GUESS_ERRS } else { seen.written };
         let counted = counted.max(u64::from(seen.deltas));
         // What is said at the end comes too late to stop anything.
         let interim = seen.usage.filter(|u| !seen.ended && u.written_total() > most);
@@ -421,6 +422,8 @@ impl Metered {
     }
 }
 
+/// How many times too much a guess of tokens may be.
+const GUESS_ERRS: u64 = 8;
 /// How far a usage may lie beyond the bound before it is taken for a broken number, and not for a
 /// provider that bills more than we knew of.
 const BEYOND_BELIEF: u64 = 4;

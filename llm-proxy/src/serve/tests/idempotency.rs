@@ -104,7 +104,7 @@ async fn another_request_is_refused_and_a_mistake_is_not_kept() {
 }
 
 /// The call that a request is, and its head.
-async fn called(proxy: &Running, key: &str) -> (Parts, Call) {
+async fn called(proxy: &Running, key: &str) -> (Parts, Box<Call>) {
     let request = Request::post(CHAT).header("content-type", "application/json");
     let request = request.header("idempotency-key", key).body(()).unwrap();
     let (head, ()) = request.into_parts();
@@ -120,7 +120,7 @@ async fn called(proxy: &Running, key: &str) -> (Parts, Call) {
 }
 
 /// A call that has a slot, which nobody gives back: its process dies in the middle of it.
-async fn dies(proxy: &Running, key: &str) -> Call {
+async fn dies(proxy: &Running, key: &str) -> Box<Call> {
     let (head, call) = called(proxy, key).await;
     let slot = slot_of(&call, key);
     let print = print(&head, ASK.as_bytes(), &call.grant.principal.key);
