@@ -1,18 +1,34 @@
 //! How the binary is linked: bodies of functions that are the same are kept once, which makes it a
 //! tenth smaller.
 //!
-//! Said only where the compiler brings the linker along that knows the word: whoever names another one
-//! gets what that one does by itself.
+//! Said only where the compiler brings the linker along that knows the word, and uses it: whoever names
+//! another one gets what that one does by itself.
 
 use std::env;
+use std::path::Path;
+use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    let says = |name: &str| env::var(name).unwrap_or_default();
-    let brought = says("TARGET") == "x86_64-unknown-linux-gnu"
-        && says("RUSTC_LINKER").is_empty()
-        && !says("CARGO_ENCODED_RUSTFLAGS").contains("linker");
-    if brought && says("PROFILE") == "release" {
+    if says("PROFILE") == "release" && brings_its_linker() {
         println!("cargo::rustc-link-arg-bins=-Wl,--icf=all");
     }
+}
+
+fn says(name: &str) -> String {
+    env::var(name).unwrap_or_default()
+}
+
+fn brings_its_linker() -> bool {
+    let (target, flags) = (says("TARGET"), says("CARGO_ENCODED_RUSTFLAGS"));
+    let usual = target == "x86_64-unknown-linux-gnu"
+        && says("HOST") == target
+        && says("RUSTC_LINKER").is_empty()
+        && !["linker", "fuse-ld"].iter().any(|word| flags.contains(word));
+    let root = Command::new(says("RUSTC")).args(["--print", "sysroot"]).output();
+    let there = root.ok().and_then(|said| String::from_utf8(said.stdout).ok()).map(|root| {
+        let tools = Path::new(root.trim()).join("lib/rustlib").join(&target);
+        tools.join("bin/gcc-ld/ld.lld").exists()
+    });
+    usual && there == Some(true)
 }

@@ -73,7 +73,7 @@ async fn exchange(
 ) -> Result<http::Response<WireBody>, TransportError> {
     // What has become ready at once is made ready first, and then sent together: a host that sleeps
     // is woken by the first request and finds the others, where each would else wake it again. Half
-    // of the system's time for a call was that. Before a connection is taken, so that none is held.
+    // of the system's time for a call can be that. Before a connection is taken, so that none is held.
     tokio::task::yield_now().await;
     let uri = request.uri();
     let Some(authority) = uri.authority() else { return Err(unsent("no host")) };

@@ -2,7 +2,8 @@
 //!
 //! The actors are the *listener* (accepts, and knows when it is enough), its *seats* (one for each
 //! connection: what was asked on it and what is still being answered), the *crowd* (how many one
-//! address has), [`paced`] sockets (nobody's answer waits for ever for a client that does not read),
+//! address has), [`paced`] sockets (nobody's answer waits for ever for a client that does not read), whose
+//! connections write in [`turns`] (who is ready at once is woken once),
 //! [`tls`] and the [`handover`] from one process to the next.
 //!
 //! A connection ends by itself, or when nobody asks anything on it, or when the process does. At the
@@ -15,6 +16,7 @@ pub(crate) mod metrics;
 mod paced;
 mod seat;
 pub(crate) mod tls;
+mod turns;
 
 use std::future::Future;
 use std::io;

@@ -75,12 +75,12 @@ async fn came(mut body: Incoming, bytes_max: u64, clock: &dyn Clock) -> Result<B
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
+    let end = clock.now() + TOTAL_MAX;
     let first = next(&mut body, PAUSE_MAX, clock).await?.unwrap_or_default();
     // Most bodies come in one piece, and are then used as they came.
     if hint.exact() == Some(first.len() as u64) {
         return Ok(first);
     }
-    let end = clock.now() + TOTAL_MAX;
     let believed = hint.lower().min(BELIEVED_MAX).max(first.len() as u64);
     let mut whole = BytesMut::with_capacity(usize::try_from(believed).unwrap_or(0));
     whole.extend_from_slice(&first);

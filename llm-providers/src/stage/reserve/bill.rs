@@ -394,12 +394,10 @@ impl Metered {
 
     /// Whether a stream has run past what is set aside for it: past the tokens that it was bound
     /// to, give or take a few, by what its provider says, by the pieces that came, or by our own
-    /// count. A guess errs by several times where a text is no language (digits, hashes), and nobody's
-    /// answer is cut for that.
+    /// count.
     pub fn runs_over(&self, seen: &Observed) -> bool {
         let most = self.written_max;
-        let counted = if seen.guessed { seen.written / GUESS_ERRS } else { seen.written };
-        let counted = counted.max(u64::from(seen.deltas));
+        let counted = surely_written(seen);
         // What is said at the end comes too late to stop anything.
         let interim = seen.usage.filter(|u| !seen.ended && u.written_total() > most);
         counted > most || interim.is_some_and(|u| self.believes(&u))
@@ -422,16 +420,46 @@ impl Metered {
     }
 }
 
+/// Tokens that an answer has at the least. A guess errs by several times where a text is no language
+/// (digits, hashes), and nobody's answer is cut for that.
+fn surely_written(seen: &Observed) -> u64 {
+    let counted = if seen.guessed { seen.written / GUESS_ERRS } else { seen.written };
+    counted.max(u64::from(seen.deltas))
+}
+
 /// How many times too much a guess of tokens may be.
 const GUESS_ERRS: u64 = 8;
 /// How far a usage may lie beyond the bound before it is taken for a broken number, and not for a
 /// provider that bills more than we knew of.
-const BEYOND_BELIEF: u64 = 4;
+const BEYOND_BELIEF: u64 = 10;
+// What was not cut by our guess is believed when its provider says it: somebody has to pay for it.
+const _: () = assert!(BEYOND_BELIEF > GUESS_ERRS);
 
 impl Drop for Metered {
     fn drop(&mut self) {
         if !self.over {
             self.end(charge::Ending::CallerLeft, &Observed::default(), true);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An answer in so many pieces, each of so many tokens by our count.
+    fn seen(pieces: u32, tokens: u64) -> Observed {
+        let mut seen = Observed::default();
+        (0..pieces).for_each(|_| seen.delta(tokens));
+        seen
+    }
+
+    #[test]
+    fn a_guess_is_doubted_and_pieces_are_not() {
+        assert_eq!(surely_written(&seen(200, 1)), 200);
+        // Digits: the provider says fifty, and we guess a thousand.
+        assert_eq!(surely_written(&seen(200, 6)), 200);
+        // Few pieces with much in them.
+        assert_eq!(surely_written(&seen(10, 8 * 40)), 400);
     }
 }

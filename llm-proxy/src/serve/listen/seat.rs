@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,12 +19,14 @@ use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::task::yield_now;
 
 use super::super::body::Body;
 use super::super::house::House;
 use super::super::web::{self, Peer};
 use super::FIRST_HEAD_MAX;
 use super::paced::Paced;
+use super::turns::InTurn;
 
 /// When the process ends: on a connection that is silent for so long nobody is about to ask.
 const SILENT: Duration = Duration::from_secs(1);
@@ -82,8 +84,14 @@ impl Drop for Turn {
 #[derive(Debug)]
 struct Held {
     body: Body,
+    /// What it broke off with, and how often the connection is asked to write before it hears of that:
+    /// with it goes whatever was not written.
+    broke: Option<(io::Error, u8)>,
     _turn: Turn,
 }
+
+/// One to have a turn, and one to write in it.
+const WRITES: u8 = 2;
 
 /// Serves a connection to its end.
 pub(super) async fn serve(
@@ -124,10 +132,10 @@ async fn carry<S>(
         let (house, turn) = (Arc::clone(&house), Turn::begin(&own, request.version()));
         async move {
             let response = web::answer(house, from, request).await;
-            Ok::<_, Infallible>(response.map(|body| Held { body, _turn: turn }))
+            Ok::<_, Infallible>(response.map(|body| Held { body, broke: None, _turn: turn }))
         }
     });
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(InTurn::new(stream)), service));
     let mut wait = clock.sleep(FIRST_HEAD_MAX);
     let (mut before, mut leaving) = (0, false);
     loop {
@@ -164,7 +172,23 @@ impl http_body::Body for Held {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+        let held = self.get_mut();
+        if held.broke.is_none() {
+            match ready!(Pin::new(&mut held.body).poll_frame(cx)) {
+                Some(Err(error)) => held.broke = Some((error, WRITES)),
+                other => return Poll::Ready(other),
+            }
+        }
+        match held.broke.take() {
+            Some((error, left @ 1..)) => {
+                held.broke = Some((error, left - 1));
+                // Whoever is asked again at once is asked after everybody else.
+                let _ = pin!(yield_now()).poll(cx);
+                Poll::Pending
+            }
+            Some((error, 0)) => Poll::Ready(Some(Err(error))),
+            None => Poll::Ready(None),
+        }
     }
 
     fn is_end_stream(&self) -> bool {

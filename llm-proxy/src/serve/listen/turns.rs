@@ -1,0 +1,142 @@
+//! A connection that waits for its turn to write.
+//!
+//! What is ready at once is made ready first, and then written together: a client that sleeps is woken
+//! by the first write and finds the others, where each would else wake it again, which was up to half
+//! of the system's time for a call. Pieces of one answer that are there by then go out as one.
+//!
+//! Over the encryption, which would take what is written and say that it is out. Known and left: of a
+//! client that shuts its own half within that turn, the answer is no longer written.
+
+use std::fmt;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::yield_now;
+
+/// A connection, and whether it is its turn.
+pub(super) struct InTurn<S> {
+    inner: S,
+    /// It may write until all is out: everybody else who was ready has been asked.
+    turn: bool,
+}
+
+impl<S> InTurn<S> {
+    pub(super) fn new(inner: S) -> Self {
+        Self { inner, turn: false }
+    }
+
+    /// Whether it may write now; if not, it will be asked again.
+    fn has_turn(&mut self, cx: &mut Context<'_>) -> bool {
+        std::mem::replace(&mut self.turn, true) || pin!(yield_now()).poll(cx).is_ready()
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for InTurn<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(cx, into)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for InTurn<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if !self.has_turn(cx) {
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if !self.has_turn(cx) {
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.inner).poll_flush(cx);
+        // All of it is out; what comes next waits again.
+        self.turn &= flushed.is_pending();
+        flushed
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+impl<S> fmt::Debug for InTurn<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InTurn").field("turn", &self.turn).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    type Diary = Arc<Mutex<String>>;
+
+    /// Notes each write, and takes three bytes of it.
+    struct Noting(Diary);
+
+    impl AsyncWrite for Noting {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.0.lock().unwrap().push('w');
+            Poll::Ready(Ok(bytes.len().min(3)))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_ready_at_once_is_ready_before_anybody_writes() {
+        let diary = Diary::default();
+        let work = |diary: Diary| async move {
+            let mut socket = InTurn::new(Noting(Arc::clone(&diary)));
+            for _ in 0..2 {
+                diary.lock().unwrap().push('r');
+                // Two writes: whoever has a turn uses it to the end.
+                socket.write_all(b"abcdef").await.unwrap();
+                socket.flush().await.unwrap();
+            }
+        };
+        let each = [0, 1].map(|_| tokio::spawn(work(Arc::clone(&diary))));
+        for one in each {
+            one.await.unwrap();
+        }
+        // The second round waits as the first did.
+        assert_eq!(*diary.lock().unwrap(), "rrwwrwwrwwww");
+    }
+}
