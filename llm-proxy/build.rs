@@ -1,5 +1,4 @@
-//! How the binary is linked: bodies of functions that are the same are kept once, which makes it a
-//! tenth smaller.
+//! How the binary is linked: bodies of functions that are the same are kept once.
 //!
 //! Said only where the compiler brings the linker along that knows the word, and uses it: whoever names
 //! another one gets what that one does by itself.
