@@ -266,7 +266,7 @@ impl Admission {
             pairs.map(|(owner, set)| Question { owner, limits: set.windows() }).collect();
         // Whoever was silent about places is not waited for a second time.
         let taken = match silent {
-            true => Err(NotTaken::Unavailable),
+            true => Err(shared.not_asked(&questions)),
             false => shared.take(&questions, ask).await,
         };
         let (share, borrowed) = match taken {

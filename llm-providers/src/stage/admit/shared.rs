@@ -136,6 +136,15 @@ impl Shared {
         Ok(borrowed)
     }
 
+    /// Nobody is asked, since nobody would answer. That is seen from outside like an answer that
+    /// did not come: else who counts alone would be said to share.
+    pub(super) fn not_asked(&self, questions: &[Question]) -> NotTaken {
+        if questions.iter().any(|question| !question.limits.is_empty()) {
+            self.health.degraded.store(true, Ordering::Relaxed);
+        }
+        NotTaken::Unavailable
+    }
+
     fn tell(&self, wrong: Wrong) {
         if self.wrong.try_send(wrong).is_err() {
             self.health.lost.fetch_add(1, Ordering::Relaxed);

@@ -98,7 +98,7 @@ fn replicas() -> (Arc<Hall>, [Admission; 3]) {
     (hall, replicas)
 }
 
-fn grant(most: u32) -> Grant {
+fn grant(most: u32, limits: Vec<Limit>) -> Grant {
     let principal = Principal {
         key: KeyId::from("k"),
         tenant: TenantId::from("t"),
@@ -108,13 +108,21 @@ fn grant(most: u32) -> Grant {
         scope: Scope::all(),
     };
     let plan = Arc::new(Plan { models: Scope::all(), ..Plan::default() });
-    let level = Level::new(Owner::Key, "k").in_flight(most);
+    let level = Level::new(Owner::Key, "k").in_flight(most).limits(limits);
     Grant::compose(principal, plan, Owner::Key, [level], &Zone::UTC)
 }
 
 async fn enter(house: &Admission, clock: &Arc<dyn Clock>, most: u32) -> Result<Slot, (Str, u64)> {
+    enter_by(house, clock, grant(most, Vec::new())).await
+}
+
+async fn enter_by(
+    house: &Admission,
+    clock: &Arc<dyn Clock>,
+    grant: Grant,
+) -> Result<Slot, (Str, u64)> {
     static MODEL: Str = Str::from_static("fast");
-    let (grant, rules) = (grant(most), OwnerRules::default());
+    let rules = OwnerRules::default();
     let entrant = Entrant {
         grant: &grant,
         rules: &rules,
@@ -202,4 +210,17 @@ async fn without_the_store_each_lets_in_its_part() {
     drop(running);
     told().await;
     assert!(enter(&replicas[0], &clock, 5).await.is_ok());
+}
+
+/// Places come first: where they are silent, windows are not even asked for, and are as alone.
+#[tokio::test(start_paused = true)]
+async fn windows_that_are_not_asked_for_are_said_to_be_gone_without() {
+    let (hall, replicas) = replicas();
+    let clock = Arc::clone(&hall.clock);
+    hall.out.store(true, Ordering::Relaxed);
+    let counts = |limits| grant(5, limits);
+    enter_by(&replicas[0], &clock, counts(vec![])).await.unwrap();
+    assert!(!replicas[0].sharing_health().unwrap().is_degraded(), "there was nothing to ask");
+    enter_by(&replicas[0], &clock, counts(vec!["30/minute".parse().unwrap()])).await.unwrap();
+    assert!(replicas[0].sharing_health().unwrap().is_degraded());
 }
