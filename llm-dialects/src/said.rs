@@ -4,8 +4,12 @@
 //! What stands around them does not count: a signature, the logarithms of tokens that were not
 //! chosen, ids. A key can be searched for with its quotes on, since inside a text they are escaped.
 
+mod alike;
+
 use llm_core::usage::count;
 use memchr::memmem::Finder;
+
+pub(crate) use alike::{Alike, value};
 
 /// Tokens behind any of the keys.
 pub(crate) fn tokens(data: &[u8], keys: &[Finder<'static>]) -> u64 {

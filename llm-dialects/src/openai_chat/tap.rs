@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use llm_core::Str;
 use llm_core::completion::FinishReason;
 use llm_core::dialect::{Frame, FrameKind, Keep, Observed, Tap, TapCx};
+use llm_core::usage::count;
 use memchr::memmem::Finder;
 
 pub(super) use events::EventTap;
@@ -18,7 +19,7 @@ use super::reply::finish_reason;
 use super::wire::{Chunk, Delta};
 use super::{error, stream, usage};
 use crate::json::{Field, Object};
-use crate::said;
+use crate::said::{self, Alike};
 
 /// What to look for. Built once: each finder holds tables.
 struct Finders {
@@ -35,6 +36,10 @@ struct Finders {
     /// Behind which a call stands.
     calls: [Finder<'static>; 2],
 }
+
+const CONTENT: &[u8] = b"\"content\"";
+/// OpenAI's: letters that hide how long a text is.
+const NOISE: &[u8] = b"\"obfuscation\"";
 
 static FIND: LazyLock<Finders> = LazyLock::new(|| Finders {
     usage: Finder::new("\"usage\""),
@@ -56,6 +61,8 @@ pub(super) struct ChunkTap {
     seen: Observed,
     calls: bool,
     refused: bool,
+    /// Around the last frame that said nothing but text.
+    plain: Alike,
     /// Choices that have begun and have finished, by their number.
     begun: u128,
     finished: u128,
@@ -65,7 +72,8 @@ impl ChunkTap {
     /// For a stream that passes.
     pub(super) fn new(cx: TapCx) -> Self {
         LazyLock::force(&FIND);
-        Self { cx, seen: Observed::default(), calls: false, refused: false, begun: 0, finished: 0 }
+        let (seen, plain) = Default::default();
+        Self { cx, seen, calls: false, refused: false, plain, begun: 0, finished: 0 }
     }
 
     /// A chunk that says more than text.
@@ -114,18 +122,37 @@ impl ChunkTap {
             }
         }
         if speaks {
-            self.count(frame);
+            let _ = self.count(frame);
         }
         if counted && empty && self.cx.hide_usage { Keep::Hide } else { Keep::Forward }
     }
 
-    fn count(&mut self, frame: &Frame) {
+    fn count(&mut self, frame: &Frame) -> u64 {
         let find = &*FIND;
         let mut tokens = said::tokens(&frame.data, &find.texts);
         if self.calls {
             tokens += said::tokens(&frame.data, &find.calls);
         }
         self.seen.delta(tokens.max(1));
+        tokens
+    }
+
+    /// A chunk that is the last one with another text.
+    fn is_alike(&mut self, frame: &Frame) -> bool {
+        let Some(text) = self.plain.text(&frame.data) else { return false };
+        self.seen.ended = false;
+        self.seen.delta(count::piece(text).max(1));
+        true
+    }
+
+    /// Keeps what is around the text of a chunk that says nothing else.
+    fn keep(&mut self, data: &[u8], tokens: u64) {
+        let text = said::value(data, CONTENT);
+        // What else counts in it may be another in the next.
+        match text.filter(|at| count::piece(&data[at.clone()]) == tokens) {
+            Some(at) => self.plain.keep(data, at, NOISE),
+            None => self.plain.forget(),
+        }
     }
 }
 
@@ -136,6 +163,9 @@ impl Tap for ChunkTap {
             FrameKind::Event | FrameKind::Unfinished | FrameKind::Stray => {}
         }
         let data: &[u8] = &frame.data;
+        if frame.event.is_none() && self.is_alike(frame) {
+            return Keep::Forward;
+        }
         if data.trim_ascii() == b"[DONE]" {
             self.seen.close();
             return Keep::Forward;
@@ -160,7 +190,10 @@ impl Tap for ChunkTap {
         if arguments || begins(&find.content, data) || begins(&find.reasoning, data) {
             // Somebody goes on behind what looked like the end.
             self.seen.ended = false;
-            self.count(frame);
+            let tokens = self.count(frame);
+            if !self.calls && self.seen.searches == 0 {
+                self.keep(data, tokens);
+            }
         }
         Keep::Forward
     }

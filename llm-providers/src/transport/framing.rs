@@ -238,12 +238,22 @@ impl Framing {
 impl Chunked {
     /// Passes over what stands between pieces.
     fn pass(&mut self, buffer: &mut BytesMut) -> Result<(), Wrong> {
-        while !matches!(self, Self::Data { .. } | Self::End) {
-            let Some(byte) = buffer.first() else { return Ok(()) };
-            *self = self.after(*byte)?;
-            buffer.advance(1);
+        let (mut passed, mut result) = (0, Ok(()));
+        for byte in buffer.iter() {
+            if matches!(self, Self::Data { .. } | Self::End) {
+                break;
+            }
+            match self.after(*byte) {
+                Ok(next) => (*self, passed) = (next, passed + 1),
+                Err(wrong) => {
+                    result = Err(wrong);
+                    break;
+                }
+            }
         }
-        Ok(())
+        // Once for all of them: it costs more than a byte.
+        buffer.advance(passed);
+        result
     }
 
     fn after(self, byte: u8) -> Result<Self, Wrong> {

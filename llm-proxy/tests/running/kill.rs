@@ -48,6 +48,8 @@ pub(crate) const KEYS: [Key; 3] = [
 ];
 /// How long the work goes on, by turns.
 const LIVES: [u64; 5] = [60, 150, 300, 600, 1_000];
+/// Whoever calls knows by then that nobody is there.
+const GONE_MAX: Duration = Duration::from_secs(10);
 /// Everything that has ended is in the store by then.
 const QUIET_MAX: Duration = Duration::from_secs(10);
 /// What a start may work until it answers: what it takes where nothing else is done.
@@ -112,8 +114,10 @@ impl World {
             let ended = tokio::time::timeout(life, &mut calls).await.is_ok();
             self.sum.crashed += usize::from(proxy.has_ended());
             proxy.kill();
-            if !ended {
-                calls.await;
+            if !ended && tokio::time::timeout(GONE_MAX, calls).await.is_err() {
+                // Nobody is there any more, and no socket is open: it is their client that waits for
+                // itself, once in a thousand times. What they saw until then counts.
+                println!("cycle {number}: callers wait for nobody");
             }
         } else {
             self.sum.crashed += 1;

@@ -116,3 +116,53 @@ fn transcripts_and_pictures_end_with_their_own_word() {
     assert!(seen.ended && seen.usage.is_some_and(|u| u.output == 2), "{seen:?}");
     assert!(look(&[delta, r#"{"error":{"message":"m"}}"#]).failure.is_some());
 }
+
+/// What a frame says does not depend on what the one before it looked like.
+#[test]
+fn each_frame_counts_as_if_it_were_alone() {
+    let around = |delta: &str, more: &str| {
+        format!(
+            r#"{{"id":"c","choices":[{{"index":0,"delta":{{{delta}}},"finish_reason":null}}]{more}}}"#
+        )
+    };
+    let word = |text: &str| around(&format!(r#""content":"{text}""#), "");
+    let hidden = |text: &str, noise: &str| {
+        around(
+            &format!(r#""content":"{text}""#),
+            &format!(r#","usage":null,"obfuscation":"{noise}""#),
+        )
+    };
+    let frames = [
+        around(r#""role":"assistant","content":"""#, ""),
+        word("Hi"),
+        word(" there, how are you today?"),
+        word(r#" \"so\" \u00e9 \\"#),
+        word(""),
+        word("한국어로 말합니다"),
+        hidden("a", "x7"),
+        hidden(" longer one", ""),
+        hidden("b", "x"),
+        around(r#""reasoning":"let me see""#, ""),
+        around(r#""reasoning":"some more of it","content":"and this""#, ""),
+        around(r#""reasoning":"some more and more of it","content":"and this""#, ""),
+        around(r#""content":"x","refusal":null"#, ""),
+        around(r#""content":"yz","refusal":"No, no.""#, ""),
+        around(r#""content":"yz","refusal":"No, I can not.""#, ""),
+        word("so"),
+        around(r#""tool_calls":[{"function":{"name":"get","arguments":"{\"a\":1}"}}]"#, ""),
+        word("after a call"),
+        TEXT.to_owned(),
+        word("behind it"),
+        STOP.to_owned(),
+        USAGE.to_owned(),
+    ];
+    let frames: Vec<&str> = frames.iter().map(String::as_str).collect();
+    let all = several(&frames, 1);
+    let alone: Vec<_> = frames.iter().map(|frame| several(&[frame], 1)).collect();
+    assert_eq!(all.written, alone.iter().map(|seen| seen.written).sum::<u64>());
+    assert_eq!(all.deltas, alone.iter().map(|seen| seen.deltas).sum::<u32>());
+    assert!(all.ended && all.usage.is_some());
+    // Whoever goes on behind the end has not ended, however alike.
+    let on = several(&[&word("a"), &word("b"), STOP, &word("c")], 1);
+    assert_eq!((on.ended, on.deltas), (false, 3));
+}

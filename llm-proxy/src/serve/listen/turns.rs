@@ -2,7 +2,9 @@
 //!
 //! What is ready at once is made ready first, and then written together: a client that sleeps is woken
 //! by the first write and finds the others, where each would else wake it again, which was up to half
-//! of the system's time for a call. Pieces of one answer that are there by then go out as one.
+//! of the system's time for a call. Only the first write after something was read waits: how a long
+//! answer goes on is written as it comes, since it comes when it comes, and whoever waits is asked for
+//! everything a second time, which was a third of what a piece costs.
 //!
 //! Over the encryption, which would take what is written and say that it is out. Known and left: of a
 //! client that shuts its own half within that turn, the answer is no longer written.
@@ -18,7 +20,7 @@ use tokio::task::yield_now;
 /// A connection, and whether it is its turn.
 pub(super) struct InTurn<S> {
     inner: S,
-    /// It may write until all is out: everybody else who was ready has been asked.
+    /// It may write until it reads again: everybody else who was ready has been asked.
     turn: bool,
 }
 
@@ -39,7 +41,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for InTurn<S> {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, into)
+        let before = into.filled().len();
+        let read = Pin::new(&mut self.inner).poll_read(cx, into);
+        // Who asks something new waits for everybody else who does.
+        self.turn &= into.filled().len() == before;
+        read
     }
 }
 
@@ -71,10 +77,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for InTurn<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.inner).poll_flush(cx);
-        // All of it is out; what comes next waits again.
-        self.turn &= flushed.is_pending();
-        flushed
+        Pin::new(&mut self.inner).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -92,14 +95,26 @@ impl<S> fmt::Debug for InTurn<S> {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use tokio::io::AsyncWriteExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
 
     type Diary = Arc<Mutex<String>>;
 
-    /// Notes each write, and takes three bytes of it.
+    /// Gives a byte whenever it is asked, notes each write, and takes three bytes of it.
     struct Noting(Diary);
+
+    impl AsyncRead for Noting {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            into: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            self.0.lock().unwrap().push('r');
+            into.put_slice(b"?");
+            Poll::Ready(Ok(()))
+        }
+    }
 
     impl AsyncWrite for Noting {
         fn poll_write(
@@ -120,23 +135,37 @@ mod tests {
         }
     }
 
+    async fn both(work: impl AsyncFn(InTurn<Noting>)) -> String {
+        let diary = Diary::default();
+        let socket = || InTurn::new(Noting(Arc::clone(&diary)));
+        tokio::join!(work(socket()), work(socket()));
+        let told = diary.lock().unwrap().clone();
+        told
+    }
+
     #[tokio::test]
     async fn who_is_ready_at_once_is_ready_before_anybody_writes() {
-        let diary = Diary::default();
-        let work = |diary: Diary| async move {
-            let mut socket = InTurn::new(Noting(Arc::clone(&diary)));
+        let told = both(async |mut socket| {
             for _ in 0..2 {
-                diary.lock().unwrap().push('r');
+                socket.read_u8().await.unwrap();
                 // Two writes: whoever has a turn uses it to the end.
                 socket.write_all(b"abcdef").await.unwrap();
                 socket.flush().await.unwrap();
             }
-        };
-        let each = [0, 1].map(|_| tokio::spawn(work(Arc::clone(&diary))));
-        for one in each {
-            one.await.unwrap();
-        }
+        });
         // The second round waits as the first did.
-        assert_eq!(*diary.lock().unwrap(), "rrwwrwwrwwww");
+        assert_eq!(told.await, "rrwwrwwrwwww");
+    }
+
+    #[tokio::test]
+    async fn what_goes_on_is_written_as_it_comes() {
+        let told = both(async |mut socket| {
+            socket.read_u8().await.unwrap();
+            for _ in 0..2 {
+                socket.write_all(b"abc").await.unwrap();
+                socket.flush().await.unwrap();
+            }
+        });
+        assert_eq!(told.await, "rrwwww");
     }
 }
