@@ -1,6 +1,8 @@
 //! Time and randomness as the machine has them. Nothing else here asks the machine for either.
 
+use std::fmt;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use llm_core::seam::{BoxFuture, Clock, Entropy};
@@ -34,10 +36,81 @@ impl Entropy for SystemEntropy {
     }
 }
 
+/// A sleep that is asked only when it may be over, or by somebody new. Who is woken for other things a
+/// thousand times meanwhile would go to the timer each time, which lies somewhere else in memory.
+pub struct Doze {
+    until: Instant,
+    sleep: BoxFuture<'static, ()>,
+    told: Option<Waker>,
+}
+
+impl Doze {
+    /// From `now`, which is the clock's; by that its sleeps must go as well.
+    pub fn new(clock: &dyn Clock, now: Instant, wait: Duration) -> Self {
+        // A sleep begins when it is made, and that is after `now`: it never ends before `until`.
+        Self { until: now + wait, sleep: clock.sleep(wait), told: None }
+    }
+
+    /// When it is over.
+    pub fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// Whether it is over, and if not, that somebody waits.
+    pub fn poll(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let known = self.told.as_ref().is_some_and(|told| told.will_wake(cx.waker()));
+        if now < self.until && known {
+            return Poll::Pending;
+        }
+        let over = self.sleep.as_mut().poll(cx);
+        if over.is_pending() && !known {
+            self.told = Some(cx.waker().clone());
+        }
+        over
+    }
+}
+
+impl fmt::Debug for Doze {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Doze").field("until", &self.until).finish_non_exhaustive()
+    }
+}
+
 pub(crate) fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
 
 pub(crate) fn entropy() -> Arc<dyn Entropy> {
     Arc::new(SystemEntropy)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::task::noop_waker_ref;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_dozes_is_woken_in_time() {
+        let clock = SystemClock;
+        let began = clock.now();
+        let mut doze = Doze::new(&clock, began, SECOND);
+        std::future::poll_fn(|cx| doze.poll(clock.now(), cx)).await;
+        assert_eq!(clock.now().saturating_duration_since(began).as_secs(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_takes_over_is_woken_instead() {
+        let clock = SystemClock;
+        let mut doze = Doze::new(&clock, clock.now(), SECOND);
+        let mut nobody = Context::from_waker(noop_waker_ref());
+        // Asked twice by one that is never woken, and then by somebody else.
+        assert!(doze.poll(clock.now(), &mut nobody).is_pending());
+        assert!(doze.poll(clock.now(), &mut nobody).is_pending());
+        let other = std::future::poll_fn(|cx| doze.poll(clock.now(), cx));
+        let others = tokio::time::timeout(2 * SECOND, other);
+        assert!(others.await.is_ok());
+    }
 }

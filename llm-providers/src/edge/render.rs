@@ -16,10 +16,11 @@ use llm_core::dialect::{CallerDialect, Framing, RenderCx, StreamEncoder};
 use llm_core::error::Error;
 use llm_core::event::Event;
 use llm_core::extra::Losses;
-use llm_core::seam::{BoxFuture, Clock};
+use llm_core::seam::Clock;
 
 use super::events::{EventStream, answer, gather};
 use crate::reply::{Reply, ReplyBody};
+use crate::seam::Doze;
 
 /// How an answer is to be written.
 pub struct Render {
@@ -205,7 +206,7 @@ const STILL_THERE: Bytes = Bytes::from_static(b": keep-alive\n\n");
 struct Quiet {
     clock: Option<Arc<dyn Clock>>,
     since: Option<Instant>,
-    sleep: Option<BoxFuture<'static, ()>>,
+    sleep: Option<Doze>,
 }
 
 impl Quiet {
@@ -232,8 +233,8 @@ impl Quiet {
                 self.sleep = None;
                 return Poll::Ready(STILL_THERE);
             }
-            let sleep = self.sleep.get_or_insert_with(|| clock.sleep(left));
-            ready!(sleep.as_mut().poll(cx));
+            let sleep = self.sleep.get_or_insert_with(|| Doze::new(&**clock, now, left));
+            ready!(sleep.poll(now, cx));
             self.sleep = None;
         }
     }

@@ -1,12 +1,13 @@
 //! One connection: what was asked on it, what is still being answered, and how it ends.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +17,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use llm_core::seam::BoxFuture;
+use llm_providers::seam::Doze;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -121,7 +124,7 @@ async fn carry<S>(
     builder: auto::Builder<TokioExecutor>,
     stream: S,
     from: Peer,
-    mut heard: watch::Receiver<Word>,
+    heard: watch::Receiver<Word>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -135,15 +138,28 @@ async fn carry<S>(
             Ok::<_, Infallible>(response.map(|body| Held { body, broke: None, _turn: turn }))
         }
     });
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(InTurn::new(stream)), service));
-    let mut wait = clock.sleep(FIRST_HEAD_MAX);
+    let connection = builder.serve_connection(TokioIo::new(InTurn::new(stream)), service);
+    let (mut connection, mut word) = (pin!(connection), Heard::new(heard));
+    let mut wait = Doze::new(&*clock, clock.now(), FIRST_HEAD_MAX);
     let (mut before, mut leaving) = (0, false);
     loop {
-        tokio::select! {
-            biased;
+        let stir = poll_fn(|cx| {
             // How a connection ends is the client's affair.
-            _ = connection.as_mut() => return,
-            () = &mut wait => {
+            if connection.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Stir::Over);
+            }
+            if wait.poll(clock.now(), cx).is_ready() {
+                return Poll::Ready(Stir::Time);
+            }
+            if !leaving && word.poll(cx).is_ready() {
+                return Poll::Ready(Stir::Leave);
+            }
+            Poll::Pending
+        });
+        match stir.await {
+            Stir::Over => return,
+            Stir::Leave => leaving = true,
+            Stir::Time => {
                 let moves = seat.moves.load(Ordering::Relaxed);
                 // Who has just had an answer may be about to ask again.
                 let silent = moves == before && seat.open.load(Ordering::Relaxed) == 0;
@@ -156,11 +172,46 @@ async fn carry<S>(
                 }
                 before = moves;
             }
-            told = heard.changed(), if !leaving => {
-                leaving = told.is_err() || *heard.borrow() == Word::Leave;
-            }
         }
-        wait = clock.sleep(if leaving { SILENT } else { idle });
+        wait = Doze::new(&*clock, clock.now(), if leaving { SILENT } else { idle });
+    }
+}
+
+/// What a connection is woken for, beside what happens on it.
+enum Stir {
+    Over,
+    Time,
+    Leave,
+}
+
+/// That the process ends. Asked like [`Doze`]: a look at what all connections look at, and no more
+/// for who has said already that they wait.
+struct Heard {
+    look: watch::Receiver<Word>,
+    leave: BoxFuture<'static, ()>,
+    told: Option<Waker>,
+}
+
+impl Heard {
+    fn new(heard: watch::Receiver<Word>) -> Self {
+        let mut wait = heard.clone();
+        let leave = Box::pin(async move {
+            // Who would say it is gone: that says it.
+            let _ = wait.wait_for(|word| *word == Word::Leave).await;
+        });
+        Self { look: heard, leave, told: None }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let known = self.told.as_ref().is_some_and(|told| told.will_wake(cx.waker()));
+        if known && matches!(self.look.has_changed(), Ok(false)) {
+            return Poll::Pending;
+        }
+        let leave = self.leave.as_mut().poll(cx);
+        if leave.is_pending() && !known {
+            self.told = Some(cx.waker().clone());
+        }
+        leave
     }
 }
 

@@ -139,8 +139,7 @@ mod tests {
         let diary = Diary::default();
         let socket = || InTurn::new(Noting(Arc::clone(&diary)));
         tokio::join!(work(socket()), work(socket()));
-        let told = diary.lock().unwrap().clone();
-        told
+        diary.lock().unwrap().clone()
     }
 
     #[tokio::test]

@@ -1,13 +1,13 @@
 //! How long a stream may be silent, and how long it may take.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use llm_core::error::Error;
-use llm_core::seam::{BoxFuture, Clock};
+use llm_core::seam::Clock;
 
+use crate::seam::Doze;
 use crate::stage::send::exchange::Limit;
 
 /// One timer for all waits of a stream: the moment is moved with each sign of life, and a sleep that
@@ -18,22 +18,21 @@ pub(super) struct Timer {
     total: Limit,
     until: Limit,
     what: &'static str,
-    sleep: Option<BoxFuture<'static, ()>>,
-    waking: Option<Instant>,
+    sleep: Option<Doze>,
     committed: bool,
 }
 
 impl Timer {
     pub(super) fn new(clock: Arc<dyn Clock>, first: Limit, idle: Duration, total: Limit) -> Self {
         let what = "the provider did not begin its answer in time";
-        Self { clock, idle, total, until: first, what, sleep: None, waking: None, committed: false }
+        Self { clock, idle, total, until: first, what, sleep: None, committed: false }
     }
 
     /// The same waits for whoever reads on.
     pub(super) fn again(&self) -> Self {
         let Self { ref clock, idle, total, until, what, committed, .. } = *self;
         let clock = Arc::clone(clock);
-        Self { clock, idle, total, until, what, sleep: None, waking: None, committed }
+        Self { clock, idle, total, until, what, sleep: None, committed }
     }
 
     /// The first event is there: from now on silence counts.
@@ -54,22 +53,17 @@ impl Timer {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         loop {
             // A moment that has come nearer needs a new sleep; one that moved away does not.
-            if self.waking.is_none_or(|w| self.until.at < w) {
+            if self.sleep.as_ref().is_some_and(|sleep| self.until.at < sleep.until()) {
                 self.sleep = None;
             }
             let now = self.clock.now();
             if now >= self.until.at {
                 return Poll::Ready(self.until.error(self.what));
             }
-            let until = self.until.at;
-            let clock = &self.clock;
-            let sleep = self.sleep.get_or_insert_with(|| {
-                self.waking = Some(until);
-                clock.sleep(until.saturating_duration_since(now))
-            });
-            ready!(Pin::as_mut(sleep).poll(cx));
+            let (clock, left) = (&*self.clock, self.until.at.saturating_duration_since(now));
+            let sleep = self.sleep.get_or_insert_with(|| Doze::new(clock, now, left));
+            ready!(sleep.poll(now, cx));
             self.sleep = None;
-            self.waking = None;
         }
     }
 }
