@@ -38,10 +38,10 @@ const SPENT: Key =
 /// Tokens of an answer as people read them, in as many frames.
 const TOKENS: u32 = 400;
 /// Calls of each kind, and how many at once: what a batch costs is shared as it is in a crowd.
-const COUNTED: usize = 160;
+const COUNTED: usize = 320;
 const AT_ONCE: usize = 16;
-/// Requests of a kind that costs little.
-const MANY: usize = 8 * COUNTED;
+/// Requests of a kind that costs little: what the process does beside them is no part of one.
+const MANY: usize = 40 * COUNTED;
 /// A refusal costs so much of an answer, at the most. Without optimisation it is more: pieces of an answer
 /// are compared by the system's own hand, which is fast in either.
 const COST_PERCENT_MAX: u32 = if cfg!(debug_assertions) { 10 } else { 5 };
