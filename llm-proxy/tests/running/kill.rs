@@ -115,8 +115,8 @@ impl World {
             self.sum.crashed += usize::from(proxy.has_ended());
             proxy.kill();
             if !ended && tokio::time::timeout(GONE_MAX, calls).await.is_err() {
-                // Nobody is there any more, and no socket is open: it is their client that waits for
-                // itself, once in a thousand times. What they saw until then counts.
+                // Seen once in two thousand times, and not understood: the proxy is gone, no socket is open
+                // here, and callers wait all the same. What they saw until then counts.
                 println!("cycle {number}: callers wait for nobody");
             }
         } else {
