@@ -9,6 +9,7 @@ mod alike;
 use llm_core::usage::count;
 use memchr::memmem::Finder;
 
+use alike::quoted;
 pub(crate) use alike::{Alike, value};
 
 /// Tokens behind any of the keys.
@@ -31,17 +32,9 @@ fn behind(rest: &[u8]) -> u64 {
     }
 }
 
-/// Bytes of a text, from behind its first quote to its last.
+/// Bytes of a text, from behind its first quote to its last; of one that is cut off, all.
 fn string(text: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some(next) = text.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
-        at += next;
-        if text[at] == b'"' {
-            return at;
-        }
-        at += 2;
-    }
-    text.len()
+    quoted(text).unwrap_or(text.len())
 }
 
 /// Where an object ends.

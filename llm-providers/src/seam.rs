@@ -36,19 +36,52 @@ impl Entropy for SystemEntropy {
     }
 }
 
-/// A sleep that is asked only when it may be over, or by somebody new. Who is woken for other things a
-/// thousand times meanwhile would go to the timer each time, which lies somewhere else in memory.
+/// Something that is waited for beside much else: asked only when it may have come, or by somebody new.
+/// Who is woken for other things a thousand times meanwhile would else go each time to where it lies in
+/// memory.
+pub struct Patient {
+    waiting: BoxFuture<'static, ()>,
+    told: Option<Waker>,
+}
+
+impl Patient {
+    /// Waits for that.
+    pub fn new(waiting: BoxFuture<'static, ()>) -> Self {
+        Self { waiting, told: None }
+    }
+
+    /// Whether it has come, and if not, that somebody waits. `may_be` must not be false where it has.
+    pub fn poll(&mut self, may_be: bool, cx: &mut Context<'_>) -> Poll<()> {
+        let known = self.told.as_ref().is_some_and(|told| told.will_wake(cx.waker()));
+        if known && !may_be {
+            return Poll::Pending;
+        }
+        let come = self.waiting.as_mut().poll(cx);
+        if come.is_pending() && !known {
+            self.told = Some(cx.waker().clone());
+        }
+        come
+    }
+}
+
+impl fmt::Debug for Patient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Patient").field("told", &self.told).finish_non_exhaustive()
+    }
+}
+
+/// A sleep that is asked only when it may be over.
+#[derive(Debug)]
 pub struct Doze {
     until: Instant,
-    sleep: BoxFuture<'static, ()>,
-    told: Option<Waker>,
+    sleep: Patient,
 }
 
 impl Doze {
     /// From `now`, which is the clock's; by that its sleeps must go as well.
     pub fn new(clock: &dyn Clock, now: Instant, wait: Duration) -> Self {
         // A sleep begins when it is made, and that is after `now`: it never ends before `until`.
-        Self { until: now + wait, sleep: clock.sleep(wait), told: None }
+        Self { until: now + wait, sleep: Patient::new(clock.sleep(wait)) }
     }
 
     /// When it is over.
@@ -58,21 +91,7 @@ impl Doze {
 
     /// Whether it is over, and if not, that somebody waits.
     pub fn poll(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        let known = self.told.as_ref().is_some_and(|told| told.will_wake(cx.waker()));
-        if now < self.until && known {
-            return Poll::Pending;
-        }
-        let over = self.sleep.as_mut().poll(cx);
-        if over.is_pending() && !known {
-            self.told = Some(cx.waker().clone());
-        }
-        over
-    }
-}
-
-impl fmt::Debug for Doze {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Doze").field("until", &self.until).finish_non_exhaustive()
+        self.sleep.poll(now >= self.until, cx)
     }
 }
 

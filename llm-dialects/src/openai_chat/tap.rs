@@ -163,7 +163,8 @@ impl Tap for ChunkTap {
             FrameKind::Event | FrameKind::Unfinished | FrameKind::Stray => {}
         }
         let data: &[u8] = &frame.data;
-        if frame.event.is_none() && self.is_alike(frame) {
+        // Behind a call more counts than text.
+        if frame.event.is_none() && !self.calls && self.is_alike(frame) {
             return Keep::Forward;
         }
         if data.trim_ascii() == b"[DONE]" {
@@ -191,7 +192,7 @@ impl Tap for ChunkTap {
             // Somebody goes on behind what looked like the end.
             self.seen.ended = false;
             let tokens = self.count(frame);
-            if !self.calls && self.seen.searches == 0 {
+            if !self.calls {
                 self.keep(data, tokens);
             }
         }

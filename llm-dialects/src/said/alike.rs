@@ -83,7 +83,7 @@ pub(crate) fn value(data: &[u8], name: &[u8]) -> Option<Range<usize>> {
 }
 
 /// Bytes of a text, from behind its first quote to its last. `None` where that does not come.
-fn quoted(text: &[u8]) -> Option<usize> {
+pub(super) fn quoted(text: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
         at += memchr2(b'"', b'\\', text.get(at..)?)?;

@@ -42,9 +42,8 @@ const COUNTED: usize = 320;
 const AT_ONCE: usize = 16;
 /// Requests of a kind that costs little: what the process does beside them is no part of one.
 const MANY: usize = 40 * COUNTED;
-/// A refusal costs so much of an answer, at the most. Without optimisation it is more: pieces of an answer
-/// are compared by the system's own hand, which is fast in either.
-const COST_PERCENT_MAX: u32 = if cfg!(debug_assertions) { 10 } else { 5 };
+/// A refusal costs so much of an answer, at the most.
+const COST_PERCENT_MAX: u32 = 5;
 /// And so much of what any answer costs that says nothing but that there is none.
 const COST_TIMES_MAX: u32 = 2;
 const BODY: &str =

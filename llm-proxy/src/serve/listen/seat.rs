@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,8 +17,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use llm_core::seam::BoxFuture;
-use llm_providers::seam::Doze;
+use llm_providers::seam::{Doze, Patient};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -184,34 +183,25 @@ enum Stir {
     Leave,
 }
 
-/// That the process ends. Asked like [`Doze`]: a look at what all connections look at, and no more
-/// for who has said already that they wait.
+/// That the process ends. What all connections look at says whether that may be.
 struct Heard {
     look: watch::Receiver<Word>,
-    leave: BoxFuture<'static, ()>,
-    told: Option<Waker>,
+    leave: Patient,
 }
 
 impl Heard {
     fn new(heard: watch::Receiver<Word>) -> Self {
         let mut wait = heard.clone();
-        let leave = Box::pin(async move {
-            // Who would say it is gone: that says it.
+        let leave = Patient::new(Box::pin(async move {
+            // An error says that nobody is left who could say it: the process ends.
             let _ = wait.wait_for(|word| *word == Word::Leave).await;
-        });
-        Self { look: heard, leave, told: None }
+        }));
+        Self { look: heard, leave }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let known = self.told.as_ref().is_some_and(|told| told.will_wake(cx.waker()));
-        if known && matches!(self.look.has_changed(), Ok(false)) {
-            return Poll::Pending;
-        }
-        let leave = self.leave.as_mut().poll(cx);
-        if leave.is_pending() && !known {
-            self.told = Some(cx.waker().clone());
-        }
-        leave
+        let may_be = !matches!(self.look.has_changed(), Ok(false));
+        self.leave.poll(may_be, cx)
     }
 }
 

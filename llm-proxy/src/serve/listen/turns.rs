@@ -4,7 +4,7 @@
 //! by the first write and finds the others, where each would else wake it again, which was up to half
 //! of the system's time for a call. Only the first write after something was read waits: how a long
 //! answer goes on is written as it comes, since it comes when it comes, and whoever waits is asked for
-//! everything a second time, which was a third of what a piece costs.
+//! everything a second time.
 //!
 //! Over the encryption, which would take what is written and say that it is out. Known and left: of a
 //! client that shuts its own half within that turn, the answer is no longer written.

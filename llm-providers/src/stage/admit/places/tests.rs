@@ -218,9 +218,10 @@ async fn windows_that_are_not_asked_for_are_said_to_be_gone_without() {
     let (hall, replicas) = replicas();
     let clock = Arc::clone(&hall.clock);
     hall.out.store(true, Ordering::Relaxed);
-    let counts = |limits| grant(5, limits);
-    drop(enter_by(&replicas[0], &clock, counts(vec![])).await.unwrap());
+    drop(enter_by(&replicas[0], &clock, grant(5, vec![])).await.unwrap());
     assert!(!replicas[0].sharing_health().unwrap().is_degraded(), "there was nothing to ask");
-    drop(enter_by(&replicas[0], &clock, counts(vec!["30/minute".parse().unwrap()])).await.unwrap());
+    drop(
+        enter_by(&replicas[0], &clock, grant(5, vec!["30/minute".parse().unwrap()])).await.unwrap(),
+    );
     assert!(replicas[0].sharing_health().unwrap().is_degraded());
 }
