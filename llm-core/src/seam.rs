@@ -16,8 +16,12 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Time. Monotonic for waits and leases, wall for calendars and records; nothing else asks the
 /// machine for either.
 pub trait Clock: Send + Sync + fmt::Debug + 'static {
-    /// Never goes back.
+    /// Never goes back. May stand still while somebody is doing one thing.
     fn now(&self) -> Instant;
+    /// The same, and surely not what was seen before: for whoever measures what that one thing takes.
+    fn anew(&self) -> Instant {
+        self.now()
+    }
     /// What a calendar says; may jump.
     fn wall(&self) -> SystemTime;
     /// Wakes after `wait`.

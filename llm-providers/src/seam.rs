@@ -1,6 +1,8 @@
 //! Time and randomness as the machine has them. Nothing else here asks the machine for either.
 
+use std::cell::Cell;
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
@@ -13,16 +15,88 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Instant {
-        tokio::time::Instant::now().into_std()
+        SEEN.with(|seen| match seen.get() {
+            Seen { open: false, .. } => self.machine(),
+            Seen { now: Some(now), .. } => now,
+            still => {
+                let now = self.machine();
+                seen.set(Seen { now: Some(now), ..still });
+                now
+            }
+        })
+    }
+
+    fn anew(&self) -> Instant {
+        let now = self.machine();
+        SEEN.with(|seen| seen.set(Seen { now: Some(now), ..seen.get() }));
+        now
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is where time enters")]
     fn wall(&self) -> SystemTime {
-        SystemTime::now()
+        SEEN.with(|seen| match seen.get() {
+            Seen { open: false, .. } => SystemTime::now(),
+            Seen { wall: Some(wall), .. } => wall,
+            still => {
+                let wall = SystemTime::now();
+                seen.set(Seen { wall: Some(wall), ..still });
+                wall
+            }
+        })
     }
 
     fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()> {
         Box::pin(tokio::time::sleep(wait))
+    }
+}
+
+impl SystemClock {
+    fn machine(self) -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+}
+
+thread_local! {
+    static SEEN: Cell<Seen> = const { Cell::new(Seen { open: false, now: None, wall: None }) };
+}
+
+/// What time this thread has seen it is.
+#[derive(Clone, Copy)]
+struct Seen {
+    /// Time stands still.
+    open: bool,
+    now: Option<Instant>,
+    wall: Option<SystemTime>,
+}
+
+/// While it lives, the machine's clock stands still for this thread: it is read once, and not by
+/// everybody who wants to know. For whoever polls one connection or one task, which takes microseconds;
+/// a call asks for the time some thirty times, and that was a fiftieth of all it costs. What is asked
+/// of it otherwise sees the time as it is.
+#[must_use]
+pub struct Moment {
+    outer: Seen,
+    /// Of this thread.
+    here: PhantomData<*const ()>,
+}
+
+impl Moment {
+    /// From now on.
+    pub fn begin() -> Self {
+        let outer = SEEN.replace(Seen { open: true, now: None, wall: None });
+        Self { outer, here: PhantomData }
+    }
+}
+
+impl Drop for Moment {
+    fn drop(&mut self) {
+        SEEN.set(self.outer);
+    }
+}
+
+impl fmt::Debug for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Moment")
     }
 }
 
@@ -110,6 +184,31 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn time_stands_still_for_a_moment() {
+        let clock = SystemClock;
+        let pause = || std::thread::sleep(Duration::from_millis(2));
+        let seen = || {
+            let (now, wall) = (clock.now(), clock.wall());
+            pause();
+            (clock.now() == now, clock.wall() == wall)
+        };
+        assert_eq!(seen(), (false, false));
+        let moment = Moment::begin();
+        assert_eq!(seen(), (true, true));
+        let before = clock.now();
+        assert!(clock.anew() > before);
+        assert!(clock.now() > before, "what was seen anew is seen from then on");
+        // Another thread has its own time.
+        assert_eq!(std::thread::scope(|scope| scope.spawn(seen).join().unwrap()), (false, false));
+        let inner = Moment::begin();
+        pause();
+        assert!(clock.now() > before);
+        drop(inner);
+        drop(moment);
+        assert_eq!(seen(), (false, false));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn whoever_dozes_is_woken_in_time() {

@@ -13,6 +13,7 @@ pub mod crash;
 pub mod deposits;
 #[cfg(feature = "sql")]
 pub mod directory;
+mod ebb;
 mod grant;
 pub mod idempotency;
 #[cfg(feature = "sql")]

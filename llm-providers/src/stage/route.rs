@@ -240,17 +240,20 @@ impl Journey {
     }
 }
 
-fn standing(funded: &Funded, stop: &Stop, now: Instant) -> Standing {
-    let health = stop.target.health();
-    let (price, lasting) = (funded.price(&stop.target), &stop.target.lasting);
+/// Whether a target may be asked.
+fn open(funded: &Funded, stop: &Stop, now: Instant) -> bool {
+    let (health, lasting) = (stop.target.health(), &stop.target.lasting);
     let own = funded.opened().call.controls.own_key(&stop.target.vendor.name);
-    let cost = price.map_or(i64::MAX, |p| cost_max(&funded.bound_at(&stop.target), p).0);
+    health.breaker.lock().until(now).is_none()
+        && (own.is_some() || stop.target.vendor.keys.any(now))
+        && lasting.room.as_ref().is_none_or(|room| room.has_place())
+}
+
+fn standing(funded: &Funded, stop: &Stop, now: Instant) -> Standing {
+    let (health, price) = (stop.target.health(), funded.price(&stop.target));
     Standing {
-        open: health.breaker.lock().until(now).is_none()
-            && (own.is_some() || stop.target.vendor.keys.any(now))
-            && lasting.room.as_ref().is_none_or(|room| room.has_place()),
         score: health.score(funded.opened().call.peek.stream, now),
         in_flight: health.in_flight(),
-        cost,
+        cost: price.map_or(i64::MAX, |p| cost_max(&funded.bound_at(&stop.target), p).0),
     }
 }

@@ -7,7 +7,6 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::uri::Scheme;
 use llm_core::dialect::Chunks;
 use llm_core::seam::{BoxFuture, Transport, TransportError, TransportPhase, WireBody};
 
@@ -16,7 +15,7 @@ use super::framing::{Framing, Taken};
 use super::http2::Http2;
 use super::line::{Fault, Line};
 use super::names::is_public;
-use super::pool::{Pool, Whom};
+use super::pool::{Host, Pool};
 use super::{Connections, NoTransport};
 
 /// One client, with a pool of its own: cheap enough to make one for each vendor, which is also the
@@ -77,8 +76,8 @@ async fn exchange(
     tokio::task::yield_now().await;
     let uri = request.uri();
     let Some(authority) = uri.authority() else { return Err(unsent("no host")) };
-    let whom: Whom = (uri.scheme().cloned().unwrap_or(Scheme::HTTP), authority.clone());
-    let mut line = match pool.take(&whom) {
+    let host = pool.host(uri, authority);
+    let mut line = match pool.take(&host) {
         Some(line) => line,
         None => pool.dial(uri).await?,
     };
@@ -92,7 +91,7 @@ async fn exchange(
     };
     let head = head.map_err(|fault| fault.told())?;
     let mut arriving = Arriving { framing: head.framing, line: None, last: None };
-    arriving.begin(line, head.keep.then_some((pool, whom)));
+    arriving.begin(line, head.keep.then_some((pool, host)));
     let mut response = http::Response::new(Box::pin(arriving) as WireBody);
     *response.status_mut() = head.status;
     *response.headers_mut() = head.headers;
@@ -121,13 +120,13 @@ struct Arriving {
 struct Open {
     line: Line,
     /// Where the connection goes, if it is of further use.
-    home: Option<(Arc<Pool>, Whom)>,
+    home: Option<(Arc<Pool>, Arc<Host>)>,
 }
 
 impl Arriving {
     /// What came with the head is taken at once: mostly that is all, and then the connection is free
     /// before the caller has its answer.
-    fn begin(&mut self, mut line: Line, home: Option<(Arc<Pool>, Whom)>) {
+    fn begin(&mut self, mut line: Line, home: Option<(Arc<Pool>, Arc<Host>)>) {
         if let Ok(Taken::Data(data)) = self.framing.take(&mut line.buffer) {
             self.last = Some(data);
         }
@@ -140,8 +139,8 @@ impl Arriving {
         if !self.framing.has_ended() {
             return;
         }
-        if let Some(Open { line, home: Some((pool, whom)) }) = self.line.take() {
-            pool.give(whom, line);
+        if let Some(Open { line, home: Some((pool, host)) }) = self.line.take() {
+            pool.give(&host, line);
         }
     }
 

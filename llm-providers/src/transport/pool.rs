@@ -5,22 +5,21 @@
 //! have limits of their own.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use foldhash::HashMap;
+use http::Uri;
 use http::uri::{Authority, Scheme};
-use llm_core::seam::TransportError;
+use llm_core::seam::{Clock as _, TransportError};
 use parking_lot::Mutex;
-use tokio::time::Instant;
 use tower::ServiceExt;
 
 use super::Connections;
 use super::dial::{Dial, told, unsent};
 use super::line::Line;
-
-/// To whom.
-pub(super) type Whom = (Scheme, Authority);
+use crate::seam::SystemClock;
 
 /// One that has rested for longer is looked at closely: whoever it leads to may have closed it, and
 /// what is written into it then is lost. It costs a system call, which calls in a row are spared.
@@ -32,13 +31,22 @@ pub(super) struct Pool {
     hosts: Mutex<Hosts>,
     idle: Duration,
     idle_max: usize,
+    /// A task is there that closes what has rested for too long.
+    sweeping: AtomicBool,
 }
 
+/// By their names as they are written, those that are reached sealed apart from those that are not. A
+/// name in capitals is another one: nobody writes one host in two ways.
 #[derive(Default)]
 struct Hosts {
-    resting: HashMap<Whom, VecDeque<Resting>>,
-    /// A task is there that closes what has rested for too long.
-    sweeping: bool,
+    open: HashMap<Box<str>, Arc<Host>>,
+    sealed: HashMap<Box<str>, Arc<Host>>,
+}
+
+/// Those that lead to one host. Whoever has taken one knows where it goes back to.
+#[derive(Default)]
+pub(super) struct Host {
+    resting: Mutex<VecDeque<Resting>>,
 }
 
 struct Resting {
@@ -46,26 +54,45 @@ struct Resting {
     since: Instant,
 }
 
+impl Hosts {
+    fn reached(&mut self, uri: &Uri) -> &mut HashMap<Box<str>, Arc<Host>> {
+        match uri.scheme() == Some(&Scheme::HTTPS) {
+            true => &mut self.sealed,
+            false => &mut self.open,
+        }
+    }
+}
+
 impl Pool {
     pub(super) fn new(dial: Dial, connections: &Connections) -> Arc<Self> {
         let (idle, idle_max) = (connections.idle, connections.idle_max.max(1));
-        Arc::new(Self { dial, hosts: Mutex::default(), idle, idle_max })
+        let (hosts, sweeping) = (Mutex::default(), AtomicBool::new(false));
+        Arc::new(Self { dial, hosts, idle, idle_max, sweeping })
     }
 
     /// A new connection.
-    pub(super) async fn dial(&self, to: &http::Uri) -> Result<Line, TransportError> {
+    pub(super) async fn dial(&self, to: &Uri) -> Result<Line, TransportError> {
         match self.dial.clone().oneshot(to.clone()).await {
             Ok(wire) => Ok(Line::new(wire)),
             Err(error) => Err(unsent(told(&*error))),
         }
     }
 
+    /// Where connections to whoever is asked there rest.
+    pub(super) fn host(&self, uri: &Uri, authority: &Authority) -> Arc<Host> {
+        let mut hosts = self.hosts.lock();
+        let hosts = hosts.reached(uri);
+        match hosts.get(authority.as_str()) {
+            Some(host) => Arc::clone(host),
+            None => Arc::clone(hosts.entry(authority.as_str().into()).or_default()),
+        }
+    }
+
     /// A connection that is still open.
-    pub(super) fn take(&self, whom: &Whom) -> Option<Line> {
+    pub(super) fn take(&self, host: &Host) -> Option<Line> {
         loop {
-            let resting = self.hosts.lock().resting.get_mut(whom)?.pop_back()?;
-            let Resting { mut line, since } = resting;
-            let rested = since.elapsed();
+            let Resting { mut line, since } = host.resting.lock().pop_back()?;
+            let rested = SystemClock.now().saturating_duration_since(since);
             if rested < self.idle && line.is_quiet(rested >= FRESH) {
                 return Some(line);
             }
@@ -73,39 +100,44 @@ impl Pool {
     }
 
     /// Takes a connection back on which nothing is under way.
-    pub(super) fn give(self: &Arc<Self>, whom: Whom, mut line: Line) {
+    pub(super) fn give(self: &Arc<Self>, host: &Host, mut line: Line) {
         if !line.buffer.is_empty() {
             return;
         }
         line.rest();
-        let resting = Resting { line, since: Instant::now() };
-        let mut hosts = self.hosts.lock();
-        let lines = hosts.resting.entry(whom).or_default();
+        let resting = Resting { line, since: SystemClock.now() };
+        let mut lines = host.resting.lock();
         lines.push_back(resting);
         // Closed after the lock is let go.
         let over = if lines.len() > self.idle_max { lines.pop_front() } else { None };
-        let sweep = !std::mem::replace(&mut hosts.sweeping, true);
-        drop(hosts);
+        drop(lines);
         drop(over);
-        if sweep {
+        if !self.sweeping.load(Ordering::Relaxed) && !self.sweeping.swap(true, Ordering::AcqRel) {
             tokio::spawn(sweep_on(Arc::downgrade(self), self.idle));
         }
     }
 
     /// Closes what has rested for too long; says whether anything is left.
     fn sweep(&self) -> bool {
-        let mut gone = Vec::new();
+        // Said before anything is looked at: what comes to rest meanwhile is swept by the next one.
+        self.sweeping.store(false, Ordering::Release);
+        let (mut gone, now) = (Vec::new(), SystemClock.now());
         let mut hosts = self.hosts.lock();
-        for lines in hosts.resting.values_mut() {
-            while lines.front().is_some_and(|resting| resting.since.elapsed() >= self.idle) {
+        let Hosts { open, sealed } = &mut *hosts;
+        for host in open.values().chain(sealed.values()) {
+            let mut lines = host.resting.lock();
+            let old = |resting: &Resting| now.saturating_duration_since(resting.since) >= self.idle;
+            while lines.front().is_some_and(old) {
                 gone.extend(lines.pop_front());
             }
         }
-        hosts.resting.retain(|_, lines| !lines.is_empty());
-        hosts.sweeping = !hosts.resting.is_empty();
-        let left = hosts.sweeping;
+        for hosts in [open, sealed] {
+            // Where one is away that will come back, there must be a place for it.
+            hosts.retain(|_, host| Arc::strong_count(host) > 1 || !host.resting.lock().is_empty());
+        }
+        let left = !hosts.open.is_empty() || !hosts.sealed.is_empty();
         drop(hosts);
-        left
+        left && !self.sweeping.swap(true, Ordering::AcqRel)
     }
 }
 

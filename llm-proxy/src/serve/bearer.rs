@@ -4,37 +4,59 @@
 use std::borrow::Cow;
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 /// The headers that official clients put their key into, beside `authorization`.
-const PLACES: [&str; 4] = ["x-api-key", "api-key", "x-goog-api-key", "x-litellm-api-key"];
+const PLACES: [HeaderName; 4] = [
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+    HeaderName::from_static("x-litellm-api-key"),
+];
 
 /// The key that a request shows.
 pub(crate) fn shown<'r>(headers: &'r HeaderMap, uri: &'r Uri) -> Option<Cow<'r, str>> {
-    if headers.contains_key(AUTHORIZATION) || PLACES.iter().any(|p| headers.contains_key(*p)) {
+    match placed(headers) {
         // Whoever says who they are in two ways has said it in the usual one.
-        return in_head(headers);
+        Some(place) => place.key(),
+        None => in_query(uri.query()?),
     }
-    in_query(uri.query()?)
 }
 
 /// The key that a request shows in its head.
 pub(crate) fn in_head(headers: &HeaderMap) -> Option<Cow<'_, str>> {
-    if let Some(value) = headers.get(AUTHORIZATION) {
-        let value = value.to_str().ok()?.trim();
-        let (scheme, key) = value.split_once(' ').unwrap_or(("", value));
-        return (scheme.is_empty() || scheme.eq_ignore_ascii_case("bearer"))
-            .then(|| Cow::Borrowed(key.trim()));
+    placed(headers)?.key()
+}
+
+/// Where a head has its key.
+enum Place<'r> {
+    Usual(&'r HeaderValue),
+    Own(&'r HeaderValue),
+}
+
+fn placed(headers: &HeaderMap) -> Option<Place<'_>> {
+    let usual = headers.get(AUTHORIZATION).map(Place::Usual);
+    usual.or_else(|| PLACES.iter().find_map(|place| headers.get(place)).map(Place::Own))
+}
+
+impl<'r> Place<'r> {
+    fn key(self) -> Option<Cow<'r, str>> {
+        let key = match self {
+            Self::Usual(value) => {
+                let value = value.to_str().ok()?.trim();
+                let (scheme, key) = value.split_once(' ').unwrap_or(("", value));
+                if !scheme.is_empty() && !scheme.eq_ignore_ascii_case("bearer") {
+                    return None;
+                }
+                key
+            }
+            Self::Own(value) => {
+                let key = value.to_str().ok()?;
+                key.strip_prefix("Bearer ").unwrap_or(key)
+            }
+        };
+        Some(Cow::Borrowed(key.trim()))
     }
-    for place in PLACES {
-        if let Some(value) = headers.get(place) {
-            return value
-                .to_str()
-                .ok()
-                .map(|key| Cow::Borrowed(key.strip_prefix("Bearer ").unwrap_or(key).trim()));
-        }
-    }
-    None
 }
 
 /// `?key=…`, as clients of Gemini write it.
@@ -48,9 +70,9 @@ mod tests {
     use super::*;
 
     fn find(headers: &[(&'static str, &str)], uri: &'static str) -> Option<String> {
-        let headers = headers.iter().map(|(n, v)| {
-            (http::HeaderName::from_static(n), http::HeaderValue::from_str(v).unwrap())
-        });
+        let headers = headers
+            .iter()
+            .map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_str(v).unwrap()));
         let (headers, uri) = (headers.collect(), Uri::from_static(uri));
         shown(&headers, &uri).map(Cow::into_owned)
     }
@@ -62,7 +84,9 @@ mod tests {
         assert_eq!(find(&[("authorization", "bearer  sk-1 ")], "/"), key);
         assert_eq!(find(&[("authorization", "sk-1")], "/"), key);
         for place in PLACES {
-            assert_eq!(find(&[(place, "sk-1")], "/"), key, "{place}");
+            let headers = HeaderMap::from_iter([(place.clone(), HeaderValue::from_static("sk-1"))]);
+            let found = shown(&headers, &Uri::from_static("/")).map(Cow::into_owned);
+            assert_eq!(found, key, "{place}");
         }
         assert_eq!(find(&[], "/v1beta/models?alt=sse&key=sk%2D1"), key);
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Method, Response, StatusCode};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use llm_core::Str;
@@ -45,7 +45,6 @@ pub(crate) async fn answer(
     spoken: Spoken,
 ) -> Response<Body> {
     let id = new_id(house);
-    let ours = HeaderValue::from_str(&id.to_string()).unwrap_or(HeaderValue::from_static("-"));
     let (dialect, operation) = (spoken.dialect, spoken.route.operation);
     let theirs = head.headers.get(heads::REQUEST_ID).filter(|id| id.len() <= ID_BYTES_MAX).cloned();
     let mut response = match served(house, head, body, spoken, id).await {
@@ -55,7 +54,7 @@ pub(crate) async fn answer(
             refused(dialect, &error.of(id))
         }
     };
-    heads::name(response.headers_mut(), theirs.as_ref(), ours);
+    heads::name_call(response.headers_mut(), theirs.as_ref(), id);
     response
 }
 
@@ -238,8 +237,7 @@ pub(super) async fn sent(
 ) -> Result<Sent, Error> {
     let stream = call.peek.stream;
     let reply = house.gateway.send(call).await?;
-    let mut headers = HeaderMap::with_capacity(heads::HEADERS);
-    heads::describe(&reply.head, now(house), &mut headers);
+    let mut headers = heads::describe(&reply.head, &cx.id, now(house));
     let receipt = Arc::clone(&reply.receipt);
     let clock = Arc::clone(&house.clock);
     let native = reply.head.dialect == dialect.id();

@@ -1,11 +1,18 @@
 //! What a response's head says about how it came about.
 
+mod usual;
+
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
+use llm_core::Str;
+use llm_core::call::CallId;
 use llm_core::quota::Verdict;
 use llm_providers::reply::{CacheState, ReplyHead};
 use llm_providers::stage::record::Receipts;
+
+use super::web::{NO_STORE, NOSNIFF};
+use usual::{Place, Usual};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CALL_ID: HeaderName = HeaderName::from_static("x-gw-call-id");
@@ -39,17 +46,36 @@ const TOKENS: Limit = Limit {
     reset: HeaderName::from_static("x-ratelimit-reset-tokens"),
 };
 
-/// Room for what is written here, so that the map grows once.
-pub(crate) const HEADERS: usize = 20;
+/// Of nearly every answer.
+const JSON: &str = "application/json";
+/// In the place of what cannot stand in a head.
+const UNSAID: HeaderValue = HeaderValue::from_static("-");
 
-/// What is known before the body.
-pub(crate) fn describe(head: &ReplyHead, now: Timestamp, headers: &mut HeaderMap) {
+/// What is known before the body; `id` is the call's.
+pub(crate) fn describe(head: &ReplyHead, id: &Str, now: Timestamp) -> HeaderMap {
     let (provider, model) = head.target.0.split_once('/').unwrap_or((&head.target.0, ""));
-    word(headers, PROVIDER, provider);
-    word(headers, MODEL, model);
-    headers.insert(ATTEMPTS, few(head.attempts));
-    headers.insert(FALLBACKS, few(head.fallbacks));
-    headers.insert(CACHE, HeaderValue::from_static(head.cache.name()));
+    let id = HeaderValue::from_maybe_shared(id.as_bytes().clone()).unwrap_or(UNSAID);
+    let (provider, model) = (word(provider), word(model));
+    let unsaid = (provider.is_none(), model.is_none());
+    let mut usual = Usual::new();
+    usual.say(Place::RequestId, id.clone());
+    usual.say(Place::CallId, id);
+    usual.say(Place::Provider, provider.unwrap_or(UNSAID));
+    usual.say(Place::Model, model.unwrap_or(UNSAID));
+    usual.say(Place::Attempts, few(head.attempts));
+    usual.say(Place::Fallbacks, few(head.fallbacks));
+    usual.say(Place::Cache, HeaderValue::from_static(head.cache.name()));
+    usual.say(Place::Nosniff, NOSNIFF);
+    usual.say(Place::NoStore, NO_STORE);
+    let places = [Place::Requests, Place::RequestsLeft, Place::RequestsReset];
+    left(&mut usual, places, head.paced.requests.as_deref(), now);
+    let places = [Place::Tokens, Place::TokensLeft, Place::TokensReset];
+    left(&mut usual, places, head.paced.tokens.as_deref(), now);
+    let mut headers = usual.head();
+    // What cannot stand in a head is left out.
+    for name in [unsaid.0.then_some(PROVIDER), unsaid.1.then_some(MODEL)].into_iter().flatten() {
+        headers.remove(name);
+    }
     match head.cache {
         CacheState::Hit { age_s } | CacheState::Alike { age_s } => {
             headers.insert(AGE, HeaderValue::from(age_s));
@@ -60,14 +86,13 @@ pub(crate) fn describe(head: &ReplyHead, now: Timestamp, headers: &mut HeaderMap
     if losses > 0 {
         headers.insert(LOSSES, HeaderValue::from(losses));
     }
-    limit(headers, REQUESTS, head.paced.requests.as_deref(), now);
-    limit(headers, TOKENS, head.paced.tokens.as_deref(), now);
     if head.paced.degraded {
         headers.insert(DEGRADED, few(1));
     }
     for (name, value) in &head.headers {
         headers.insert(name.clone(), value.clone());
     }
+    headers
 }
 
 /// The id under which a caller and we speak of it.
@@ -76,29 +101,48 @@ pub(crate) fn name(headers: &mut HeaderMap, theirs: Option<&HeaderValue>, ours: 
     headers.insert(CALL_ID, ours);
 }
 
-/// The type of what follows.
+/// The same of a call, whose answer says our id already where it comes from a model.
+pub(crate) fn name_call(headers: &mut HeaderMap, theirs: Option<&HeaderValue>, id: CallId) {
+    if !headers.contains_key(CALL_ID) {
+        let ours = HeaderValue::from_str(&id.to_string()).unwrap_or(UNSAID);
+        name(headers, theirs, ours);
+    } else if let Some(theirs) = theirs {
+        headers.insert(REQUEST_ID, theirs.clone());
+    }
+}
+
+/// The type of what follows. One that cannot stand in a head is left out.
 pub(crate) fn typed(headers: &mut HeaderMap, content_type: &str) {
-    word(headers, CONTENT_TYPE, content_type);
+    let value = match content_type {
+        JSON => HeaderValue::from_static(JSON),
+        other => match word(other) {
+            Some(value) => value,
+            None => return,
+        },
+    };
+    headers.insert(CONTENT_TYPE, value);
 }
 
 /// What it cost, of an answer that is there whole.
 pub(crate) fn cost(headers: &mut HeaderMap, receipts: &Receipts) {
-    if let Some(receipt) = receipts.get() {
-        word(headers, COST, &receipt.posted.to_string());
-    }
-    if let Some(receipt) = receipts.credits() {
-        word(headers, CREDITS, &receipt.posted.to_string());
+    let receipt = receipts.get().map(|receipt| receipt.posted.to_string());
+    let credits = receipts.credits().map(|receipt| receipt.posted.to_string());
+    for (name, posted) in [(COST, receipt), (CREDITS, credits)] {
+        if let Some(value) = posted.as_deref().and_then(word) {
+            headers.insert(name, value);
+        }
     }
 }
 
-fn limit(headers: &mut HeaderMap, names: Limit, verdict: Option<&Verdict>, now: Timestamp) {
+fn left(usual: &mut Usual, places: [Place; 3], verdict: Option<&Verdict>, now: Timestamp) {
     let Some(verdict) = verdict else { return };
-    headers.insert(names.limit, number(verdict.limit, ""));
-    headers.insert(names.remaining, number(verdict.remaining, ""));
+    let [limit, remaining, reset] = places;
+    usual.say(limit, number(verdict.limit, ""));
+    usual.say(remaining, number(verdict.remaining, ""));
     if let Some(at) = verdict.resets_at {
         let left = at.duration_since(now).max(SignedDuration::ZERO).as_millis();
         // Milliseconds, which clients read as well as OpenAI's `6m0s`.
-        headers.insert(names.reset, number(u64::try_from(left).unwrap_or(u64::MAX), "ms"));
+        usual.say(reset, number(u64::try_from(left).unwrap_or(u64::MAX), "ms"));
     }
 }
 
@@ -128,12 +172,9 @@ fn number(number: u64, unit: &'static str) -> HeaderValue {
     HeaderValue::from_bytes(&text[at..end]).unwrap_or(HeaderValue::from_static("0"))
 }
 
-/// A header whose value comes from configuration or from an upstream: what cannot stand in a head
-/// is left out.
-fn word(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(name, value);
-    }
+/// What comes from configuration or from an upstream, if it can stand in a head.
+fn word(value: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(value).ok()
 }
 
 #[cfg(test)]

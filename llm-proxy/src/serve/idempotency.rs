@@ -33,6 +33,9 @@ use super::store::{NotOpened, Store};
 use crate::config::Config;
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// As names, which are looked up without being read first: every call is asked for them.
+const KEYS: [HeaderName; 2] =
+    [HeaderName::from_static(HEADER), HeaderName::from_static(HEADER_OURS)];
 
 /// Opens the records, over the store that was chosen.
 pub(super) fn open(
@@ -52,7 +55,7 @@ pub(super) fn open(
 
 /// The key that a request was sent with.
 pub(super) fn key(head: &Parts) -> Result<Option<IdempotencyKey>, Error> {
-    if !head.headers.contains_key(HEADER) && !head.headers.contains_key(HEADER_OURS) {
+    if !KEYS.iter().any(|name| head.headers.contains_key(name)) {
         return Ok(None);
     }
     IdempotencyKey::of(&head.method, &head.headers)

@@ -51,7 +51,7 @@ pub(crate) fn answer(
         ended: true,
         ..Completion::default()
     };
-    let mut headers = HeaderMap::with_capacity(heads::HEADERS);
+    let mut headers = HeaderMap::new();
     headers.insert(PROVIDER, MOCK);
     headers.insert(COST, HeaderValue::from_static("0"));
     let body = if call.peek.stream {

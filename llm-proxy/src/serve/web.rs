@@ -40,8 +40,10 @@ use guard::Guard;
 
 pub(super) use pack::thousandths;
 
-const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// What is sent is what its type says.
+pub(crate) const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+/// Answers are for whoever asked.
+pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 /// A year, which is what browsers' lists of such hosts want.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");

@@ -8,6 +8,7 @@ use llm_core::ledger::rules::Violation;
 
 use super::Position;
 use super::frame::Line;
+use crate::ebb::ebb;
 
 /// The sum of the lines. Holds that have ended are not remembered, so that it is bounded by the
 /// bytes that the journal may have: each hold in it keeps at least its own end's room.
@@ -133,6 +134,7 @@ impl Tally {
 
     fn unpin(&mut self) {
         while let Some((_, home)) = self.ends.pop_front_if(|(at, _)| *at <= self.folded) {
+            ebb(&mut self.ends);
             if let Some(count) = self.pinned.get_mut(&home) {
                 *count -= 1;
                 if *count == 0 {

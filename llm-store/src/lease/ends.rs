@@ -8,13 +8,14 @@ use foldhash::HashMap;
 use llm_core::ledger::{HoldId, Receipt, Settlement};
 use llm_core::money::Unit;
 
+use crate::ebb::ebb;
 use crate::journal::Position;
 
 use super::rows::Slots;
 
 /// Receipts that are remembered. A repetition comes within a call's life; so many calls later
 /// nobody asks any more, and who does is answered by [`super::LeasedLedger::ended`].
-pub(super) const RECENT_MAX: usize = 1 << 16;
+pub(super) const RECENT_MAX: usize = 1 << 14;
 
 /// A hold that has ended.
 #[derive(Clone, Debug)]
@@ -93,6 +94,7 @@ impl<U: Unit> Ends<U> {
     /// The first one is folded.
     pub(super) fn pop(&mut self) -> Option<End<U>> {
         let end = self.queue.pop_front()?;
+        ebb(&mut self.queue);
         self.done(end.ticket);
         Some(end)
     }
@@ -125,6 +127,7 @@ impl<U: Unit> Ends<U> {
         }
         while self.marks.front().is_some_and(|(_, done)| *done) {
             self.marks.pop_front();
+            ebb(&mut self.marks);
             self.first += 1;
         }
     }

@@ -9,7 +9,6 @@ use llm_core::call::Operation;
 use llm_core::error::Error;
 use parking_lot::Mutex;
 
-use super::plan::Standing;
 use super::{Asked, Attempt, Journey, RouteStage, Step, decide};
 use crate::stage::Next;
 
@@ -112,10 +111,8 @@ fn other(route: &RouteStage, journey: &mut Journey, asked: usize) -> Option<(usi
         how,
         || None,
         random,
-        |stop| {
-            let standing = super::standing(&journey.funded, stop, now);
-            Standing { open: standing.open && stop.target.id != asked, ..standing }
-        },
+        |stop| stop.target.id != asked && super::open(&journey.funded, stop, now),
+        |stop| super::standing(&journey.funded, stop, now),
     )?;
     if !route.hedges.take() {
         return None;

@@ -27,11 +27,9 @@ pub(super) struct Stop {
     pub(super) out: bool,
 }
 
-/// How a target is doing at the moment of a choice.
+/// How a target is doing at the moment of a choice among several.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Standing {
-    /// Whether it may be asked.
-    pub(super) open: bool,
     /// The lower, the sooner it answers.
     pub(super) score: f64,
     /// Calls under way.
@@ -89,23 +87,28 @@ impl Plan {
         self.exclude(than);
     }
 
-    /// The next to be asked: of the first tier in which anybody can be.
+    /// The next to be asked: of the first tier in which anybody is `open`. How they are doing is asked
+    /// only where there is a choice.
     pub(super) fn next(
         &self,
         how: Balance,
         session: impl Fn() -> Option<u64>,
         random: u64,
+        open: impl Fn(&Stop) -> bool,
         standing: impl Fn(&Stop) -> Standing,
     ) -> Option<usize> {
-        let mut tier: SmallVec<[(usize, Standing); 6]> = SmallVec::new();
         let last = self.stops.iter().map(|s| s.tier).max()?;
         for number in 0..=last {
             let of = self.left().filter(|(_, s)| s.tier == number);
-            tier.extend(of.map(|(at, s)| (at, standing(s))).filter(|(_, s)| s.open));
-            match tier.len() {
-                0 => {}
-                1 => return tier.first().map(|(at, _)| *at),
-                _ => return self.choose(&tier, how, session(), random),
+            let tier: SmallVec<[(usize, &Stop); 6]> = of.filter(|(_, s)| open(s)).collect();
+            match tier.as_slice() {
+                [] => {}
+                [(at, _)] => return Some(*at),
+                several => {
+                    let stands = |(at, stop): &(usize, &Stop)| (*at, standing(stop));
+                    let tier: SmallVec<[_; 6]> = several.iter().map(stands).collect();
+                    return self.choose(&tier, how, session(), random);
+                }
             }
         }
         None

@@ -7,7 +7,7 @@ use llm_core::error::{Advice, Error, Kind};
 
 use super::decide::{Step, decide};
 use super::plan::Stop;
-use super::{Journey, RouteStage, backoff, plan, standing};
+use super::{Journey, RouteStage, backoff, open, plan, standing};
 use crate::stage::gate::Tried;
 
 /// Where to go.
@@ -213,7 +213,9 @@ impl RouteStage {
         let how = opened.model.policy.balance;
         let random = self.entropy.next_u64();
         let session = || session(&opened.call);
-        journey.plan.next(how, session, random, |stop| standing(&journey.funded, stop, now))
+        let funded = &journey.funded;
+        let open = |stop: &Stop| open(funded, stop, now);
+        journey.plan.next(how, session, random, open, |stop| standing(funded, stop, now))
     }
 
     /// Nothing is left to try. Whoever asked must not try it all again.

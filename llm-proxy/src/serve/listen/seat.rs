@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use llm_providers::seam::{Doze, Patient};
+use llm_providers::seam::{Doze, Moment, Patient};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -143,6 +143,7 @@ async fn carry<S>(
     let (mut before, mut leaving) = (0, false);
     loop {
         let stir = poll_fn(|cx| {
+            let _moment = Moment::begin();
             // How a connection ends is the client's affair.
             if connection.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Stir::Over);

@@ -3,10 +3,11 @@
 //! alone.
 //!
 //! Asked for every request, and nearly every one is a call of a model: so the beginnings of the
-//! table's paths are laid out once, and what begins otherwise costs two searches among them.
+//! table's paths are laid out once, and what begins otherwise costs two looks among them.
 
 use std::sync::OnceLock;
 
+use foldhash::HashSet;
 use http::request::Parts;
 
 use super::{OPERATORS_MODELS, Run, all};
@@ -38,7 +39,7 @@ pub(crate) fn whose(path: &str) -> Whose {
     }
     let (first, two) = beginnings(path);
     let known = known();
-    if known.binary_search(&first).is_err() && known.binary_search(&two).is_err() {
+    if !known.contains(first) && !known.contains(two) {
         return Whose::Callers;
     }
     let mut whose = Whose::Callers;
@@ -54,30 +55,26 @@ pub(crate) fn whose(path: &str) -> Whose {
 
 /// A path's first part, and its first two.
 fn beginnings(path: &str) -> (&str, &str) {
-    let mut slashes = path.match_indices('/').map(|(at, _)| at).skip(1);
+    let mut slashes = memchr::memchr_iter(b'/', path.as_bytes()).skip(1);
     let first = slashes.next().unwrap_or(path.len());
     let two = slashes.next().unwrap_or(path.len());
     (&path[..first], &path[..two])
 }
 
-/// How the paths begin that operators may ask, in order.
-fn known() -> &'static [&'static str] {
-    static KNOWN: OnceLock<Vec<&'static str>> = OnceLock::new();
+/// How the paths begin that operators may ask.
+fn known() -> &'static HashSet<&'static str> {
+    static KNOWN: OnceLock<HashSet<&'static str>> = OnceLock::new();
     KNOWN.get_or_init(|| {
         let theirs = all().filter(|route| match route.run {
             Run::Operator(..) | Run::Either(..) => true,
             Run::Anyone(_) | Run::App(_) => false,
         });
-        let mut known: Vec<_> = theirs
-            .map(|route| {
-                let (first, two) = beginnings(route.path);
-                // A name can be anything.
-                if two.contains('{') { first } else { two }
-            })
-            .collect();
-        known.sort_unstable();
-        known.dedup();
-        known
+        let beginning = theirs.map(|route| {
+            let (first, two) = beginnings(route.path);
+            // A name can be anything.
+            if two.contains('{') { first } else { two }
+        });
+        beginning.collect()
     })
 }
 
