@@ -22,23 +22,23 @@ fn usual(text: &str) -> Result<Observed, Broken> {
     while let Some(name) = members.next(&mut scan)? {
         match name.raw {
             _ if name.escaped => return Err(Broken::Syntax),
-            "choices" => {
+            b"choices" => {
                 choices += 1;
                 let mut items = scan.list()?;
                 while items.next(&mut scan)? {
                     ended(&mut scan, &mut seen)?;
                 }
             }
-            "usage" => {
+            b"usage" => {
                 usages += 1;
                 match scan.next_byte() {
-                    Some(b'n') => scan.skip(None)?,
+                    Some(b'n') => scan.skip(&mut ())?,
                     _ => seen.usage = usage::Said::scan(&mut scan)?.usage(),
                 }
             }
-            "error" if scan.value(None)? != "null" => return Err(Broken::Syntax),
-            "error" => {}
-            _ => scan.skip(None)?,
+            b"error" if scan.value(&mut ())? != "null" => return Err(Broken::Syntax),
+            b"error" => {}
+            _ => scan.skip(&mut ())?,
         }
     }
     scan.end()?;
@@ -51,19 +51,20 @@ fn ended(scan: &mut Scan<'_>, seen: &mut Observed) -> Result<(), Broken> {
     while let Some(name) = members.next(scan)? {
         match name.raw {
             _ if name.escaped => return Err(Broken::Syntax),
-            "finish_reason" if scan.next_byte() == Some(b'"') => {
+            b"finish_reason" if scan.next_byte() == Some(b'"') => {
                 let word = scan.text()?;
                 if word.escaped {
                     return Err(Broken::Syntax);
                 }
                 if !word.raw.is_empty() {
-                    seen.finished(finish_reason(word.raw, false));
+                    let word = str::from_utf8(word.raw).map_err(|_| Broken::Syntax)?;
+                    seen.finished(finish_reason(word, false));
                 }
                 reasons += 1;
             }
-            "finish_reason" if scan.value(None)? != "null" => return Err(Broken::Syntax),
-            "finish_reason" => reasons += 1,
-            _ => scan.skip(None)?,
+            b"finish_reason" if scan.value(&mut ())? != "null" => return Err(Broken::Syntax),
+            b"finish_reason" => reasons += 1,
+            _ => scan.skip(&mut ())?,
         }
     }
     if reasons <= 1 { Ok(()) } else { Err(Broken::Syntax) }
