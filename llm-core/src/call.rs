@@ -233,6 +233,8 @@ pub struct Peek {
     pub input_tokens_estimate: u32,
     /// What the request carries that not every model can take.
     pub has: Has,
+    /// What names and short strings in it give away; `None` where nobody has looked at all of them.
+    pub signs: Option<Signs>,
     /// Members that speak to the gateway and not to a model, in their order. Whoever obeys them
     /// takes them out before the body goes upstream.
     pub asides: Vec<Aside>,
@@ -292,6 +294,29 @@ impl Has {
         if yes {
             self.0 |= bits;
         }
+    }
+}
+
+/// What names of members and short strings of a body give away, as a set: words of any dialect,
+/// wherever they stand. Prose never says them, whatever it speaks of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Signs(pub u8);
+
+impl Signs {
+    /// A cache may be written.
+    pub const CACHE: u8 = 1;
+    /// The name of a provider's own tool. It means nothing where no tools are offered.
+    pub const OWN_TOOL: u8 = 1 << 1;
+    /// The model is told to search, which needs no tool.
+    pub const SEARCH: u8 = 1 << 2;
+    /// The call is to be served before others.
+    pub const FIRST: u8 = 1 << 3;
+    /// A gateway's token may stand in it, which no provider can read.
+    pub const TOKEN: u8 = 1 << 4;
+
+    /// Whether `bit` is in the set.
+    pub fn has(self, bit: u8) -> bool {
+        self.0 & bit != 0
     }
 }
 

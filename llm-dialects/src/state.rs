@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use llm_core::call::{Peek, Signs};
 use llm_core::dialect::DialectId;
 use llm_core::prompt::Opaque;
 use llm_core::raw::Raw;
@@ -24,12 +25,27 @@ const MARK: &str = "gw1";
 const MARK_BASE64: &str = "Z3cx";
 const SEPARATOR: char = '\0';
 
+/// No token is shorter: what it says is longer than its mark, the shortest dialect's name and two
+/// separators.
+const TOKEN_BYTES_MIN: usize = 16;
+
+/// Built once: asked of many strings.
+static FIND: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARK_BASE64));
+
 /// Whether a body may have a token in it. No provider but the one that a token speaks of can read
 /// it, and some refuse the whole request for it: such a body is not passed on as it came.
-pub fn carries_token(body: &[u8]) -> bool {
-    // Built once: asked of every body that is relayed.
-    static MARK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARK_BASE64));
-    MARK.find(body).is_some()
+pub fn carries_token(body: &[u8], peek: &Peek) -> bool {
+    match peek.signs {
+        Some(signs) => signs.has(Signs::TOKEN),
+        None => FIND.find(body).is_some(),
+    }
+}
+
+/// Whether a string of a body may carry a token: at its beginning, or behind an id or a count.
+/// Prose never has one but at its beginning, and is not searched through.
+pub(crate) fn may_carry(text: &[u8], prose: bool) -> bool {
+    text.len() >= TOKEN_BYTES_MIN
+        && (text.starts_with(MARK_BASE64.as_bytes()) || !prose && FIND.find(text).is_some())
 }
 
 /// Writes state as a token: base64 with padding.

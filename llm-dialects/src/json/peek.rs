@@ -20,9 +20,11 @@ use llm_core::raw::RawNumber;
 use memchr::{memchr, memmem};
 
 use super::limits;
-use super::scan::Text;
 
+mod signs;
 mod walk;
+
+use signs::Seen;
 
 /// Model names become keys of maps, and parts of log lines.
 const MODEL_BYTES_MAX: usize = 256;
@@ -30,22 +32,7 @@ const MODEL_BYTES_MAX: usize = 256;
 const USER_BYTES_MAX: usize = 1024;
 /// A layout's members are marked in one word while we pass.
 const MEMBERS_MAX: usize = 64;
-/// Bytes of an escaped letter.
-const ESCAPE_BYTES: usize = 6;
 
-/// Members that speak to the gateway, in whichever dialect they stand: LiteLLM's and OpenRouter's.
-/// None of our dialects has a member of such a name, but for `metadata`, of which a part is ours.
-const ASIDES: [&str; 9] = [
-    "cache",
-    "fallbacks",
-    "disable_fallbacks",
-    "num_retries",
-    "metadata",
-    "mock_response",
-    "timeout",
-    "request_timeout",
-    MODELS,
-];
 /// Models in their order; the first of them is the one that is meant where none is named.
 pub const MODELS: &str = "models";
 
@@ -141,7 +128,8 @@ pub fn peek(body: &Bytes, layout: &Layout) -> Result<Peek, BadRequest> {
         Some(b'{') => {}
         Some(_) => return Err(walk::no_object(&body)),
     }
-    let mut reader = Reader { body: &body, path: None, peek: Peek::default() };
+    let signs = Seen::default();
+    let mut reader = Reader { body: &body, path: None, peek: Peek::default(), signs };
     reader.peek.stream = layout.stream_default;
     reader.peek.members_start = start + 1;
     reader.peek.input_tokens_estimate = u32::try_from(body.len() / 3).unwrap_or(u32::MAX);
@@ -150,12 +138,26 @@ pub fn peek(body: &Bytes, layout: &Layout) -> Result<Peek, BadRequest> {
     if layout.model_needed && reader.peek.model.span.is_none() && !listed() {
         return Err(BadRequest::invalid("model", "model is missing"));
     }
+    reader.peek.signs = Some(reader.signs.signs);
     Ok(reader.peek)
 }
 
-/// The aside of that name.
-fn aside(name: &str) -> Option<&'static str> {
-    ASIDES.into_iter().find(|aside| *aside == name)
+/// The member of that name that speaks to the gateway, in whichever dialect it stands: LiteLLM's and
+/// OpenRouter's. None of our dialects has a member of such a name, but for `metadata`, of which a
+/// part is ours.
+fn aside(name: &[u8]) -> Option<&'static str> {
+    Some(match name {
+        b"cache" => "cache",
+        b"fallbacks" => "fallbacks",
+        b"disable_fallbacks" => "disable_fallbacks",
+        b"num_retries" => "num_retries",
+        b"metadata" => "metadata",
+        b"mock_response" => "mock_response",
+        b"timeout" => "timeout",
+        b"request_timeout" => "request_timeout",
+        b"models" => MODELS,
+        _ => return None,
+    })
 }
 
 /// Gathers what the walk finds.
@@ -164,6 +166,8 @@ struct Reader<'a> {
     /// The object we are in, when it is not the whole body.
     path: Option<&'static str>,
     peek: Peek,
+    /// What any string gives away, wherever it stands.
+    signs: Seen,
 }
 
 impl<'a> Reader<'a> {
@@ -207,7 +211,7 @@ impl<'a> Reader<'a> {
             Member::Has(bits) => self.peek.has.add_if(says_something(json), bits),
             // Those with quotes on were looked for on the way here.
             Member::Mentions(texts) => {
-                for (text, bits) in texts.iter().filter(|(text, _)| whole(text).is_none()) {
+                for (text, bits) in texts.iter().filter(|(text, _)| !signs::is_whole(text)) {
                     // A bit that is set already need not be looked for.
                     let open = !self.peek.has.all(*bits);
                     let has = open && memmem::find(&plain_names(json), text.as_bytes()).is_some();
@@ -218,17 +222,6 @@ impl<'a> Reader<'a> {
             Member::Once => {}
         }
         Ok(())
-    }
-
-    /// A string that stands somewhere in a member of which some strings mean something.
-    fn mention(&mut self, texts: &[(&str, u16)], text: Text<'_>) {
-        for (said, bits) in texts {
-            let Some(word) = whole(said) else { continue };
-            // Escaped letters are longer than letters, and nobody means a word by more of them.
-            let near = text.escaped && text.raw.len() <= ESCAPE_BYTES * word.len();
-            let has = text.raw == word || near && text.says(word);
-            self.peek.has.add_if(has, *bits);
-        }
     }
 
     /// A member that speaks to the gateway. What it says is read by whoever obeys it.
@@ -312,11 +305,6 @@ impl<'a> Reader<'a> {
             }
         }
     }
-}
-
-/// A text with its quotes on, without them: it is a whole string or none.
-fn whole(text: &str) -> Option<&str> {
-    text.strip_prefix('"')?.strip_suffix('"')
 }
 
 /// The text with the escapes of letters, digits and `_` written out. No client escapes these, but

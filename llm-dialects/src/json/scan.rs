@@ -1,14 +1,19 @@
 //! One pass over JSON text that keeps nothing: for whoever wants a few members of a body and no
 //! more of the rest than that it is JSON.
 //!
-//! Texts are passed over by words of eight bytes, and by the widest registers there are once they
-//! turn out to be long. Everything is checked (escapes, numbers, control characters), so that what is
-//! passed here no other reader refuses. Deliberately absent: what exactly is wrong, and where. Whoever
-//! must say so asks a parser; nearly nobody must.
+//! Texts are passed over by words of eight bytes, and by blocks that fill the widest registers once
+//! they turn out to be long. Everything is checked (escapes, numbers, control characters), so that
+//! what is passed here no other reader refuses. Deliberately absent: what exactly is wrong, and
+//! where. Whoever must say so asks a parser; nearly nobody must.
+//!
+//! A place is kept as what is left of the text, and not as a number: to take one byte or one word
+//! off the front of a slice is one comparison, to look something up in it is two.
 
-use memchr::memchr2;
+use std::borrow::Cow;
 
 use super::limits::DEPTH_MAX;
+
+mod plain;
 
 /// Why a scan stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,33 +28,41 @@ pub(crate) enum Broken {
 #[derive(Clone, Debug)]
 pub(crate) struct Scan<'a> {
     text: &'a str,
-    at: usize,
+    /// What comes next: the end of the text.
+    rest: &'a [u8],
 }
 
 /// A string as it stands, without its quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Text<'a> {
     /// As it is written.
-    pub(crate) raw: &'a str,
+    pub(crate) raw: &'a [u8],
     /// Whether anything in it is escaped; what is not says what it is written as.
     pub(crate) escaped: bool,
 }
 
-/// Who looks at each string that is passed over, the names of members too.
-pub(crate) type Seeing<'s, 'a> = Option<&'s mut dyn FnMut(Text<'a>)>;
+/// Who looks at the strings that are passed over.
+pub(crate) trait See<'a> {
+    /// The name of a member, whose value comes next.
+    fn name(&mut self, name: Text<'a>);
+    /// A string that is a value: of the last name that was seen, or else an item of a list.
+    fn string(&mut self, text: Text<'a>, named: bool);
+}
+
+/// Nobody.
+impl See<'_> for () {
+    fn name(&mut self, _: Text<'_>) {}
+    fn string(&mut self, _: Text<'_>, _: bool) {}
+}
 
 /// One bit for each level: whether it is an object.
 type Kinds = u64;
 const _: () = assert!(DEPTH_MAX <= Kinds::BITS as usize);
 
-/// Strings that go on behind so many bytes are long.
-const SHORT: usize = 64;
-const WORD: usize = 8;
-
 impl<'a> Scan<'a> {
     /// At the beginning.
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+        Self { text, rest: text.as_bytes() }
     }
 
     /// Enters an object.
@@ -73,153 +86,189 @@ impl<'a> Scan<'a> {
     }
 
     /// The first byte of what comes next.
+    #[inline]
     pub(crate) fn next_byte(&mut self) -> Option<u8> {
-        let bytes = self.text.as_bytes();
-        loop {
-            match bytes.get(self.at) {
-                Some(b' ' | b'\n' | b'\t' | b'\r') => self.at += 1,
-                other => return other.copied(),
-            }
+        match self.rest.first() {
+            // Most of what programs write has no space in it.
+            Some(byte) if *byte > b' ' => Some(*byte),
+            _ => self.behind_space(),
         }
     }
 
+    fn behind_space(&mut self) -> Option<u8> {
+        while let [b' ' | b'\n' | b'\t' | b'\r', rest @ ..] = self.rest {
+            self.rest = rest;
+        }
+        self.rest.first().copied()
+    }
+
     /// Passes over a value, and gives it as it stands.
-    pub(crate) fn value(&mut self, see: Seeing<'_, 'a>) -> Result<&'a str, Broken> {
+    pub(crate) fn value(&mut self, see: &mut impl See<'a>) -> Result<&'a str, Broken> {
         self.next_byte();
-        let start = self.at;
+        let start = self.at();
         self.skip(see)?;
-        self.text.get(start..self.at).ok_or(Broken::Syntax)
+        self.text.get(start..self.at()).ok_or(Broken::Syntax)
     }
 
     /// A string.
+    #[inline(always)]
     pub(crate) fn text(&mut self) -> Result<Text<'a>, Broken> {
-        match self.next_byte() {
-            Some(b'"') => self.string(),
-            Some(_) | None => Err(Broken::Syntax),
+        self.open(b'"')?;
+        self.string()
+    }
+
+    /// A count that comes next and is written in digits alone; `None` is `null`.
+    pub(crate) fn count(&mut self) -> Result<Option<u64>, Broken> {
+        if self.next_byte() == Some(b'n') {
+            return self.word(b"null").map(|()| None);
+        }
+        let [first @ b'0'..=b'9', rest @ ..] = self.rest else { return Err(Broken::Syntax) };
+        let mut count = u64::from(first - b'0');
+        self.rest = rest;
+        while let [digit @ b'0'..=b'9', rest @ ..] = self.rest {
+            let more = count.checked_mul(10).and_then(|n| n.checked_add(u64::from(digit - b'0')));
+            // No number begins with a zero that more digits follow.
+            count = more.filter(|_| *first != b'0').ok_or(Broken::Syntax)?;
+            self.rest = rest;
+        }
+        match self.rest.first() {
+            Some(b'.' | b'e' | b'E') => Err(Broken::Syntax),
+            _ => Ok(Some(count)),
         }
     }
 
     /// Passes over a value.
-    pub(crate) fn skip(&mut self, mut see: Seeing<'_, 'a>) -> Result<(), Broken> {
+    pub(crate) fn skip(&mut self, see: &mut impl See<'a>) -> Result<(), Broken> {
         let (mut kinds, mut depth) = (0 as Kinds, 0);
         loop {
-            let mut entered = false;
+            if kinds & 1 == 1 {
+                see.name(self.name()?);
+            }
             match self.next_byte().ok_or(Broken::Syntax)? {
-                b'"' => {
-                    let text = self.string()?;
-                    if let Some(see) = &mut see {
-                        see(text);
-                    }
-                }
+                b'"' => see.string(self.text()?, kinds & 1 == 1 || depth == 0),
                 b'-' | b'0'..=b'9' => self.number()?,
                 open @ (b'{' | b'[') => {
-                    self.at += 1;
-                    let (object, close) = (open == b'{', open + 2);
-                    if self.next_byte() == Some(close) {
-                        self.at += 1;
-                    } else {
+                    self.pass();
+                    if self.next_byte() != Some(open + 2) {
                         if depth == DEPTH_MAX {
                             return Err(Broken::Deep);
                         }
-                        (kinds, depth) = (kinds << 1 | Kinds::from(object), depth + 1);
-                        if object {
-                            self.name(&mut see)?;
-                        }
-                        entered = true;
+                        (kinds, depth) = (kinds << 1 | Kinds::from(open == b'{'), depth + 1);
+                        continue;
                     }
+                    self.pass();
                 }
-                b't' => self.word("true")?,
-                b'f' => self.word("false")?,
-                b'n' => self.word("null")?,
+                b't' => self.word(b"true")?,
+                b'f' => self.word(b"false")?,
+                b'n' => self.word(b"null")?,
                 _ => return Err(Broken::Syntax),
             }
             // Behind a value: the next one of its level, or the end of one level and another.
-            while !entered {
+            loop {
                 if depth == 0 {
                     return Ok(());
                 }
-                let object = kinds & 1 == 1;
-                match (self.next_byte(), object) {
-                    (Some(b','), _) => {
-                        self.at += 1;
-                        if object {
-                            self.name(&mut see)?;
-                        }
-                        entered = true;
-                    }
-                    (Some(b'}'), true) | (Some(b']'), false) => {
-                        self.at += 1;
-                        (kinds, depth) = (kinds >> 1, depth - 1);
-                    }
+                match (self.next_byte(), kinds & 1 == 1) {
+                    (Some(b','), _) => break self.pass(),
+                    (Some(b'}'), true) | (Some(b']'), false) => self.pass(),
                     (Some(_) | None, _) => return Err(Broken::Syntax),
                 }
+                (kinds, depth) = (kinds >> 1, depth - 1);
             }
         }
     }
 
+    /// How much of the text has been passed.
+    fn at(&self) -> usize {
+        self.text.len() - self.rest.len()
+    }
+
+    /// Passes over a byte that has been looked at.
+    #[inline]
+    fn pass(&mut self) {
+        if let [_, rest @ ..] = self.rest {
+            self.rest = rest;
+        }
+    }
+
+    #[inline]
     fn open(&mut self, byte: u8) -> Result<(), Broken> {
         if self.next_byte() != Some(byte) {
             return Err(Broken::Syntax);
         }
-        self.at += 1;
+        self.pass();
         Ok(())
     }
 
-    fn name(&mut self, see: &mut Seeing<'_, 'a>) -> Result<Text<'a>, Broken> {
+    // This and the next are in place wherever they are needed: to hand a text over costs more than
+    // to find its end.
+    #[inline(always)]
+    fn name(&mut self) -> Result<Text<'a>, Broken> {
         let name = self.text()?;
-        if let Some(see) = see {
-            see(name);
-        }
         self.open(b':')?;
         Ok(name)
     }
 
-    /// From the quote that opens it to behind the one that closes it.
+    /// From behind the quote that opens it to behind the one that closes it.
+    #[inline(always)]
     fn string(&mut self) -> Result<Text<'a>, Broken> {
-        let bytes = self.text.as_bytes();
-        let start = self.at + 1;
-        let (mut at, mut escaped) = (start, false);
+        let (start, mut left) = (self.rest, self.rest);
+        if let Some(block) = start.first_chunk() {
+            let (raw, behind) = start.split_at(plain::first(block));
+            // Nearly all names, and most of the words that are values.
+            if let [b'"', rest @ ..] = behind {
+                self.rest = rest;
+                return Ok(Text { raw, escaped: false });
+            }
+            left = behind;
+        }
+        let escaped = self.string_on(left)?;
+        let raw = start.get(..start.len() - self.rest.len() - 1).unwrap_or_default();
+        Ok(Text { raw, escaped })
+    }
+
+    /// The same, of which all but what is `left` has been looked at: whether anything of that is
+    /// escaped.
+    #[inline(never)]
+    fn string_on(&mut self, mut left: &'a [u8]) -> Result<bool, Broken> {
+        let mut escaped = false;
         loop {
-            at = plain(bytes, at);
-            match bytes.get(at) {
-                Some(b'"') => {
-                    self.at = at + 1;
-                    let raw = self.text.get(start..at).ok_or(Broken::Syntax)?;
-                    return Ok(Text { raw, escaped });
+            left = plain::plain(left);
+            match left {
+                [b'"', rest @ ..] => {
+                    self.rest = rest;
+                    return Ok(escaped);
                 }
-                Some(b'\\') => {
+                [b'\\', behind @ ..] => {
                     escaped = true;
-                    at += escape(bytes.get(at + 1..).unwrap_or_default())?;
+                    left = escape(behind)?;
                 }
-                Some(_) | None => return Err(Broken::Syntax),
+                [..] => return Err(Broken::Syntax),
             }
         }
     }
 
     fn number(&mut self) -> Result<(), Broken> {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let mut at = usize::from(rest.first() == Some(&b'-'));
-        at += match rest.get(at) {
-            Some(b'0') => 1,
-            _ => digits(rest, at)?,
+        let mut rest = self.rest;
+        if let [b'-', behind @ ..] = rest {
+            rest = behind;
+        }
+        rest = match rest {
+            [b'0', behind @ ..] => behind,
+            _ => digits(rest)?,
         };
-        if rest.get(at) == Some(&b'.') {
-            at += 1 + digits(rest, at + 1)?;
+        if let [b'.', behind @ ..] = rest {
+            rest = digits(behind)?;
         }
-        if let Some(b'e' | b'E') = rest.get(at) {
-            at += 1 + usize::from(matches!(rest.get(at + 1), Some(b'+' | b'-')));
-            at += digits(rest, at)?;
+        if let [b'e' | b'E', b'+' | b'-', behind @ ..] | [b'e' | b'E', behind @ ..] = rest {
+            rest = digits(behind)?;
         }
-        self.at += at;
+        self.rest = rest;
         Ok(())
     }
 
-    fn word(&mut self, word: &str) -> Result<(), Broken> {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        if !rest.starts_with(word.as_bytes()) {
-            return Err(Broken::Syntax);
-        }
-        self.at += word.len();
+    fn word(&mut self, word: &[u8]) -> Result<(), Broken> {
+        self.rest = self.rest.strip_prefix(word).ok_or(Broken::Syntax)?;
         Ok(())
     }
 }
@@ -232,16 +281,17 @@ pub(crate) struct Members {
 
 impl Members {
     /// The name of the next member; its value comes next. `None` is the end of the object.
+    #[inline(always)]
     pub(crate) fn next<'a>(&mut self, scan: &mut Scan<'a>) -> Result<Option<Text<'a>>, Broken> {
         match (scan.next_byte(), std::mem::take(&mut self.first)) {
             (Some(b'}'), _) => {
-                scan.at += 1;
+                scan.pass();
                 Ok(None)
             }
-            (_, true) => scan.name(&mut None).map(Some),
+            (_, true) => scan.name().map(Some),
             (Some(b','), false) => {
-                scan.at += 1;
-                scan.name(&mut None).map(Some)
+                scan.pass();
+                scan.name().map(Some)
             }
             (Some(_) | None, false) => Err(Broken::Syntax),
         }
@@ -259,12 +309,12 @@ impl Items {
     pub(crate) fn next(&mut self, scan: &mut Scan<'_>) -> Result<bool, Broken> {
         match (scan.next_byte(), std::mem::take(&mut self.first)) {
             (Some(b']'), _) => {
-                scan.at += 1;
+                scan.pass();
                 Ok(false)
             }
             (Some(_), true) => Ok(true),
             (Some(b','), false) => {
-                scan.at += 1;
+                scan.pass();
                 // A comma promises an item.
                 if scan.next_byte() == Some(b']') { Err(Broken::Syntax) } else { Ok(true) }
             }
@@ -273,78 +323,42 @@ impl Items {
     }
 }
 
-/// Where the first byte stands that says something in a string: a quote, a backslash, a control
-/// character; else the end.
-fn plain(bytes: &[u8], mut at: usize) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGHS: u64 = ONES << 7;
-    let short = at + SHORT;
-    while at < short {
-        let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<WORD>()) else { break };
-        let word = u64::from_le_bytes(*word);
-        let control = word.wrapping_sub(ONES * 0x20);
-        let quote = (word ^ (ONES * u64::from(b'"'))).wrapping_sub(ONES);
-        let escape = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
-        let told = (control | quote | escape) & !word & HIGHS;
-        if told != 0 {
-            return at + told.trailing_zeros() as usize / 8;
+/// What stands behind an escape, of which the backslash has been passed.
+fn escape(behind: &[u8]) -> Result<&[u8], Broken> {
+    match behind {
+        [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', rest @ ..] => Ok(rest),
+        [b'u', a, b, c, d, rest @ ..] if [a, b, c, d].iter().all(|x| x.is_ascii_hexdigit()) => {
+            Ok(rest)
         }
-        at += WORD;
-    }
-    let rest = bytes.get(at..).unwrap_or_default();
-    let tells = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
-    let up_to = match rest.len() >= WORD {
-        true => memchr2(b'"', b'\\', rest).unwrap_or(rest.len()),
-        false => rest.len(),
-    };
-    let rest = rest.get(..up_to).unwrap_or_default();
-    // All of them at once first: that is a few instructions for sixteen bytes.
-    let (words, last) = rest.as_chunks::<WORD>();
-    let controls = words.iter().fold(0, |any, word| {
-        let word = u64::from_le_bytes(*word);
-        any | (word.wrapping_sub(ONES * 0x20) & !word & HIGHS)
-    });
-    if controls == 0 {
-        let last = last.iter().position(tells).unwrap_or(last.len());
-        return at + words.len() * WORD + last;
-    }
-    at + rest.iter().position(tells).unwrap_or(up_to)
-}
-
-/// How long an escape is, its backslash included.
-fn escape(behind: &[u8]) -> Result<usize, Broken> {
-    match behind.first() {
-        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
-        Some(b'u') => {
-            let code = behind.get(1..5).ok_or(Broken::Syntax)?;
-            if code.iter().all(u8::is_ascii_hexdigit) { Ok(6) } else { Err(Broken::Syntax) }
-        }
-        Some(_) | None => Err(Broken::Syntax),
+        [..] => Err(Broken::Syntax),
     }
 }
 
-/// How many digits stand there: at least one.
-fn digits(bytes: &[u8], from: usize) -> Result<usize, Broken> {
-    let rest = bytes.get(from..).unwrap_or_default();
-    let count = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
-    if count == 0 { Err(Broken::Syntax) } else { Ok(count) }
+/// What stands behind digits, of which there is at least one.
+fn digits(text: &[u8]) -> Result<&[u8], Broken> {
+    let mut rest = text;
+    while let [b'0'..=b'9', behind @ ..] = rest {
+        rest = behind;
+    }
+    if rest.len() == text.len() { Err(Broken::Syntax) } else { Ok(rest) }
 }
 
 impl<'a> Text<'a> {
     /// Whether it says that.
-    pub(crate) fn says(&self, word: &str) -> bool {
+    pub(crate) fn says(&self, word: &[u8]) -> bool {
         match self.escaped {
             false => self.raw == word,
-            true => self.read().is_some_and(|text| text == word),
+            true => self.read().is_some_and(|text| text.as_bytes() == word),
         }
     }
 
     /// What it says; `None` where that is no text.
-    pub(crate) fn read(&self) -> Option<std::borrow::Cow<'a, str>> {
+    pub(crate) fn read(&self) -> Option<Cow<'a, str>> {
+        let raw = std::str::from_utf8(self.raw).ok()?;
         if !self.escaped {
-            return Some(self.raw.into());
+            return Some(raw.into());
         }
-        serde_json::from_str::<String>(&format!("\"{}\"", self.raw)).ok().map(Into::into)
+        serde_json::from_str::<String>(&format!("\"{raw}\"")).ok().map(Into::into)
     }
 }
 

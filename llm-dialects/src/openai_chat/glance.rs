@@ -10,60 +10,88 @@ use serde_json::value::RawValue;
 
 use super::reply::finish_reason;
 use super::{error, stream, tap, usage};
-use crate::json::scan::{Broken, Scan};
+use crate::json::scan::{Broken, Scan, See, Text};
 use crate::json::{Field, Object};
+
+/// What names and strings of an answer give away. A key of ours is never in the middle of a text.
+#[derive(Debug, Default)]
+struct Words {
+    /// The value of a refusal comes next.
+    refusal: bool,
+    refuses: bool,
+    cites: bool,
+}
+
+impl See<'_> for Words {
+    fn name(&mut self, name: Text<'_>) {
+        self.refusal = name.raw == b"refusal";
+        self.cites |= name.raw == CITATION;
+    }
+
+    fn string(&mut self, text: Text<'_>, named: bool) {
+        self.refuses |= named && self.refusal && !text.raw.is_empty();
+        self.cites |= text.raw == CITATION;
+    }
+}
+
+const CITATION: &[u8] = b"url_citation";
 
 /// The facts as they pass, where each is of the type it should be: the way of nearly every answer.
 /// What is somehow unusual breaks the scan, and is looked at closely.
-fn usual(text: &str) -> Result<Observed, Broken> {
+fn usual(text: &str) -> Result<(Observed, Words), Broken> {
     let mut scan = Scan::new(text);
-    let (mut seen, mut members) = (Observed::default(), scan.object()?);
-    let (mut choices, mut usages) = (0, 0);
+    let (mut seen, mut words) = <(Observed, Words)>::default();
+    let (mut choices, mut usages, mut members) = (0, 0, scan.object()?);
     while let Some(name) = members.next(&mut scan)? {
+        words.name(name);
         match name.raw {
             _ if name.escaped => return Err(Broken::Syntax),
-            "choices" => {
+            raw if raw == b"choices" => {
                 choices += 1;
                 let mut items = scan.list()?;
                 while items.next(&mut scan)? {
-                    ended(&mut scan, &mut seen)?;
+                    ended(&mut scan, &mut seen, &mut words)?;
                 }
             }
-            "usage" => {
+            raw if raw == b"usage" => {
                 usages += 1;
                 match scan.next_byte() {
-                    Some(b'n') => scan.skip(None)?,
+                    Some(b'n') => scan.skip(&mut ())?,
                     _ => seen.usage = usage::Said::scan(&mut scan)?.usage(),
                 }
             }
-            "error" if scan.value(None)? != "null" => return Err(Broken::Syntax),
-            "error" => {}
-            _ => scan.skip(None)?,
+            raw if raw == b"error" && scan.value(&mut ())? != "null" => return Err(Broken::Syntax),
+            raw if raw == b"error" => {}
+            _ => scan.skip(&mut words)?,
         }
     }
     scan.end()?;
-    if choices == 1 && usages <= 1 { Ok(seen) } else { Err(Broken::Syntax) }
+    if choices == 1 && usages <= 1 { Ok((seen, words)) } else { Err(Broken::Syntax) }
 }
 
 /// How one choice has ended.
-fn ended(scan: &mut Scan<'_>, seen: &mut Observed) -> Result<(), Broken> {
+fn ended(scan: &mut Scan<'_>, seen: &mut Observed, words: &mut Words) -> Result<(), Broken> {
     let (mut members, mut reasons) = (scan.object()?, 0);
     while let Some(name) = members.next(scan)? {
+        words.name(name);
         match name.raw {
             _ if name.escaped => return Err(Broken::Syntax),
-            "finish_reason" if scan.next_byte() == Some(b'"') => {
+            raw if raw == b"finish_reason" && scan.next_byte() == Some(b'"') => {
                 let word = scan.text()?;
                 if word.escaped {
                     return Err(Broken::Syntax);
                 }
                 if !word.raw.is_empty() {
-                    seen.finished(finish_reason(word.raw, false));
+                    let word = str::from_utf8(word.raw).map_err(|_| Broken::Syntax)?;
+                    seen.finished(finish_reason(word, false));
                 }
                 reasons += 1;
             }
-            "finish_reason" if scan.value(None)? != "null" => return Err(Broken::Syntax),
-            "finish_reason" => reasons += 1,
-            _ => scan.skip(None)?,
+            raw if raw == b"finish_reason" && scan.value(&mut ())? != "null" => {
+                return Err(Broken::Syntax);
+            }
+            raw if raw == b"finish_reason" => reasons += 1,
+            _ => scan.skip(words)?,
         }
     }
     if reasons <= 1 { Ok(()) } else { Err(Broken::Syntax) }
@@ -88,26 +116,32 @@ struct Reason<'a> {
 
 /// Looks at a completion.
 pub(super) fn completion(body: &Bytes) -> Result<Observed, Corrupt> {
-    let root = Str::try_from(body.clone()).map_err(|_| Corrupt::new("the answer is no UTF-8"))?;
-    let mut seen = match usual(&root) {
+    let text = str::from_utf8(body).map_err(|_| no_utf8())?;
+    let (mut seen, words) = match usual(text) {
         Ok(seen) => seen,
-        Err(Broken::Syntax | Broken::Deep) => closely(body, &root)?,
+        Err(Broken::Syntax | Broken::Deep) => closely(body)?,
     };
     if seen.failure.is_some() {
         return Ok(seen);
     }
     // A refusal in words ends like any answer, and is none that another caller should get.
-    if tap::refuses(body) {
+    if words.refuses {
         seen.finished(FinishReason::Refusal);
     }
-    seen.searches = u32::from(tap::cites(body));
+    seen.searches = u32::from(words.cites);
     seen.close();
     Ok(seen)
 }
 
+fn no_utf8() -> Corrupt {
+    Corrupt::new("the answer is no UTF-8")
+}
+
 /// The same of an answer that is somehow unusual.
-fn closely(body: &Bytes, root: &Str) -> Result<Observed, Corrupt> {
-    let outline: Outline<'_> = serde_json::from_str(root).map_err(|e| {
+fn closely(body: &Bytes) -> Result<(Observed, Words), Corrupt> {
+    let root = Str::try_from(body.clone()).map_err(|_| no_utf8())?;
+    let words = Words { refusal: false, refuses: tap::refuses(body), cites: tap::cites(body) };
+    let outline: Outline<'_> = serde_json::from_str(&root).map_err(|e| {
         Corrupt::new(format!(
             "the answer cannot be read: {:?} at column {}",
             e.classify(),
@@ -116,9 +150,9 @@ fn closely(body: &Bytes, root: &Str) -> Result<Observed, Corrupt> {
     })?;
     let mut seen = Observed::default();
     if outline.error.is_some() || outline.choices.is_none() {
-        seen.failure = Object::root(root).ok().and_then(|mut o| error::inside(&mut o, body));
+        seen.failure = Object::root(&root).ok().and_then(|mut o| error::inside(&mut o, body));
         if seen.failure.is_some() {
-            return Ok(seen);
+            return Ok((seen, words));
         }
         if outline.choices.is_none() {
             return Err(Corrupt::new("the answer has no choices"));
@@ -130,7 +164,7 @@ fn closely(body: &Bytes, root: &Str) -> Result<Observed, Corrupt> {
         seen.usage = usage::read(field).map(|report| report.usage);
     }
     let reasons = outline.choices.into_iter().flatten().filter_map(|c| c.finish_reason);
-    let words = reasons.filter_map(|raw| stream::string(raw.get(), root));
-    words.filter(|w| !w.is_empty()).for_each(|word| seen.finished(finish_reason(&word, false)));
-    Ok(seen)
+    let named = reasons.filter_map(|raw| stream::string(raw.get(), &root));
+    named.filter(|w| !w.is_empty()).for_each(|word| seen.finished(finish_reason(&word, false)));
+    Ok((seen, words))
 }

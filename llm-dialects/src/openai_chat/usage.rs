@@ -69,31 +69,29 @@ struct Details {
 
 /// A count that comes next, where it is one and the first of its name.
 fn count(scan: &mut Scan<'_>, place: &mut Option<u64>) -> Result<(), Broken> {
-    let json = scan.value(None)?;
-    if json != "null" {
-        let count = json.parse().map_err(|_| Broken::Syntax)?;
-        if place.replace(count).is_some() {
-            return Err(Broken::Syntax);
-        }
+    match scan.count()? {
+        Some(count) if place.replace(count).is_some() => Err(Broken::Syntax),
+        Some(_) | None => Ok(()),
     }
-    Ok(())
 }
+
+// Names are compared as a whole: patterns would go through them letter by letter.
 
 impl Details {
     fn scan(scan: &mut Scan<'_>, place: &mut Option<Self>) -> Result<(), Broken> {
         if scan.next_byte() == Some(b'n') {
-            return scan.skip(None);
+            return scan.skip(&mut ());
         }
         let (mut details, mut members) = (Self::default(), scan.object()?);
         while let Some(name) = members.next(scan)? {
             let place = match name.raw {
                 _ if name.escaped => return Err(Broken::Syntax),
-                "cached_tokens" => &mut details.cached_tokens,
-                "cache_write_tokens" => &mut details.cache_write_tokens,
-                "audio_tokens" => &mut details.audio_tokens,
-                "reasoning_tokens" => &mut details.reasoning_tokens,
+                raw if raw == b"cached_tokens" => &mut details.cached_tokens,
+                raw if raw == b"audio_tokens" => &mut details.audio_tokens,
+                raw if raw == b"reasoning_tokens" => &mut details.reasoning_tokens,
+                raw if raw == b"cache_write_tokens" => &mut details.cache_write_tokens,
                 _ => {
-                    scan.skip(None)?;
+                    scan.skip(&mut ())?;
                     continue;
                 }
             };
@@ -111,21 +109,26 @@ impl Said {
         while let Some(name) = members.next(scan)? {
             let place = match name.raw {
                 _ if name.escaped => return Err(Broken::Syntax),
-                "prompt_tokens" | "input_tokens" => &mut said.prompt_tokens,
-                "completion_tokens" | "output_tokens" => &mut said.completion_tokens,
-                "total_tokens" => &mut said.total_tokens,
-                "prompt_cache_hit_tokens" => &mut said.prompt_cache_hit_tokens,
-                "cached_tokens" => &mut said.cached_tokens,
-                "prompt_tokens_details" | "input_tokens_details" | "input_token_details" => {
+                raw if raw == b"total_tokens" => &mut said.total_tokens,
+                raw if raw == b"prompt_tokens" || raw == b"input_tokens" => &mut said.prompt_tokens,
+                raw if raw == b"cached_tokens" => &mut said.cached_tokens,
+                raw if raw == b"completion_tokens" || raw == b"output_tokens" => {
+                    &mut said.completion_tokens
+                }
+                raw if raw == b"prompt_cache_hit_tokens" => &mut said.prompt_cache_hit_tokens,
+                raw if raw == b"prompt_tokens_details"
+                    || raw == b"input_tokens_details"
+                    || raw == b"input_token_details" =>
+                {
                     Details::scan(scan, &mut said.prompt_tokens_details)?;
                     continue;
                 }
-                "completion_tokens_details" | "output_tokens_details" => {
+                raw if raw == b"completion_tokens_details" || raw == b"output_tokens_details" => {
                     Details::scan(scan, &mut said.completion_tokens_details)?;
                     continue;
                 }
                 _ => {
-                    scan.skip(None)?;
+                    scan.skip(&mut ())?;
                     continue;
                 }
             };

@@ -2,8 +2,9 @@
 
 use serde::de::IgnoredAny;
 
+use super::signs::Look;
 use super::{BadRequest, Member, Members, Reader, aside, limits};
-use crate::json::scan::{Broken, Scan, Text};
+use crate::json::scan::{Broken, Scan, See, Text};
 
 /// Why a walk ended early.
 enum Stop {
@@ -59,13 +60,15 @@ fn walk<'a>(scan: &mut Scan<'a>, table: Members, reader: &mut Reader<'a>) -> Res
     let mut members = scan.object()?;
     while let Some(name) = members.next(scan)? {
         any = true;
+        reader.signs.name(name);
         match find(table, name) {
-            Found::Nothing => scan.skip(None)?,
+            Found::Nothing => scan.skip(&mut reader.signs)?,
             // Deeper down the names are the dialect's.
             Found::Aside(name) if reader.path.is_none() => {
-                reader.aside(name, scan.value(None)?)?;
+                let json = scan.value(&mut reader.signs)?;
+                reader.aside(name, json)?;
             }
-            Found::Aside(_) => scan.skip(None)?,
+            Found::Aside(_) => scan.skip(&mut reader.signs)?,
             Found::Member(bit, name, _) if seen & bit != 0 => {
                 return Err(reader.bad(name, "stands twice").into());
             }
@@ -73,11 +76,12 @@ fn walk<'a>(scan: &mut Scan<'a>, table: Members, reader: &mut Reader<'a>) -> Res
                 seen |= bit;
                 let json = match means {
                     Member::Mentions(texts) => {
-                        scan.value(Some(&mut |text| reader.mention(texts, text)))?
+                        let (has, seen) = (&mut reader.peek.has, &mut reader.signs);
+                        scan.value(&mut Look::new(texts, has, seen))?
                     }
-                    _ => scan.value(None)?,
+                    _ => scan.value(&mut reader.signs)?,
                 };
-                if let Some(name) = aside(name).filter(|_| reader.path.is_none()) {
+                if let Some(name) = aside(name.as_bytes()).filter(|_| reader.path.is_none()) {
                     reader.aside(name, json)?;
                 }
                 reader.member(name, means, json)?;
@@ -98,11 +102,17 @@ enum Found {
 }
 
 fn find(table: Members, name: Text<'_>) -> Found {
+    if !name.escaped {
+        return known(table, name.raw);
+    }
     // What no string can say is no name of ours.
-    let Some(name) = name.read() else { return Found::Nothing };
+    name.read().map_or(Found::Nothing, |name| known(table, name.as_bytes()))
+}
+
+fn known(table: Members, name: &[u8]) -> Found {
     // A table is never longer than the bits: `Layout::new` sees to it.
-    match table.iter().enumerate().find(|(_, (known, _))| *known == name) {
+    match table.iter().enumerate().find(|(_, (known, _))| known.as_bytes() == name) {
         Some((at, (name, means))) => Found::Member(1u64 << (at % 64), name, *means),
-        None => aside(&name).map_or(Found::Nothing, Found::Aside),
+        None => aside(name).map_or(Found::Nothing, Found::Aside),
     }
 }

@@ -5,7 +5,7 @@ use super::*;
 
 fn passes(text: &str) -> Result<(), Broken> {
     let mut scan = Scan::new(text);
-    scan.skip(None)?;
+    scan.skip(&mut ())?;
     scan.end()
 }
 
@@ -94,6 +94,61 @@ fn long_strings_are_looked_at_to_their_end() {
 }
 
 #[test]
+fn what_tells_is_seen_wherever_it_stands() {
+    // Behind it come so many letters that the text ends in, behind and between the blocks.
+    for (around, behind) in [("a", 0), ("\u{e9}", 3), ("가", 17), ("!", 40), ("\u{7f}", 130)] {
+        for len in (0..70).chain([127, 128, 129, 200, 300]) {
+            for odd in
+                ["\"", "\\", "\\n", "\\\"", "\u{1f}", "\0", "\n", " ", "#", "[", "]", "\u{80}"]
+            {
+                let text = format!("{}{odd}{}", around.repeat(len), around.repeat(behind));
+                agrees(&format!("\"{text}\""));
+                agrees(&format!("[\"{text}\",\"x\"]{}", " ".repeat(behind)));
+                agrees(&format!("\"{text}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn counts_are_digits_alone() {
+    for text in [
+        "0",
+        "7",
+        "123",
+        "18446744073709551615",
+        "18446744073709551616",
+        "99999999999999999999",
+        "00",
+        "01",
+        "-1",
+        "+1",
+        "1.0",
+        "1.",
+        "1e3",
+        "1E3",
+        "\"1\"",
+        "{}",
+        "true",
+        "",
+        "n",
+        "nul",
+    ] {
+        let expected = match serde_json::from_str::<u64>(text) {
+            Ok(count) => Ok(Some(count)),
+            Err(_) => Err(Broken::Syntax),
+        };
+        for space in ["", " ", "\n\t "] {
+            assert_eq!(Scan::new(&format!("{space}{text}")).count(), expected, "{text}");
+        }
+    }
+    assert_eq!(Scan::new(" null").count(), Ok(None));
+    // What stands behind it is looked at by whoever goes on.
+    let mut scan = Scan::new("12 ,");
+    assert_eq!((scan.count(), scan.next_byte()), (Ok(Some(12)), Some(b',')));
+}
+
+#[test]
 fn depth_is_bounded_and_nothing_is_called_by_itself() {
     let nested = |depth: usize| "[".repeat(depth) + "1" + &"]".repeat(depth);
     assert_eq!(passes(&nested(DEPTH_MAX)), Ok(()));
@@ -102,24 +157,40 @@ fn depth_is_bounded_and_nothing_is_called_by_itself() {
     assert_eq!(passes(&"{\"a\":".repeat(1_000_000)), Err(Broken::Deep));
 }
 
+#[derive(Default)]
+struct Seen<'a> {
+    names: Vec<&'a str>,
+    strings: Vec<(&'a str, bool)>,
+}
+
+impl<'a> See<'a> for Seen<'a> {
+    fn name(&mut self, name: Text<'a>) {
+        self.names.push(str::from_utf8(name.raw).unwrap());
+    }
+
+    fn string(&mut self, text: Text<'a>, named: bool) {
+        self.strings.push((str::from_utf8(text.raw).unwrap(), named));
+    }
+}
+
 #[test]
 fn members_and_items_come_one_by_one() {
-    let text = r#" { "a" : [1, "x\u0041", {"b":null}], "\u0063":"d" } "#;
+    let text = r#" { "a" : [1, "x\u0041", {"b":["c",null],"d":"e"}], "\u0063":"d" } "#;
     let mut scan = Scan::new(text);
     let mut members = scan.object().unwrap();
-    assert!(members.next(&mut scan).unwrap().unwrap().says("a"));
+    assert!(members.next(&mut scan).unwrap().unwrap().says(b"a"));
     let mut items = scan.list().unwrap();
     assert!(items.next(&mut scan).unwrap());
-    assert_eq!(scan.value(None), Ok("1"));
+    assert_eq!(scan.value(&mut ()), Ok("1"));
     assert!(items.next(&mut scan).unwrap());
     assert_eq!(scan.text().unwrap().read().as_deref(), Some("xA"));
     assert!(items.next(&mut scan).unwrap());
-    let mut seen = Vec::new();
-    assert_eq!(scan.value(Some(&mut |text| seen.push(text.raw))), Ok(r#"{"b":null}"#));
-    assert_eq!(seen, ["b"]);
+    let mut seen = Seen::default();
+    assert_eq!(scan.value(&mut seen), Ok(r#"{"b":["c",null],"d":"e"}"#));
+    assert_eq!((seen.names, seen.strings), (vec!["b", "d"], vec![("c", false), ("e", true)]));
     assert!(!items.next(&mut scan).unwrap());
-    assert!(members.next(&mut scan).unwrap().unwrap().says("c"));
-    assert_eq!(scan.value(None), Ok("\"d\""));
+    assert!(members.next(&mut scan).unwrap().unwrap().says(b"c"));
+    assert_eq!(scan.value(&mut ()), Ok("\"d\""));
     assert!(members.next(&mut scan).unwrap().is_none());
     assert_eq!(scan.end(), Ok(()));
 }
@@ -147,7 +218,7 @@ proptest! {
     fn json_passes(text in json()) {
         prop_assert_eq!(passes(&text), Ok(()));
         let mut scan = Scan::new(&text);
-        prop_assert_eq!(scan.value(None), Ok(&text[..]));
+        prop_assert_eq!(scan.value(&mut ()), Ok(&text[..]));
     }
 
     #[test]

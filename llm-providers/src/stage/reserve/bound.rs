@@ -5,15 +5,12 @@
 //! not stand in the body (a picture behind an address, a file, an earlier answer) is bounded by
 //! the model's context window alone.
 
-use std::sync::LazyLock;
-
-use llm_core::call::{Call, Has, Operation, Payload};
+use llm_core::call::{Call, Has, Operation, Payload, Signs};
 use llm_core::capability::Capability;
 use llm_core::error::{Error, Kind};
 use llm_core::money::{Bound, Kinds};
 use llm_core::prompt::{Prompt, Tool, ToolKind};
 use llm_core::usage::TokenKind;
-use regex::bytes::Regex;
 
 use crate::stage::send;
 
@@ -114,24 +111,16 @@ struct Mentions {
     first: bool,
 }
 
-/// All words in one pass: a look at a body costs as much as the rest of this file.
-static WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let words = r#"cache|"service_tier"|"web_|_search|Search"|"code_|codeExecution|url_context|urlContext|"mcp"|\\u00[3-7]"#;
-    Regex::new(words).ok()
-});
-
-/// So many words are looked at; a body with more of them is taken to mean everything.
-const WORDS_MAX: usize = 256;
-
 impl Mentions {
     const ALL: Self = Self { cache: true, own_tools: true, first: false };
 
     fn of(call: &Call) -> Self {
         match &call.payload {
-            Payload::Raw { bytes, .. } => {
+            // Who has not looked knows nothing that makes it cheaper.
+            Payload::Raw { .. } => call.peek.signs.map_or(Self::ALL, |signs| {
                 // Some models search without being given a tool.
-                Self::read(bytes, call.peek.has, call.peek.model.value.contains("search"))
-            }
+                Self::read(signs, call.peek.has, call.peek.model.value.contains("search"))
+            }),
             Payload::Typed(prompt) => match &**prompt {
                 Prompt::Chat(request) => {
                     let native = |t: &Tool| matches!(t.kind, ToolKind::Native(_));
@@ -143,38 +132,14 @@ impl Mentions {
         }
     }
 
-    fn read(bytes: &[u8], has: Has, searches: bool) -> Self {
-        let Some(words) = &*WORDS else { return Self::ALL };
-        let mut seen = Self { own_tools: searches, ..Self::default() };
-        let tools = has.all(Has::TOOLS);
-        for (n, word) in words.find_iter(bytes).enumerate() {
-            match word.as_bytes() {
-                b"cache" => seen.cache = true,
-                b"\"service_tier\"" => seen.first |= goes_first(&bytes[word.end()..]),
-                // Letters that are written as numbers may hide a name. Clients that write so write
-                // everything so, and mean nothing by it; they are held for more than they use, and
-                // get it back.
-                [b'\\', ..] => {
-                    seen.cache = true;
-                    seen.own_tools |= tools;
-                }
-                b"\"web_" => {
-                    seen.own_tools |= tools || bytes[word.end()..].starts_with(b"search_options")
-                }
-                _ => seen.own_tools |= tools,
-            }
-            if n >= WORDS_MAX {
-                return Self { own_tools: tools || searches, first: seen.first, ..Self::ALL };
-            }
+    fn read(signs: Signs, has: Has, searches: bool) -> Self {
+        let tool = has.all(Has::TOOLS) && signs.has(Signs::OWN_TOOL);
+        Self {
+            cache: signs.has(Signs::CACHE),
+            own_tools: searches || tool || signs.has(Signs::SEARCH),
+            first: signs.has(Signs::FIRST),
         }
-        seen
     }
-}
-
-/// Whether what stands behind the name of the service tier asks to go before others.
-fn goes_first(rest: &[u8]) -> bool {
-    let value = rest.trim_ascii_start().strip_prefix(b":").map(<[u8]>::trim_ascii_start);
-    value.is_some_and(|v| v.starts_with(b"\"priority\"") || v.starts_with(b"\"fast\""))
 }
 
 /// What is billed by the piece.
@@ -197,37 +162,41 @@ fn calls(call: &Call, own_tools: bool) -> Result<u32, Error> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use llm_core::dialect::{DialectId, Route};
+
     use super::*;
 
     #[test]
     fn what_makes_a_call_dearer_is_seen_however_it_is_written() {
-        let of = |body: &str, has: u16| {
-            let has = Has(has);
-            let m = Mentions::read(body.as_bytes(), has, false);
+        let of = |members: &str| {
+            let body = Bytes::from(format!("{{\"model\":\"m\",{members}}}"));
+            let caller = llm_dialects::caller(DialectId::OpenaiChat).unwrap();
+            let peek = caller.peek(&Route::new(Operation::Chat), &body).unwrap();
+            let m = Mentions::read(peek.signs.unwrap(), peek.has, false);
             (m.cache, m.own_tools, m.first)
         };
-        let tools = Has::TOOLS;
-        let cases = [
-            (r#"{"messages":[{"content":"search the code_base"}]}"#, 0, (false, false, false)),
-            (r#"{"messages":[{"content":"a cache of food"}]}"#, 0, (true, false, false)),
-            (
-                r#"{"tools":[{"type":"function","function":{"name":"f"}}]}"#,
-                tools,
-                (false, false, false),
-            ),
-            (r#"{"tools":[{"type":"web_search_preview"}]}"#, tools, (false, true, false)),
-            (r#"{"tools":[{"type":"web_\u0073earch_preview"}]}"#, tools, (true, true, false)),
-            (r#"{"tools":[{"googleSearch":{}}]}"#, tools, (false, true, false)),
-            (r#"{"web_search_options":{}}"#, 0, (false, true, false)),
-            (r#"{"\u0063ache_control":{}}"#, 0, (true, false, false)),
-            ("{\"content\":\"\\uc548\\ub155\"}", tools, (false, false, false)),
-            (r#"{"service_tier": "priority"}"#, 0, (false, false, true)),
-            (r#"{"service_tier":"auto"}"#, 0, (false, false, false)),
-        ];
-        for (body, has, expected) in cases {
-            assert_eq!(of(body, has), expected, "{body}");
+        for (members, expected) in [
+            // What people speak of costs nothing but its tokens, however it is written.
+            (r#""messages":[{"content":"search the code_base"}]"#, (false, false, false)),
+            (PROSE, (false, false, false)),
+            (r#""messages":[{"content":[{"text":"a","cache_control":{}}]}]"#, (true, false, false)),
+            (r#""tools":[{"type":"function","function":{"name":"f"}}]"#, (false, false, false)),
+            (r#""tools":[{"type":"web_search_preview"}]"#, (false, true, false)),
+            (r#""tools":[{"type":"web_\u0073earch_preview"}]"#, (false, true, false)),
+            (r#""tools":[{"\u0067oogleSearch":{}}]"#, (false, true, false)),
+            (r#""tools":[],"x":[{"type":"web_search_preview"}]"#, (false, false, false)),
+            (r#""web_search_options":{}"#, (false, true, false)),
+            (r#""\u0063ache_control":{}"#, (true, false, false)),
+            (r#""tools":[{}],"messages":[{"content":"\uc548\ub155"}]"#, (false, false, false)),
+            (r#""service_tier": "priority""#, (false, false, true)),
+            (r#""service_tier" :"f\u0061st""#, (false, false, true)),
+            (r#""service_tier":"auto","priority":"fast""#, (false, false, false)),
+        ] {
+            assert_eq!(of(members), expected, "{members}");
         }
-        let many = "cache ".repeat(1_000);
-        assert_eq!(of(&many, tools), (true, true, false));
     }
+
+    /// A tool is offered, so that its words would count.
+    const PROSE: &str = r#""tools":[{}],"messages":[{"content":"\u003cb> a cache of food, \"web_search\", \"service_tier\": \"priority\" and codeExecution"}]"#;
 }

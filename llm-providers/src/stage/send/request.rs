@@ -75,7 +75,7 @@ fn body(armed: &Armed, dialect: &'static dyn UpstreamDialect) -> Result<Written,
         && call.dialect == dialect.id()
         && attempt.prefix.is_none()
         && !target.vendor.adjusts
-        && !llm_dialects::state::carries_token(bytes)
+        && !llm_dialects::state::carries_token(bytes, &call.peek)
     {
         let chunks = dialect.relay(bytes, &call.peek, &cx).map_err(Error::from)?;
         let own = match content_type.as_deref() {

@@ -1,0 +1,86 @@
+//! The letters of a string that say nothing but themselves.
+
+use memchr::memchr2;
+
+/// What is looked at in one go: two words, of which the first one is enough for most names.
+const BLOCK: usize = 16;
+/// Strings that go on behind so many blocks are long.
+const SHORT: usize = 2;
+
+/// What stands from the first byte on that says something in a string: a quote, a backslash, a
+/// control character; nothing, where none does.
+pub(super) fn plain(mut rest: &[u8]) -> &[u8] {
+    for _ in 0..SHORT {
+        let Some(block) = rest.first_chunk() else { return last(rest) };
+        let (passed, behind) = rest.split_at(first(block));
+        if passed.len() < BLOCK {
+            return behind;
+        }
+        rest = behind;
+    }
+    long(rest)
+}
+
+/// The same of a string that is long, for which it is worth asking for the widest registers that
+/// this machine has.
+fn long(rest: &[u8]) -> &[u8] {
+    let up_to = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+    let (passed, behind) = rest.split_at_checked(up_to).unwrap_or((rest, &[]));
+    if passed.iter().copied().fold(u8::MAX, u8::min) >= b' ' {
+        return behind;
+    }
+    let at = passed.iter().position(|byte| *byte < b' ').unwrap_or(up_to);
+    rest.get(at..).unwrap_or_default()
+}
+
+/// The same of the end of a text, which fills no block.
+fn last(rest: &[u8]) -> &[u8] {
+    let mut block = [b'"'; BLOCK];
+    block.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    rest.get(first(&block)..).unwrap_or_default()
+}
+
+/// Where in a block the first byte stands that says something; behind it, where none does.
+#[inline]
+pub(super) fn first(block: &[u8; BLOCK]) -> usize {
+    let words = u128::from_le_bytes(*block);
+    match told(words as u64) {
+        0 => BLOCK / 2 + told((words >> 64) as u64).trailing_zeros() as usize / 8,
+        told => told.trailing_zeros() as usize / 8,
+    }
+}
+
+/// The highest bits of the bytes of a word that say something. Behind the first of them others may
+/// be set as well: subtracting borrows.
+#[inline]
+fn told(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGHS: u64 = ONES << 7;
+    // What lies below `!` once its second bit is turned over are the control characters and the
+    // quote: two of three questions in one.
+    let low = (word ^ (ONES * 2)).wrapping_sub(ONES * u64::from(b'!'));
+    let escape = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
+    (low | escape) & !word & HIGHS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_is_judged_at_every_place() {
+        for around in [b'a', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xa2, 0xdc, 0xff] {
+            for byte in 0..=u8::MAX {
+                for at in 0..BLOCK {
+                    let mut block = [around; BLOCK];
+                    block[at] = byte;
+                    let tells = matches!(byte, b'"' | b'\\' | 0..0x20);
+                    assert_eq!(first(&block), if tells { at } else { BLOCK }, "{byte} {at}");
+                    // The first of several.
+                    block[at..].fill(byte);
+                    assert_eq!(first(&block), if tells { at } else { BLOCK }, "{byte} {at}");
+                }
+            }
+        }
+    }
+}
