@@ -137,6 +137,7 @@ fn is_prose(name: &[u8]) -> bool {
         b"content"
             | b"text"
             | b"input"
+            | b"prompt"
             | b"output"
             | b"system"
             | b"arguments"
