@@ -213,7 +213,7 @@ impl<'a> Scan<'a> {
     #[inline(always)]
     fn string(&mut self) -> Result<Text<'a>, Broken> {
         let (start, mut left) = (self.rest, self.rest);
-        if let Some(block) = start.first_chunk() {
+        if let Some(block) = start.first_chunk::<{ plain::NAME }>() {
             let (raw, behind) = start.split_at(plain::first(block));
             // Nearly all names, and most of the words that are values.
             if let [b'"', rest @ ..] = behind {

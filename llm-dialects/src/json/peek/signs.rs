@@ -92,7 +92,7 @@ impl Seen {
                 |first: &[u8], last: &[u8]| before.ends_with(first) && behind.starts_with(last);
             self.signs.0 |= if is(b"cac", b"he") { Signs::CACHE } else { 0 };
             let own_tool = is(b"_searc", b"h")
-                || is(b"Searc", b"h") && behind.len() == 1
+                || is(b"Searc", b"h") && matches!(behind, b"h" | b"hRetrieval")
                 || is(b"codeE", b"xecution")
                 || is(b"url_conte", b"xt")
                 || is(b"urlConte", b"xt");
@@ -137,6 +137,7 @@ fn is_prose(name: &[u8]) -> bool {
         b"content"
             | b"text"
             | b"input"
+            | b"prompt"
             | b"output"
             | b"system"
             | b"arguments"
@@ -244,6 +245,7 @@ mod tests {
             "x_search_call",
             "googleSearch",
             "enterpriseWebSearch",
+            "googleSearchRetrieval",
             "code_interpreter",
             "code_execution_20250825",
             "codeExecution",

@@ -2,8 +2,11 @@
 
 use memchr::memchr2;
 
-/// What is looked at in one go: two words, of which the first one is enough for most names.
-const BLOCK: usize = 16;
+/// What of a string is looked at where it is needed: nearly all names are shorter.
+pub(super) const NAME: usize = 3 * WORD;
+/// What is looked at in one go further on.
+const BLOCK: usize = 2 * WORD;
+const WORD: usize = 8;
 /// Strings that go on behind so many blocks are long.
 const SHORT: usize = 2;
 
@@ -11,7 +14,7 @@ const SHORT: usize = 2;
 /// control character; nothing, where none does.
 pub(super) fn plain(mut rest: &[u8]) -> &[u8] {
     for _ in 0..SHORT {
-        let Some(block) = rest.first_chunk() else { return last(rest) };
+        let Some(block) = rest.first_chunk::<BLOCK>() else { return last(rest) };
         let (passed, behind) = rest.split_at(first(block));
         if passed.len() < BLOCK {
             return behind;
@@ -40,14 +43,17 @@ fn last(rest: &[u8]) -> &[u8] {
     rest.get(first(&block)..).unwrap_or_default()
 }
 
-/// Where in a block the first byte stands that says something; behind it, where none does.
+/// Where in some words the first byte stands that says something; behind them, where none does.
 #[inline]
-pub(super) fn first(block: &[u8; BLOCK]) -> usize {
-    let words = u128::from_le_bytes(*block);
-    match told(words as u64) {
-        0 => BLOCK / 2 + told((words >> 64) as u64).trailing_zeros() as usize / 8,
-        told => told.trailing_zeros() as usize / 8,
+pub(super) fn first<const N: usize>(block: &[u8; N]) -> usize {
+    let (words, _) = block.as_chunks::<WORD>();
+    for (at, word) in words.iter().enumerate() {
+        let told = told(u64::from_le_bytes(*word));
+        if told != 0 {
+            return at * WORD + told.trailing_zeros() as usize / WORD;
+        }
     }
+    N
 }
 
 /// The highest bits of the bytes of a word that say something. Behind the first of them others may
@@ -71,14 +77,14 @@ mod tests {
     fn every_byte_is_judged_at_every_place() {
         for around in [b'a', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xa2, 0xdc, 0xff] {
             for byte in 0..=u8::MAX {
-                for at in 0..BLOCK {
-                    let mut block = [around; BLOCK];
+                for at in 0..NAME {
+                    let mut block = [around; NAME];
                     block[at] = byte;
                     let tells = matches!(byte, b'"' | b'\\' | 0..0x20);
-                    assert_eq!(first(&block), if tells { at } else { BLOCK }, "{byte} {at}");
+                    assert_eq!(first(&block), if tells { at } else { NAME }, "{byte} {at}");
                     // The first of several.
                     block[at..].fill(byte);
-                    assert_eq!(first(&block), if tells { at } else { BLOCK }, "{byte} {at}");
+                    assert_eq!(first(&block), if tells { at } else { NAME }, "{byte} {at}");
                 }
             }
         }

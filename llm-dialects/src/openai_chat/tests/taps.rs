@@ -92,6 +92,40 @@ fn refusals_and_searches_are_seen() {
     assert_eq!(several(&[cites, STOP], 1).searches, 1);
 }
 
+/// The pass over a whole answer sees what a search through it would.
+#[test]
+fn whole_answers_tell_of_refusals_and_searches_without_being_searched() {
+    let look = |members: &str| {
+        let body = format!(
+            r#"{{"choices":[{{"message":{{"role":"assistant",{members}}},"finish_reason":"stop"}}],"model":"m"}}"#
+        );
+        let body = Bytes::from(body);
+        let seen = OpenaiChat.glance(Operation::Chat, Body { bytes: &body, content_type: None });
+        let seen = seen.unwrap();
+        let refuses = seen.finish == Some(llm_core::completion::FinishReason::Refusal);
+        assert_eq!(refuses, crate::openai_chat::tap::refuses(&body), "{members}");
+        assert_eq!(seen.searches == 1, crate::openai_chat::tap::cites(&body), "{members}");
+        (refuses, seen.searches)
+    };
+    for (members, expected) in [
+        (r#""content":"Yes.","refusal":null"#, (false, 0)),
+        (r#""content":"Yes.","refusal":"""#, (false, 0)),
+        (r#""content":null,"refusal" : "No.""#, (true, 0)),
+        (r#""content":[{"type":"refusal","refusal":"No."}]"#, (true, 0)),
+        (r#""content":[{"type":"refusal"},"No."]"#, (false, 0)),
+        (r#""refusal":["No."]"#, (false, 0)),
+        (r#""refusal":{"why":"No."}"#, (false, 0)),
+        (r#""content":"a \"refusal\": \"No.\" of a \"url_citation\" in words""#, (false, 0)),
+        (r#""annotations":[{"type":"url_citation"}]"#, (false, 1)),
+        (r#""annotations":[{"url_citation":{"url":"u"}}]"#, (false, 1)),
+        (r#""annotations":[{"type":"file_citation"}]"#, (false, 0)),
+    ] {
+        assert_eq!(look(members), expected, "{members}");
+        // What breaks the pass is searched.
+        assert_eq!(look(&format!(r#""tool":1}},"\u0061":2,"x":{{{members}"#)), expected);
+    }
+}
+
 /// Other operations stream in events of their own.
 #[test]
 fn transcripts_and_pictures_end_with_their_own_word() {
