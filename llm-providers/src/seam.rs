@@ -169,6 +169,57 @@ impl Doze {
     }
 }
 
+thread_local! {
+    static CROWD: Cell<Crowd> = const { Cell::new(Crowd { came: 0, alone: 0 }) };
+}
+
+/// Who comes to wait for a turn on this thread.
+#[derive(Clone, Copy)]
+struct Crowd {
+    /// How many have come so far.
+    came: u32,
+    /// How many of the last ones found nobody else, in a row.
+    alone: u32,
+}
+
+/// So many in a row that found nobody are taken to mean that nobody is there;
+const ALONE: u32 = 8;
+/// and one in so many looks again, so that a crowd is seen soon. No multiple of the two turns that a
+/// call waits for, so that each of them is looked at.
+const LOOK_EVERY: u32 = 7;
+
+/// A turn to write to somebody who may sleep, after everybody else has been made ready who is about to
+/// write as well: each write wakes whoever sleeps, and what is written together wakes them once. Where
+/// nobody else has been there of late, there is nobody to wait for, and to go around costs a system
+/// call and a second look at everything.
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// After whom this one came.
+    after: Option<u32>,
+}
+
+impl Turn {
+    /// Whether it is there. Asked again at once if not, after everybody who is ready.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut crowd = CROWD.get();
+        if let Some(after) = self.after.take() {
+            let alone = crowd.came == after;
+            crowd.alone = if alone { crowd.alone.saturating_add(1) } else { 0 };
+            CROWD.set(crowd);
+            return Poll::Ready(());
+        }
+        crowd.came = crowd.came.wrapping_add(1);
+        CROWD.set(crowd);
+        let looks = crowd.came.is_multiple_of(LOOK_EVERY);
+        if crowd.alone >= ALONE && !looks {
+            return Poll::Ready(());
+        }
+        self.after = Some(crowd.came);
+        // Whoever is asked again by it is asked after everybody else.
+        std::pin::pin!(tokio::task::yield_now()).poll(cx)
+    }
+}
+
 pub(crate) fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
@@ -184,6 +235,34 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test]
+    async fn a_turn_is_waited_for_where_there_is_a_crowd() {
+        let diary = std::cell::RefCell::new(String::new());
+        let one = async |name| {
+            diary.borrow_mut().push(name);
+            let mut turn = Turn::default();
+            std::future::poll_fn(|cx| turn.poll(cx)).await;
+            diary.borrow_mut().push(name);
+        };
+        let round = async || {
+            diary.borrow_mut().clear();
+            tokio::join!(one('a'), one('b'));
+            diary.borrow().clone()
+        };
+        assert_eq!(round().await, "abab");
+        for _ in 0..2 * ALONE {
+            one('c').await;
+        }
+        // Nobody has been there for a while; and then somebody is.
+        let mut rounds = 0;
+        while round().await == "aabb" {
+            rounds += 1;
+            assert!(rounds < LOOK_EVERY, "a crowd is not seen");
+        }
+        assert!(rounds > 0, "one who is alone waits");
+        assert_eq!(round().await, "abab");
+    }
 
     #[test]
     fn time_stands_still_for_a_moment() {

@@ -8,6 +8,7 @@ pub mod piece;
 pub mod place;
 pub(crate) mod scan;
 pub mod splice;
+pub(crate) mod utf8;
 pub mod write;
 
 pub use object::{Bad, Field, JsonKind, Object};

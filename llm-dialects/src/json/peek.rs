@@ -19,7 +19,7 @@ use llm_core::dialect::BadRequest;
 use llm_core::raw::RawNumber;
 use memchr::{memchr, memmem};
 
-use super::limits;
+use super::{limits, utf8};
 
 mod signs;
 mod walk;
@@ -121,19 +121,19 @@ pub fn peek(body: &Bytes, layout: &Layout) -> Result<Peek, BadRequest> {
     limits::size(body)?;
     // Checked as a whole, so that a body is refused here or nowhere: what is relayed and what is
     // decoded must not differ in what they take.
-    let body = Str::try_from(body.clone()).map_err(|_| BadRequest::syntax("not UTF-8"))?;
-    let start = body.len() - body.trim_ascii_start().len();
-    match body.as_bytes().get(start) {
+    let text = utf8::read(body).map_err(|_| BadRequest::syntax("not UTF-8"))?;
+    let start = text.len() - text.trim_ascii_start().len();
+    match body.get(start) {
         None => return Err(BadRequest::syntax("the body is empty")),
         Some(b'{') => {}
-        Some(_) => return Err(walk::no_object(&body)),
+        Some(_) => return Err(walk::no_object(text)),
     }
     let signs = Seen::default();
-    let mut reader = Reader { body: &body, path: None, peek: Peek::default(), signs };
+    let mut reader = Reader { body, path: None, peek: Peek::default(), signs };
     reader.peek.stream = layout.stream_default;
     reader.peek.members_start = start + 1;
     reader.peek.input_tokens_estimate = u32::try_from(body.len() / 3).unwrap_or(u32::MAX);
-    reader.peek.members_any = walk::object(&body, layout.members, &mut reader)?;
+    reader.peek.members_any = walk::object(text, layout.members, &mut reader)?;
     let listed = || reader.peek.asides.iter().any(|aside| aside.name == MODELS);
     if layout.model_needed && reader.peek.model.span.is_none() && !listed() {
         return Err(BadRequest::invalid("model", "model is missing"));
@@ -162,7 +162,7 @@ fn aside(name: &[u8]) -> Option<&'static str> {
 
 /// Gathers what the walk finds.
 struct Reader<'a> {
-    body: &'a Str,
+    body: &'a Bytes,
     /// The object we are in, when it is not the whole body.
     path: Option<&'static str>,
     peek: Peek,
@@ -278,7 +278,8 @@ impl<'a> Reader<'a> {
             let unescaped = serde_json::from_str::<String>(json);
             unescaped.map_err(|_| self.bad(name, "is not a valid string"))?.into()
         } else {
-            self.body.slice_ref(inner)
+            let kept = Str::try_from(self.body.slice_ref(inner.as_bytes()));
+            kept.map_err(|_| self.bad(name, "is not a valid string"))?
         };
         if value.is_empty() {
             return Err(self.bad(name, "must not be empty"));

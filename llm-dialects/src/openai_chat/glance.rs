@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::reply::finish_reason;
 use super::{error, stream, tap, usage};
 use crate::json::scan::{Broken, Scan, See, Text};
-use crate::json::{Field, Object};
+use crate::json::{Field, Object, utf8};
 
 /// What names and strings of an answer give away. A key of ours is never in the middle of a text.
 #[derive(Debug, Default)]
@@ -116,7 +116,7 @@ struct Reason<'a> {
 
 /// Looks at a completion.
 pub(super) fn completion(body: &Bytes) -> Result<Observed, Corrupt> {
-    let text = str::from_utf8(body).map_err(|_| no_utf8())?;
+    let text = utf8::read(body).map_err(|_| no_utf8())?;
     let (mut seen, words) = match usual(text) {
         Ok(seen) => seen,
         Err(Broken::Syntax | Broken::Deep) => closely(body)?,

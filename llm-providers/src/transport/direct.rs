@@ -1,6 +1,7 @@
 //! Straight to the host, with roots of our own and nothing of the machine's.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -17,6 +18,7 @@ use super::line::{Fault, Line};
 use super::names::is_public;
 use super::pool::{Host, Pool};
 use super::{Connections, NoTransport};
+use crate::seam::Turn;
 
 /// One client, with a pool of its own: cheap enough to make one for each vendor, which is also the
 /// way to keep a slow vendor from holding the lock of a fast one's pool.
@@ -70,10 +72,10 @@ async fn exchange(
     pool: Arc<Pool>,
     request: http::Request<Chunks>,
 ) -> Result<http::Response<WireBody>, TransportError> {
-    // What has become ready at once is made ready first, and then sent together: a host that sleeps
-    // is woken by the first request and finds the others, where each would else wake it again. Half
-    // of the system's time for a call can be that. Before a connection is taken, so that none is held.
-    tokio::task::yield_now().await;
+    // What has become ready at once is sent together: half of the system's time for a call can be to
+    // wake a host for it alone. Before a connection is taken, so that none is held.
+    let mut turn = Turn::default();
+    poll_fn(|cx| turn.poll(cx)).await;
     let uri = request.uri();
     let Some(authority) = uri.authority() else { return Err(unsent("no host")) };
     let host = pool.host(uri, authority);

@@ -11,27 +11,31 @@
 
 use std::fmt;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use llm_providers::seam::Turn;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::task::yield_now;
 
 /// A connection, and whether it is its turn.
 pub(super) struct InTurn<S> {
     inner: S,
-    /// It may write until it reads again: everybody else who was ready has been asked.
-    turn: bool,
+    /// What it waits for; nothing where it may write, which is until it reads again.
+    turn: Option<Turn>,
 }
 
 impl<S> InTurn<S> {
     pub(super) fn new(inner: S) -> Self {
-        Self { inner, turn: false }
+        Self { inner, turn: Some(Turn::default()) }
     }
 
     /// Whether it may write now; if not, it will be asked again.
     fn has_turn(&mut self, cx: &mut Context<'_>) -> bool {
-        std::mem::replace(&mut self.turn, true) || pin!(yield_now()).poll(cx).is_ready()
+        if self.turn.as_mut().is_none_or(|turn| turn.poll(cx).is_ready()) {
+            self.turn = None;
+            return true;
+        }
+        false
     }
 }
 
@@ -44,7 +48,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for InTurn<S> {
         let before = into.filled().len();
         let read = Pin::new(&mut self.inner).poll_read(cx, into);
         // Who asks something new waits for everybody else who does.
-        self.turn &= into.filled().len() == before;
+        if into.filled().len() > before {
+            self.turn = Some(Turn::default());
+        }
         read
     }
 }
