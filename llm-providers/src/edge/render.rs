@@ -226,14 +226,14 @@ impl Quiet {
         let Some(clock) = &self.clock else { return Poll::Pending };
         loop {
             let now = clock.now();
-            let since = *self.since.get_or_insert(now);
-            let left = (since + QUIET_MAX).saturating_duration_since(now);
-            if left.is_zero() {
+            let until = *self.since.get_or_insert(now) + QUIET_MAX;
+            if now >= until {
                 self.since = None;
                 self.sleep = None;
                 return Poll::Ready(STILL_THERE);
             }
-            let sleep = self.sleep.get_or_insert_with(|| Doze::new(&**clock, now, left));
+            let left = || until.saturating_duration_since(now);
+            let sleep = self.sleep.get_or_insert_with(|| Doze::new(&**clock, now, left()));
             ready!(sleep.poll(now, cx));
             self.sleep = None;
         }

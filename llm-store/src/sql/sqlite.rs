@@ -14,6 +14,7 @@ mod reads;
 mod scrub;
 mod steps;
 mod turns;
+mod whole;
 mod writer;
 
 use std::fmt;

@@ -13,8 +13,8 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use super::Settings;
 use super::turns::Turns;
+use super::{Settings, whole};
 use crate::journal::Durability;
 use crate::sql::NotOpened;
 use crate::sql::fault::{is_locked, not_migrated, unavailable, understand};
@@ -122,11 +122,12 @@ impl Place {
         let _turn = self.turns.take().await.ok_or_else(|| NotNow::Locked(not_ours()))?;
         // All steps in one transaction that locks the file first: whoever comes second finds it
         // done. The migrator's own transactions become savepoints of it.
-        let mut whole = connection.begin_with("BEGIN IMMEDIATE").await?;
+        let mut steps = connection.begin_with("BEGIN IMMEDIATE").await?;
         let known = MIGRATIONS.iter().map(|step| step.version).max().unwrap_or_default();
-        let run = MIGRATIONS.run_direct(None, &mut *whole, false).await;
+        let laid_out = whole::lay_out(&mut steps).await?;
+        let run = MIGRATIONS.run_direct(None, &mut *steps, laid_out).await;
         run.map_err(|error| NotNow::Broken(not_migrated(error, known)))?;
-        whole.commit().await?;
+        steps.commit().await?;
         Ok(connection)
     }
 }

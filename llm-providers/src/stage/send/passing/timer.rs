@@ -60,8 +60,8 @@ impl Timer {
             if now >= self.until.at {
                 return Poll::Ready(self.until.error(self.what));
             }
-            let (clock, left) = (&*self.clock, self.until.at.saturating_duration_since(now));
-            let sleep = self.sleep.get_or_insert_with(|| Doze::new(clock, now, left));
+            let left = || self.until.at.saturating_duration_since(now);
+            let sleep = self.sleep.get_or_insert_with(|| Doze::new(&*self.clock, now, left()));
             ready!(sleep.poll(now, cx));
             self.sleep = None;
         }
