@@ -310,6 +310,9 @@ fn draft(place: &Place, number: u64, before: u64) -> io::Result<Arc<dyn Medium>>
     Ok(file)
 }
 
+/// What of the spare is written at once.
+const SPARE_PIECE: usize = 1 << 20;
+
 /// Sees to it that the spare is there: room that a full disk cannot take back.
 pub(super) fn make_spare(place: &Place) -> io::Result<()> {
     let (path, size) = (spare(place), place.settings.spare_bytes);
@@ -325,8 +328,9 @@ pub(super) fn make_spare(place: &Place) -> io::Result<()> {
         return Ok(());
     }
     let file = place.disk.begin(&path)?;
-    let zeros = [0; 8 << 10];
     let mut left = usize::try_from(size).unwrap_or(usize::MAX);
+    // In few steps: a first start waits for it.
+    let zeros = vec![0; left.min(SPARE_PIECE)];
     let written = loop {
         let chunk = zeros.get(..left.min(zeros.len())).unwrap_or_default();
         if chunk.is_empty() {
