@@ -89,7 +89,8 @@ pub(crate) fn describe(head: &ReplyHead, id: &Str, now: Timestamp) -> HeaderMap 
     if head.paced.degraded {
         headers.insert(DEGRADED, few(1));
     }
-    for (name, value) in &head.headers {
+    // The name under which a call is spoken of here is ours: a provider may write anything into its own.
+    for (name, value) in head.headers.iter().filter(|(name, _)| **name != REQUEST_ID) {
         headers.insert(name.clone(), value.clone());
     }
     headers
