@@ -15,6 +15,8 @@ use super::limits::DEPTH_MAX;
 
 mod plain;
 
+pub(crate) use plain::{HIGHS, ONES};
+
 /// Why a scan stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Broken {

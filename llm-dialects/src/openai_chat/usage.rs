@@ -75,9 +75,8 @@ fn count(scan: &mut Scan<'_>, place: &mut Option<u64>) -> Result<(), Broken> {
     }
 }
 
-// Names are compared as a whole: patterns would go through them letter by letter.
-
 impl Details {
+    /// Here and below names are compared as a whole: patterns of bytes go through them one by one.
     fn scan(scan: &mut Scan<'_>, place: &mut Option<Self>) -> Result<(), Broken> {
         if scan.next_byte() == Some(b'n') {
             return scan.skip(&mut ());

@@ -65,6 +65,7 @@ pub(crate) fn describe(head: &ReplyHead, id: &Str, now: Timestamp) -> HeaderMap 
     usual.say(Place::Attempts, few(head.attempts));
     usual.say(Place::Fallbacks, few(head.fallbacks));
     usual.say(Place::Cache, HeaderValue::from_static(head.cache.name()));
+    // Every answer says these, and is made to further out; here they have their places already.
     usual.say(Place::Nosniff, NOSNIFF);
     usual.say(Place::NoStore, NO_STORE);
     let places = [Place::Requests, Place::RequestsLeft, Place::RequestsReset];

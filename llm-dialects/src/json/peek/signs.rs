@@ -4,7 +4,7 @@
 use llm_core::call::{Has, Signs};
 use memchr::memmem;
 
-use crate::json::scan::{See, Text};
+use crate::json::scan::{HIGHS, ONES, See, Text};
 use crate::state;
 
 /// No word of any dialect is so long. What is longer is somebody's prose, or a name of their own.
@@ -124,9 +124,8 @@ fn may_tell(word: &[u8]) -> bool {
 
 /// Whether any byte is an `h` or an `x`, which differ in one bit.
 fn has_letter(word: u64) -> bool {
-    const ONES: u64 = u64::MAX / 255;
     let word = (word | (ONES * u64::from(b'h' ^ b'x'))) ^ (ONES * u64::from(b'x'));
-    word.wrapping_sub(ONES) & !word & (ONES << 7) != 0
+    word.wrapping_sub(ONES) & !word & HIGHS != 0
 }
 
 /// The members that hold what people and models say to each other. No dialect keeps state behind

@@ -7,8 +7,9 @@ pub(super) const NAME: usize = 3 * WORD;
 /// What is looked at in one go further on.
 const BLOCK: usize = 2 * WORD;
 const WORD: usize = 8;
-const ONES: u64 = u64::MAX / 255;
-const HIGHS: u64 = ONES << 7;
+/// The lowest bit of each byte of a word, and the highest.
+pub(crate) const ONES: u64 = u64::MAX / 255;
+pub(crate) const HIGHS: u64 = ONES << 7;
 /// Strings that go on behind so many blocks are long.
 const SHORT: usize = 2;
 
