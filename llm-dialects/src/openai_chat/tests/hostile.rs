@@ -49,7 +49,10 @@ proptest! {
             if let Ok(prompt) = OpenaiChat.decode(&route, Body::json(&body)) {
                 let cx = SendCx { model: "m", stream: true, usage_frame: true, capability: &Capability::ALL };
                 if let Ok(sent) = OpenaiChat.encode(&prompt, &cx) {
-                    json(&sent.body);
+                    // By the grammar alone: half of a pair in a field that nobody here knows goes
+                    // on as the caller wrote it, and a tree of values would not take it.
+                    let valid = serde_json::from_slice::<serde::de::IgnoredAny>(&sent.body);
+                    prop_assert!(valid.is_ok(), "{valid:?}: {:?}", sent.body);
                 }
             }
         }

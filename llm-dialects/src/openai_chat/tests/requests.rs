@@ -40,6 +40,19 @@ const AS_WRITTEN: &[&str] = &[
 ];
 
 #[test]
+fn half_a_pair_is_refused_where_it_is_read_and_kept_where_it_is_not() {
+    let body = r#"{"model":"m","messages":[],"new":["\ud800"]}"#;
+    let request = decode(body);
+    let sent = encode_for(&request, &Capability::ALL);
+    assert!(std::str::from_utf8(&sent.body).unwrap().contains(r#""new":["\ud800"]"#));
+    let body =
+        Bytes::from_static(br#"{"model":"m","messages":[{"role":"user","content":"\ud800"}]}"#);
+    let route = OpenaiChat.route(&http::Method::POST, "/chat/completions").unwrap();
+    let refused = OpenaiChat.decode(&route, Body::json(&body)).unwrap_err();
+    assert_eq!(refused.param.as_deref(), Some("messages.0.content"));
+}
+
+#[test]
 fn requests_return_as_they_were_written() {
     for body in AS_WRITTEN {
         let (again, losses) = encode(&decode(body));
