@@ -38,7 +38,7 @@ fn streams(c: &mut Criterion) {
         b.iter(|| {
             let mut splitter = Splitter::new(Framing::Sse);
             for chunk in &chunks {
-                let fed = splitter.feed(chunk.clone(), &mut out);
+                let fed = splitter.feed(chunk, &mut out);
                 debug_assert!(fed.is_ok());
                 // As its readers do: frames are gone before the next chunk comes.
                 black_box(out.drain(..).count());

@@ -70,7 +70,7 @@ fn tap(c: &mut Criterion) {
         let mut frames = Vec::new();
         let mut splitter = Splitter::new(stream.framing);
         for piece in &stream.pieces {
-            let fed = splitter.feed(piece.clone(), &mut frames);
+            let fed = splitter.feed(piece, &mut frames);
             debug_assert!(fed.is_ok());
         }
         splitter.finish(&mut frames);

@@ -45,7 +45,7 @@ fn a_thousand_events_allocate_only_where_chunks_cut_them() {
     let count = measure(|| {
         let mut splitter = Splitter::new(Framing::Sse);
         for chunk in &chunks {
-            splitter.feed(chunk.clone(), &mut out).unwrap();
+            splitter.feed(chunk, &mut out).unwrap();
         }
         splitter.finish(&mut out);
     });

@@ -44,7 +44,7 @@ fn frames<'a>(
     let mut splitter = Splitter::new(framing).with_frame_bytes_max(bytes_max);
     let (mut out, mut failed) = (Vec::new(), false);
     for piece in pieces {
-        failed |= splitter.feed(Bytes::copy_from_slice(piece), &mut out).is_err();
+        failed |= splitter.feed(&Bytes::copy_from_slice(piece), &mut out).is_err();
     }
     splitter.finish(&mut out);
     (out, failed)

@@ -67,7 +67,7 @@ impl Driver {
     pub fn feed(&mut self, mut chunk: Bytes, out: &mut Vec<Event>) {
         while !chunk.is_empty() && !self.over {
             let piece = chunk.split_to(chunk.len().min(PIECE_BYTES_MAX));
-            let cut = self.splitter.feed(piece, &mut self.frames);
+            let cut = self.splitter.feed(&piece, &mut self.frames);
             self.read(out);
             if let Err(too_large) = cut {
                 self.fail(FaultClass::Corrupt, too_large.to_string(), out);

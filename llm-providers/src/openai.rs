@@ -186,7 +186,7 @@ impl<A: DeserializeOwned> Chunks<A> {
     fn say(&mut self, event: &Event) {
         let mut out = BytesMut::new();
         self.encoder.feed(event, &mut out);
-        if self.splitter.feed(out.freeze(), &mut self.frames).is_err() {
+        if self.splitter.feed(&out.freeze(), &mut self.frames).is_err() {
             self.ready.push_back(Err(unread("a piece is larger than any may be")));
         }
         for frame in self.frames.drain(..) {

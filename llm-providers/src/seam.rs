@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -58,7 +59,11 @@ impl SystemClock {
 
 thread_local! {
     static SEEN: Cell<Seen> = const { Cell::new(Seen { open: false, now: None, wall: None }) };
+    /// Counts moments, each thread from a place of its own.
+    static MOMENT: Cell<u64> = Cell::new(THREADS.fetch_add(1 << 40, Ordering::Relaxed));
 }
+
+static THREADS: AtomicU64 = AtomicU64::new(0);
 
 /// What time this thread has seen it is.
 #[derive(Clone, Copy)]
@@ -84,13 +89,22 @@ impl Moment {
     /// From now on.
     pub fn begin() -> Self {
         let outer = SEEN.replace(Seen { open: true, now: None, wall: None });
+        MOMENT.set(MOMENT.get() + 1);
         Self { outer, here: PhantomData }
+    }
+
+    /// Which one it is, unlike any other of the process, if there is one now. Who was asked in vain in
+    /// it need not look again: whatever has come since wakes whoever asks.
+    pub fn current() -> Option<u64> {
+        SEEN.get().open.then(|| MOMENT.get())
     }
 }
 
 impl Drop for Moment {
     fn drop(&mut self) {
         SEEN.set(self.outer);
+        // One around it is another one from here on: others were asked in between, for somebody else.
+        MOMENT.set(MOMENT.get() + 1);
     }
 }
 
@@ -278,6 +292,31 @@ mod tests {
         }
         assert!(rounds > 0, "who was alone waits");
         assert_eq!(waited_of_two().await, 2);
+    }
+
+    #[test]
+    fn no_moment_is_taken_for_another() {
+        assert_eq!(Moment::current(), None);
+        let first = Moment::begin();
+        let seen = Moment::current();
+        assert!(seen.is_some());
+        assert_eq!(Moment::current(), seen);
+        let inner = Moment::begin();
+        let within = Moment::current();
+        drop(inner);
+        // Somebody else was asked in between.
+        let again = Moment::current();
+        drop(first);
+        assert_eq!(Moment::current(), None);
+        let _later = Moment::begin();
+        let elsewhere = std::thread::spawn(|| {
+            let _there = Moment::begin();
+            Moment::current()
+        });
+        let mut all = vec![seen, within, again, Moment::current(), elsewhere.join().unwrap()];
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 5);
     }
 
     #[test]

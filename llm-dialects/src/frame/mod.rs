@@ -41,9 +41,11 @@ impl std::error::Error for FrameTooLarge {}
 
 /// Chunks in, frames out.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Splitter {
-    rules: Rules,
+    // In front, as it is all that most chunks ask for.
     held: Held,
+    rules: Rules,
 }
 
 #[derive(Debug)]
@@ -75,14 +77,14 @@ impl Splitter {
     /// Takes the next bytes and adds every frame they complete to `out`. A frame may be as short
     /// as one line break, so that chunks should not be larger than a network makes them. After an
     /// error it gives nothing but that error: where the next frame would start is not known.
-    pub fn feed(&mut self, chunk: Bytes, out: &mut Vec<Frame>) -> Result<(), FrameTooLarge> {
+    pub fn feed(&mut self, chunk: &Bytes, out: &mut Vec<Frame>) -> Result<(), FrameTooLarge> {
         if self.held.broken {
             return Err(self.held.too_large());
         }
         match &mut self.rules {
-            Rules::Sse(rules) => rules.feed(&chunk, &mut self.held, out),
-            Rules::Ndjson(rules) => rules.feed(&chunk, &mut self.held, out),
-            Rules::JsonArray(rules) => rules.feed(&chunk, &mut self.held, out),
+            Rules::Sse(rules) => rules.feed(chunk, &mut self.held, out),
+            Rules::Ndjson(rules) => rules.feed(chunk, &mut self.held, out),
+            Rules::JsonArray(rules) => rules.feed(chunk, &mut self.held, out),
         }
     }
 

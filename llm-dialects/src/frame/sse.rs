@@ -25,14 +25,15 @@ const STRAY_BYTES_MAX: usize = 64 << 10;
 
 /// Where in the stream we are.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Sse {
+    /// Whether the first line is over: only in front of it a byte order mark means nothing.
+    begun: bool,
     block: Block,
     /// Where in the held bytes the line begins that has not ended.
     line_start: usize,
     /// Lines that are no field, joined by LF.
     stray: Vec<u8>,
-    /// Whether the first line is over: only in front of it a byte order mark means nothing.
-    begun: bool,
 }
 
 /// What the lines of a block said so far, as places in the block.
@@ -71,6 +72,14 @@ impl Sse {
         held: &mut Held,
         out: &mut Vec<Frame>,
     ) -> Result<(), FrameTooLarge> {
+        if held.is_empty()
+            && let Some(frame) = lone(chunk)
+        {
+            held.admit(chunk.len())?;
+            self.begun = true;
+            out.push(frame);
+            return Ok(());
+        }
         let mut start = 0;
         while !held.is_empty() {
             match self.complete_line(&chunk[start..], held)? {
@@ -215,6 +224,19 @@ impl Data {
             }
         }
     }
+}
+
+/// A chunk that is one event of one line, as nearly all are: known without a look at each line.
+fn lone(chunk: &Bytes) -> Option<Frame> {
+    const BEFORE: &[u8] = b"data: ";
+    const BEHIND: &[u8] = b"\n\n";
+    let data = chunk.strip_prefix(BEFORE)?.strip_suffix(BEHIND)?;
+    // What is only space says nothing, and is found out elsewhere.
+    if is_space(*data.first()?) || memchr2(b'\n', b'\r', data).is_some() {
+        return None;
+    }
+    let data = chunk.slice(BEFORE.len()..chunk.len() - BEHIND.len());
+    Some(Frame { raw: chunk.clone(), data, event: None, kind: FrameKind::Event })
 }
 
 /// Where the value of a field begins; `None` when the line is another field. A line without a

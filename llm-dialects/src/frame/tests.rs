@@ -15,7 +15,7 @@ pub(super) fn split<'a>(
 ) -> Vec<Frame> {
     let (mut splitter, mut out) = (Splitter::new(framing), Vec::new());
     for piece in pieces {
-        splitter.feed(Bytes::copy_from_slice(piece), &mut out).unwrap();
+        splitter.feed(&Bytes::copy_from_slice(piece), &mut out).unwrap();
     }
     splitter.finish(&mut out);
     out
@@ -122,7 +122,7 @@ fn an_event_ends_at_its_blank_line_however_lines_end() {
 #[test]
 fn a_comment_does_not_wait_for_a_blank_line() {
     let (mut splitter, mut out) = (Splitter::new(Framing::Sse), Vec::new());
-    splitter.feed(Bytes::from_static(b": still here\n"), &mut out).unwrap();
+    splitter.feed(&Bytes::from_static(b": still here\n"), &mut out).unwrap();
     assert_eq!(out.len(), 1);
     assert_eq!((out[0].kind, &out[0].raw[..]), (FrameKind::Padding, &b": still here\n"[..]));
 }
@@ -188,7 +188,7 @@ fn a_frame_within_a_chunk_is_a_slice_of_it() {
     ] {
         let chunk = Bytes::from(stream.to_owned());
         let (mut splitter, mut out) = (Splitter::new(framing), Vec::new());
-        splitter.feed(chunk.clone(), &mut out).unwrap();
+        splitter.feed(&chunk, &mut out).unwrap();
         let within = chunk.as_ptr_range();
         for frame in out {
             assert!(within.contains(&frame.raw.as_ptr()), "{frame:?}");
@@ -209,10 +209,10 @@ fn a_frame_that_is_too_large_ends_the_stream() {
             let mut splitter = Splitter::new(framing).with_frame_bytes_max(64);
             let (mut out, mut failed) = (Vec::new(), false);
             for piece in format!("{good}{bad}").as_bytes().chunks(size) {
-                failed |= splitter.feed(Bytes::copy_from_slice(piece), &mut out).is_err();
+                failed |= splitter.feed(&Bytes::copy_from_slice(piece), &mut out).is_err();
             }
             assert!(failed, "{framing:?} by {size}");
-            assert!(splitter.feed(Bytes::new(), &mut out).is_err());
+            assert!(splitter.feed(&Bytes::new(), &mut out).is_err());
             splitter.finish(&mut out);
             assert_eq!(out.len(), 1, "{framing:?} by {size}: {out:?}");
         }

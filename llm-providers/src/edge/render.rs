@@ -54,12 +54,14 @@ enum Inner {
     Translated(Box<Translated>),
 }
 
+/// In memory what each piece passes by lies together.
+#[repr(C)]
 struct Relayed {
     body: ReplyBody,
-    how: Render,
-    quiet: Quiet,
     over: bool,
     broke: bool,
+    quiet: Quiet,
+    how: Render,
 }
 
 struct Translated {

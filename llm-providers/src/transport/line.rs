@@ -4,6 +4,7 @@
 //! of its own, and a request to it two messages and two wakings, which together cost more than all
 //! the bytes.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Write};
 use std::mem::MaybeUninit;
@@ -18,7 +19,7 @@ use hyper_util::rt::TokioIo;
 use llm_core::dialect::Chunks;
 use smallvec::SmallVec;
 use socket2::SockRef;
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::dial::Wire;
@@ -27,6 +28,11 @@ use super::framing::{self, Head, Wrong};
 /// What is read at once, to begin with; an answer that fills it is read in larger pieces.
 const READ_MIN: usize = 8 << 10;
 const READ_MAX: usize = 64 << 10;
+
+thread_local! {
+    /// Where little is read to at first.
+    static ARRIVED: RefCell<[u8; READ_MIN]> = const { RefCell::new([0; READ_MIN]) };
+}
 
 /// A connection.
 pub(super) struct Line {
@@ -125,15 +131,34 @@ impl Line {
 
     /// Reads what has come; nothing is the end.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.buffer.reserve(self.read);
-        let read = match &mut self.way {
-            Way::Open(tcp) => ready!(pin!(tcp.read_buf(&mut self.buffer)).poll(cx)),
-            Way::Sealed(tls) => ready!(pin!(tls.read_buf(&mut self.buffer)).poll(cx)),
+        let read = match self.read {
+            READ_MIN => ready!(self.poll_little(cx)),
+            room => {
+                self.buffer.reserve(room);
+                match &mut self.way {
+                    Way::Open(tcp) => ready!(pin!(tcp.read_buf(&mut self.buffer)).poll(cx)),
+                    Way::Sealed(tls) => ready!(pin!(tls.read_buf(&mut self.buffer)).poll(cx)),
+                }
+            }
         }?;
         if read >= self.read {
             self.read = (self.read * 2).min(READ_MAX);
         }
         Poll::Ready(Ok(read))
+    }
+
+    /// By way of a place that all lines share, so that a line that waits has no room of its own, and
+    /// a piece of a stream has as much as it needs. What is copied is little, and has just been read.
+    fn poll_little(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        ARRIVED.with_borrow_mut(|room| {
+            let mut room = ReadBuf::new(room);
+            match &mut self.way {
+                Way::Open(tcp) => ready!(Pin::new(tcp).poll_read(cx, &mut room)),
+                Way::Sealed(tls) => ready!(Pin::new(tls).poll_read(cx, &mut room)),
+            }?;
+            self.buffer.extend_from_slice(room.filled());
+            Poll::Ready(Ok(room.filled().len()))
+        })
     }
 }
 

@@ -117,11 +117,7 @@ impl Door {
         let _ = stream.set_nodelay(true);
         let (house, heard) = (Arc::clone(&self.house), self.heard.clone());
         let arrived = Arrived { stream, peer, heard };
-        let served = seat::serve(house, self.builder.clone(), arrived);
-        tokio::spawn(async move {
-            served.await;
-            drop((within, place));
-        });
+        seat::serve(house, &self.builder, arrived, (within, place));
     }
 
     async fn accept(

@@ -284,7 +284,7 @@ fn a_tap_counts_deltas_and_reads_the_ends() {
     ] {
         let mut splitter = Splitter::new(Framing::Sse);
         let mut list = Vec::new();
-        splitter.feed(text.into(), &mut list).unwrap();
+        splitter.feed(&text.into(), &mut list).unwrap();
         let mut tap = Anthropic.tap(TapCx { hide_usage: true, ..TapCx::default() });
         for frame in &list {
             assert_eq!(tap.see(frame), llm_core::dialect::Keep::Forward);

@@ -204,7 +204,7 @@ fn a_failure_ends_the_stream() {
 fn a_tap_sees_what_matters() {
     let mut frames = Vec::new();
     let mut splitter = Splitter::new(Framing::Sse);
-    splitter.feed(whole_stream().into(), &mut frames).unwrap();
+    splitter.feed(&whole_stream().into(), &mut frames).unwrap();
     splitter.finish(&mut frames);
     let mut tap = upstream().tap(TapCx::default());
     for frame in &frames {

@@ -9,7 +9,7 @@ use crate::frame::Splitter;
 
 fn watched(frames: &str) -> Observed {
     let (mut splitter, mut out) = (Splitter::new(Framing::Sse), Vec::new());
-    splitter.feed(Bytes::from(frames.to_owned()), &mut out).unwrap();
+    splitter.feed(&Bytes::from(frames.to_owned()), &mut out).unwrap();
     splitter.finish(&mut out);
     let mut tap = Gemini.tap(TapCx { hide_usage: true, ..TapCx::default() });
     out.iter().for_each(|frame| assert_eq!(tap.see(frame), Keep::Forward));

@@ -136,7 +136,7 @@ fn arguments_that_are_no_json_are_said_beside_an_object() {
 fn a_tap_sees_what_matters() {
     let mut frames = Vec::new();
     let mut splitter = Splitter::new(Framing::Ndjson);
-    splitter.feed(Bytes::from_static(STREAM.as_bytes()), &mut frames).unwrap();
+    splitter.feed(&Bytes::from_static(STREAM.as_bytes()), &mut frames).unwrap();
     splitter.finish(&mut frames);
     let mut tap = upstream("/api/chat").tap(TapCx::default());
     for frame in &frames {

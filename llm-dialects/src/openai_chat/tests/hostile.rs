@@ -79,7 +79,7 @@ proptest! {
             let mut decoder = OpenaiChat.stream_decoder(operation);
             let mut splitter = crate::frame::Splitter::new(Framing::Sse);
             let (mut cut, mut out) = (Vec::new(), Vec::new());
-            let _ = splitter.feed(Bytes::from(text.clone()), &mut cut);
+            let _ = splitter.feed(&Bytes::from(text.clone()), &mut cut);
             for frame in &cut {
                 if decoder.feed(frame, &mut out).is_err() {
                     break;

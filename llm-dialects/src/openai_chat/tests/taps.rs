@@ -6,7 +6,7 @@ use crate::frame::Splitter;
 fn watch(frames: &[&str], hide_usage: bool) -> (Vec<Keep>, llm_core::dialect::Observed) {
     let mut splitter = Splitter::new(Framing::Sse);
     let mut cut = Vec::new();
-    splitter.feed(Bytes::from(sse(frames)), &mut cut).unwrap();
+    splitter.feed(&Bytes::from(sse(frames)), &mut cut).unwrap();
     let mut tap = OpenaiChat.tap(TapCx { hide_usage, ..TapCx::default() });
     let kept = cut.iter().map(|f| tap.see(f)).collect();
     (kept, tap.observed().clone())
@@ -48,7 +48,7 @@ fn a_cut_stream_has_not_ended_and_a_failed_one_says_so() {
 fn several(frames: &[&str], candidates: u16) -> llm_core::dialect::Observed {
     let mut splitter = Splitter::new(Framing::Sse);
     let mut cut = Vec::new();
-    splitter.feed(Bytes::from(sse(frames)), &mut cut).unwrap();
+    splitter.feed(&Bytes::from(sse(frames)), &mut cut).unwrap();
     let mut tap = OpenaiChat.tap(TapCx { candidates, ..TapCx::default() });
     for frame in &cut {
         tap.see(frame);
@@ -132,7 +132,7 @@ fn transcripts_and_pictures_end_with_their_own_word() {
     let look = |frames: &[&str]| {
         let mut splitter = Splitter::new(Framing::Sse);
         let mut cut = Vec::new();
-        splitter.feed(Bytes::from(sse(frames)), &mut cut).unwrap();
+        splitter.feed(&Bytes::from(sse(frames)), &mut cut).unwrap();
         let mut tap =
             OpenaiChat.tap(TapCx { operation: Operation::Transcribe, ..TapCx::default() });
         for frame in &cut {

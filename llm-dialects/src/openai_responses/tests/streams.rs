@@ -237,7 +237,7 @@ fn parts_that_interleave_keep_their_places() {
 fn a_tap_sees_what_matters() {
     let mut splitter = Splitter::new(Framing::Sse);
     let mut frames = Vec::new();
-    splitter.feed(stream().into(), &mut frames).unwrap();
+    splitter.feed(&stream().into(), &mut frames).unwrap();
     splitter.finish(&mut frames);
     let mut tap = Responses.tap(TapCx::default());
     for frame in &frames {

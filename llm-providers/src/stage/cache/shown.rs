@@ -25,7 +25,7 @@ impl Unasked {
 
     /// What the reader is to see of a piece.
     pub(super) fn pass(&mut self, piece: Bytes, last: bool) -> Bytes {
-        if self.splitter.feed(piece.clone(), &mut self.frames).is_err() {
+        if self.splitter.feed(&piece, &mut self.frames).is_err() {
             // It passed the same splitter before it was written down.
             debug_assert!(false, "a frame grew in a recording");
             return piece;

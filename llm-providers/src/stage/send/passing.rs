@@ -8,6 +8,7 @@
 mod pieces;
 mod timer;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -17,7 +18,7 @@ use llm_core::dialect::{Frame, FrameKind, Framing, Keep, Observed, Tap, TapCx, U
 use llm_core::error::{Error, Kind};
 use llm_core::fault::{Fault, FaultClass};
 use llm_core::seam::{TransportError, WireBody};
-use llm_dialects::frame::Splitter;
+use llm_dialects::frame::{FrameTooLarge, Splitter};
 
 use super::Upstream;
 use super::drain::Drains;
@@ -35,25 +36,28 @@ const UNREAD_BYTES_MAX: usize = 2 << 20;
 const HELD_BYTES_MAX: usize = 1 << 20;
 
 /// A stream on its way.
+///
+/// In this order in memory too: what each piece passes by comes first. With many streams at once every
+/// line of memory that a piece touches is one that was not touched for long.
+#[repr(C)]
 pub(super) struct Passing {
     wire: WireBody,
-    splitter: Splitter,
     tap: Box<dyn Tap>,
-    frames: Vec<Frame>,
     /// Bytes that the splitter keeps, since their frame is not complete.
     pending: usize,
-    /// What may be given away.
-    ready: Pieces,
-    /// What waits for the end.
-    held: Pieces,
-    metered: Option<Metered>,
-    timer: Timer,
     stopped: bool,
-    /// Whether a filter's refusal may be asked elsewhere.
-    refiltered: bool,
     /// Whether the network has given all.
     over: bool,
     sse: bool,
+    /// Whether a filter's refusal may be asked elsewhere.
+    refiltered: bool,
+    metered: Option<Metered>,
+    /// What may be given away.
+    ready: Pieces,
+    timer: Timer,
+    splitter: Splitter,
+    /// What waits for the end.
+    held: Pieces,
     /// Who reads on when nobody else does; `None` for who does so already.
     drains: Option<Drains>,
 }
@@ -86,7 +90,6 @@ impl Passing {
                 operation: call.operation,
                 candidates: call.peek.candidates,
             }),
-            frames: Vec::new(),
             pending: 0,
             ready: Pieces::default(),
             held: Pieces::default(),
@@ -153,9 +156,11 @@ impl Passing {
             Poll::Ready(Some(Ok(chunk))) => Poll::Ready(self.take(chunk)),
             Poll::Ready(None) => {
                 self.over = true;
-                self.splitter.finish(&mut self.frames);
-                let cut = self.frames.iter().any(|f| f.kind == FrameKind::Unfinished);
-                self.look(None);
+                let cut = with_frames(|frames| {
+                    self.splitter.finish(frames);
+                    self.look(None, frames);
+                    frames.iter().any(|f| f.kind == FrameKind::Unfinished)
+                });
                 if cut && self.sse {
                     // It counts without its blank line, but not for every reader.
                     let last = if self.held.is_empty() { &mut self.ready } else { &mut self.held };
@@ -169,11 +174,15 @@ impl Passing {
     }
 
     fn take(&mut self, chunk: Bytes) -> Arrived {
-        if let Err(too_large) = self.splitter.feed(chunk.clone(), &mut self.frames) {
+        let looked = with_frames(|frames| {
+            self.splitter.feed(&chunk, frames)?;
+            self.look(Some(&chunk), frames);
+            Ok::<_, FrameTooLarge>(())
+        });
+        if let Err(too_large) = looked {
             let fault = Fault::new(200, FaultClass::Corrupt, too_large.to_string());
             return Arrived::Broke(Error::upstream(fault));
         }
-        self.look(Some(&chunk));
         let seen = self.tap.observed();
         if self.metered.as_ref().is_some_and(|m| m.runs_over(seen)) {
             self.stopped = true;
@@ -187,8 +196,7 @@ impl Passing {
     }
 
     /// Looks at the frames that are there. `chunk` is what they came in.
-    fn look(&mut self, chunk: Option<&Bytes>) {
-        let mut frames = std::mem::take(&mut self.frames);
+    fn look(&mut self, chunk: Option<&Bytes>, frames: &[Frame]) {
         let all: usize = frames.iter().map(|f| f.raw.len()).sum();
         let came = chunk.map_or(0, Bytes::len);
         let before = std::mem::replace(&mut self.pending, 0);
@@ -220,10 +228,8 @@ impl Passing {
             }
         }
         if plain {
-            self.pass(&frames, chunk, before, all);
+            self.pass(frames, chunk, before, all);
         }
-        frames.clear();
-        self.frames = frames;
     }
 
     /// Gives frames on in the chunk that they came in. Only the first can have begun before it.
@@ -259,7 +265,6 @@ impl Passing {
             wire: std::mem::replace(&mut self.wire, Box::pin(futures_util::stream::empty())),
             splitter: std::mem::replace(&mut self.splitter, Splitter::new(Framing::Ndjson)),
             tap: std::mem::replace(&mut self.tap, seen),
-            frames: std::mem::take(&mut self.frames),
             ready: Pieces::default(),
             held: std::mem::take(&mut self.held),
             metered: self.metered.take(),
@@ -285,6 +290,24 @@ impl Passing {
         self.end(&Ending::Broke(error.clone()));
         Step::Failed(error)
     }
+}
+
+thread_local! {
+    /// Room for the frames of a piece: they are gone before the next one is cut, whoever's it is.
+    static FRAMES: Cell<Vec<Frame>> = const { Cell::new(Vec::new()) };
+}
+
+/// Pieces of more frames than this leave no room behind them.
+const FRAMES_KEPT: usize = 256;
+
+fn with_frames<R>(work: impl FnOnce(&mut Vec<Frame>) -> R) -> R {
+    let mut frames = FRAMES.take();
+    let done = work(&mut frames);
+    frames.clear();
+    if frames.capacity() <= FRAMES_KEPT {
+        FRAMES.set(frames);
+    }
+    done
 }
 
 /// What was seen of a stream that is read on elsewhere.

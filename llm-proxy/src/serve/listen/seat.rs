@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use llm_core::seam::Clock;
 use llm_providers::seam::{Doze, Moment, Patient};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -89,43 +90,57 @@ struct Held {
     /// What it broke off with, and how often the connection is asked to write before it hears of that:
     /// with it goes whatever was not written.
     broke: Option<(io::Error, u8)>,
+    /// The moment in which it had nothing: a connection asks twice more in the same.
+    silent: Option<u64>,
     _turn: Turn,
 }
 
 /// One to have a turn, and one to write in it.
 const WRITES: u8 = 2;
 
-/// Serves a connection to its end.
-pub(super) async fn serve(
+/// Serves a connection to its end, with a task of its own that keeps `place` for as long.
+pub(super) fn serve(
     house: Arc<House>,
-    builder: auto::Builder<TokioExecutor>,
+    builder: &auto::Builder<TokioExecutor>,
     arrived: Arrived,
+    place: impl Send + 'static,
 ) {
     let Arrived { stream, peer: address, heard } = arrived;
     let clock = Arc::clone(&house.clock);
     // Under the encryption: it is the socket that stands still.
     let stream = Paced::new(stream, house.web.edge.write_timeout, clock);
     let Some(tls) = house.web.tls.clone() else {
-        return carry(house, builder, stream, Peer { address, secure: false }, heard).await;
+        let from = Peer { address, secure: false };
+        tokio::spawn(carry(house, builder, stream, from, heard, place));
+        return;
     };
-    let stream = tokio::select! {
-        stream = tls.accept(stream) => stream,
-        () = house.clock.sleep(FIRST_HEAD_MAX) => return,
-    };
-    // Who cannot agree on a way to speak is nobody's to help.
-    if let Ok(stream) = stream {
-        carry(house, builder, stream, Peer { address, secure: true }, heard).await;
-    }
+    let builder = builder.clone();
+    tokio::spawn(async move {
+        let stream = tokio::select! {
+            stream = tls.accept(stream) => stream,
+            () = house.clock.sleep(FIRST_HEAD_MAX) => return,
+        };
+        // Who cannot agree on a way to speak is nobody's to help.
+        if let Ok(stream) = stream {
+            let from = Peer { address, secure: true };
+            carry(house, &builder, stream, from, heard, place).await;
+        }
+    });
 }
 
-async fn carry<S>(
+/// No `async fn`: each piece of an answer passes by all that is here, and so it lies together, with the
+/// connection apart. Futures in futures would have their states between what they were made of.
+fn carry<S, P>(
     house: Arc<House>,
-    builder: auto::Builder<TokioExecutor>,
+    builder: &auto::Builder<TokioExecutor>,
     stream: S,
     from: Peer,
     heard: watch::Receiver<Word>,
-) where
+    place: P,
+) -> impl Future<Output = ()> + Send + use<S, P>
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    P: Send + 'static,
 {
     let seat = Arc::new(Seat::default());
     let (clock, idle) = (Arc::clone(&house.clock), house.web.edge.idle);
@@ -134,54 +149,81 @@ async fn carry<S>(
         let (house, turn) = (Arc::clone(&house), Turn::begin(&own, request.version()));
         async move {
             let response = web::answer(house, from, request).await;
-            Ok::<_, Infallible>(response.map(|body| Held { body, broke: None, _turn: turn }))
+            Ok::<_, Infallible>(response.map(|body| Held {
+                body,
+                broke: None,
+                silent: None,
+                _turn: turn,
+            }))
         }
     });
     let connection = builder.serve_connection(TokioIo::new(InTurn::new(stream)), service);
-    let (mut connection, mut word) = (pin!(connection), Heard::new(heard));
-    let mut wait = Doze::new(&*clock, clock.now(), FIRST_HEAD_MAX);
-    let (mut before, mut leaving) = (0, false);
-    loop {
-        let stir = poll_fn(|cx| {
-            let _moment = Moment::begin();
+    let mut connection = Box::pin(connection.into_owned());
+    let (mut beside, mut before) = (Beside::new(clock, heard), 0);
+    poll_fn(move |cx| {
+        let (_moment, _until_its_end) = (Moment::begin(), &place);
+        loop {
             // How a connection ends is the client's affair.
             if connection.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Stir::Over);
+                return Poll::Ready(());
             }
-            if wait.poll(clock.now(), cx).is_ready() {
-                return Poll::Ready(Stir::Time);
-            }
-            if !leaving && word.poll(cx).is_ready() {
-                return Poll::Ready(Stir::Leave);
-            }
-            Poll::Pending
-        });
-        match stir.await {
-            Stir::Over => return,
-            Stir::Leave => leaving = true,
-            Stir::Time => {
-                let moves = seat.moves.load(Ordering::Relaxed);
-                // Who has just had an answer may be about to ask again.
-                let silent = moves == before && seat.open.load(Ordering::Relaxed) == 0;
-                if moves == 0 && !leaving {
-                    // It has not finished its first head, or not begun.
-                    return;
+            match ready!(beside.poll(cx)) {
+                Stir::Leave => {}
+                Stir::Time => {
+                    let moves = seat.moves.load(Ordering::Relaxed);
+                    // Who has just had an answer may be about to ask again.
+                    let silent = moves == before && seat.open.load(Ordering::Relaxed) == 0;
+                    if moves == 0 && !beside.leaving {
+                        // It has not finished its first head, or not begun.
+                        return Poll::Ready(());
+                    }
+                    if silent || beside.leaving && seat.can_say.load(Ordering::Relaxed) {
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    before = moves;
                 }
-                if silent || leaving && seat.can_say.load(Ordering::Relaxed) {
-                    connection.as_mut().graceful_shutdown();
-                }
-                before = moves;
             }
+            beside.begin(if beside.leaving { SILENT } else { idle });
         }
-        wait = Doze::new(&*clock, clock.now(), if leaving { SILENT } else { idle });
-    }
+    })
 }
 
 /// What a connection is woken for, beside what happens on it.
 enum Stir {
-    Over,
     Time,
     Leave,
+}
+
+/// What it is that wakes it. In one place, since each piece of an answer passes by all of it.
+struct Beside {
+    clock: Arc<dyn Clock>,
+    wait: Doze,
+    word: Heard,
+    /// It was told that the process ends.
+    leaving: bool,
+}
+
+impl Beside {
+    fn new(clock: Arc<dyn Clock>, heard: watch::Receiver<Word>) -> Self {
+        let wait = Doze::new(&*clock, clock.now(), FIRST_HEAD_MAX);
+        Self { clock, wait, word: Heard::new(heard), leaving: false }
+    }
+
+    /// Time begins anew.
+    fn begin(&mut self, wait: Duration) {
+        self.wait = Doze::new(&*self.clock, self.clock.now(), wait);
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Stir> {
+        if self.wait.poll(self.clock.now(), cx).is_ready() {
+            return Poll::Ready(Stir::Time);
+        }
+        if !self.leaving && self.word.poll(cx).is_ready() {
+            self.leaving = true;
+            return Poll::Ready(Stir::Leave);
+        }
+        Poll::Pending
+    }
 }
 
 /// That the process ends. What all connections look at says whether that may be.
@@ -216,9 +258,17 @@ impl http_body::Body for Held {
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let held = self.get_mut();
         if held.broke.is_none() {
-            match ready!(Pin::new(&mut held.body).poll_frame(cx)) {
-                Some(Err(error)) => held.broke = Some((error, WRITES)),
-                other => return Poll::Ready(other),
+            let moment = Moment::current();
+            if moment.is_some() && moment == held.silent {
+                return Poll::Pending;
+            }
+            match Pin::new(&mut held.body).poll_frame(cx) {
+                Poll::Pending => {
+                    held.silent = moment;
+                    return Poll::Pending;
+                }
+                Poll::Ready(Some(Err(error))) => held.broke = Some((error, WRITES)),
+                other => return other,
             }
         }
         match held.broke.take() {

@@ -113,7 +113,7 @@ impl<S: Stream<Item = Passing> + Unpin> Stream for Keeping<S> {
                     let mut frames = Vec::new();
                     match ready!(Pin::new(&mut this.answer).poll_next(cx)) {
                         Some(Ok(bytes)) => {
-                            if this.splitter.feed(bytes, &mut frames).is_err() {
+                            if this.splitter.feed(&bytes, &mut frames).is_err() {
                                 tracing::warn!("an event of an answer is too large to be kept");
                                 this.over = true;
                             }

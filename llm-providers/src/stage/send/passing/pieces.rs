@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 /// Bytes to be given on, joined only when there are several.
 #[derive(Default)]
 pub(super) struct Pieces {
-    pieces: SmallVec<[Bytes; 2]>,
+    pieces: SmallVec<[Bytes; 1]>,
     /// Those before it were given on.
     next: usize,
     pub(super) bytes: usize,

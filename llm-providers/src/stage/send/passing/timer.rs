@@ -12,14 +12,16 @@ use crate::stage::send::exchange::Limit;
 
 /// One timer for all waits of a stream: the moment is moved with each sign of life, and a sleep that
 /// wakes too early goes to sleep again. So a frame costs a look at the clock and no allocation.
+/// In memory what each frame moves comes first.
+#[repr(C)]
 pub(super) struct Timer {
     clock: Arc<dyn Clock>,
     idle: Duration,
-    total: Limit,
     until: Limit,
-    what: &'static str,
-    sleep: Option<Doze>,
+    total: Limit,
     committed: bool,
+    sleep: Option<Doze>,
+    what: &'static str,
 }
 
 impl Timer {
