@@ -8,7 +8,7 @@ mod name;
 mod table;
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use jiff::civil::Date;
 
@@ -24,8 +24,9 @@ pub use table::BadLine;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Catalog {
     as_of: Option<Date>,
-    /// By vendor, then by model.
-    vendors: BTreeMap<Str, BTreeMap<Str, ModelEntry>>,
+    /// By vendor, then by model. Those of a vendor are shared by all who change nothing of them: each
+    /// provider lays its own entries over the same table.
+    vendors: BTreeMap<Str, Arc<BTreeMap<Str, ModelEntry>>>,
 }
 
 /// What is known of one model at one vendor.
@@ -181,7 +182,7 @@ impl Catalog {
 
     /// All entries, by vendor and then by name.
     pub fn entries(&self) -> impl Iterator<Item = &ModelEntry> {
-        self.vendors.values().flat_map(BTreeMap::values)
+        self.vendors.values().flat_map(|models| models.values())
     }
 
     /// This catalogue with entries laid over it. What an entry does not say stays as it was for
@@ -202,7 +203,7 @@ impl Catalog {
 
     fn insert(&mut self, entry: ModelEntry) -> Option<ModelEntry> {
         let models = self.vendors.entry(entry.provider.clone()).or_default();
-        models.insert(entry.model.clone(), entry)
+        Arc::make_mut(models).insert(entry.model.clone(), entry)
     }
 }
 

@@ -310,8 +310,8 @@ fn draft(place: &Place, number: u64, before: u64) -> io::Result<Arc<dyn Medium>>
     Ok(file)
 }
 
-/// What of the spare is written at once.
-const SPARE_PIECE: usize = 1 << 20;
+/// What of the spare is written at once. Much more would be what an idle process holds most of.
+const SPARE_PIECE: usize = 128 << 10;
 
 /// Sees to it that the spare is there: room that a full disk cannot take back.
 pub(super) fn make_spare(place: &Place) -> io::Result<()> {

@@ -5,7 +5,7 @@
 //! written by the test below, which holds the one against the other; a file that has anything in it
 //! goes the way of the steps.
 
-use sqlx::SqliteConnection;
+use sqlx::{AssertSqlSafe, SqliteConnection};
 
 const WHOLE: &str = include_str!("whole.sql");
 
@@ -18,7 +18,13 @@ pub(super) async fn lay_out(connection: &mut SqliteConnection) -> Result<bool, s
     if objects > 0 {
         return Ok(false);
     }
-    sqlx::raw_sql(WHOLE).execute(connection).await?;
+    // What is laid out goes through little room: all of it would stay in memory, and hardly any of it is
+    // asked for soon.
+    let room: i64 = sqlx::query_scalar("PRAGMA cache_size").fetch_one(&mut *connection).await?;
+    sqlx::query("PRAGMA cache_size = -100").execute(&mut *connection).await?;
+    sqlx::raw_sql(WHOLE).execute(&mut *connection).await?;
+    let restored = AssertSqlSafe(format!("PRAGMA cache_size = {room}"));
+    sqlx::query(restored).execute(connection).await?;
     Ok(true)
 }
 
@@ -26,7 +32,7 @@ pub(super) async fn lay_out(connection: &mut SqliteConnection) -> Result<bool, s
 mod tests {
     use std::fmt::Write as _;
 
-    use sqlx::{AssertSqlSafe, Connection as _};
+    use sqlx::Connection as _;
 
     use super::super::place::MIGRATIONS;
     use super::*;
