@@ -126,7 +126,8 @@ impl Default for Server {
             time_zone: (Str::from_static("UTC"), Zone::UTC),
             drain: Duration::from_secs(30),
             body_max: 32 << 20,
-            calls_max: 10_000,
+            // A fifth is kept for calls that cannot wait, so that ten thousand others are under way.
+            calls_max: 12_500,
             waiting_max: 10_000,
             wait_max: Duration::from_secs(30),
             cache_max: 64 << 20,

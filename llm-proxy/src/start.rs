@@ -1,5 +1,8 @@
 //! `llm-proxy serve`: from the command line to a running proxy, and what people are told on the way.
 
+#[cfg(unix)]
+mod files;
+
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -26,6 +29,8 @@ pub(crate) async fn serve(cli: &Cli) -> Result<(), String> {
     }
     let resolved = source.read().map_err(|report| format!("\n{report}"))?;
     logged(&resolved.config)?;
+    #[cfg(unix)]
+    files::take();
     for line in resolved.report.to_string().lines().filter(|line| !line.is_empty()) {
         tracing::warn!("{line}");
     }

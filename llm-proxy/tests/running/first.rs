@@ -11,6 +11,9 @@ use serde_json::Value;
 use crate::client::{ask, client, get};
 use crate::proxy::simulator;
 
+/// Where no Ollama is.
+const NOBODY: &str = "127.0.0.1:1";
+
 /// A first start, and what it said before it served.
 struct First {
     child: Child,
@@ -21,10 +24,21 @@ struct First {
 }
 
 impl First {
-    #[expect(clippy::disallowed_methods, reason = "it measures the real time that passes")]
     fn start(ollama: &str) -> Self {
+        Self::started(Command::new(env!("CARGO_BIN_EXE_llm-proxy")), ollama)
+    }
+
+    /// By a shell that may have so many files open, and could have more.
+    fn start_with_files(files: u32) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        shell.arg("-c").arg(format!("ulimit -Sn {files}; exec \"$0\" \"$@\""));
+        shell.arg(env!("CARGO_BIN_EXE_llm-proxy"));
+        Self::started(shell, NOBODY)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "it measures the real time that passes")]
+    fn started(mut command: Command, ollama: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_llm-proxy"));
         // Nothing of whoever runs the tests: a key in the environment is a provider.
         command.env_clear().env("OLLAMA_HOST", ollama);
         command.args(["--host", "127.0.0.1", "--port", "0", "--data"]).arg(data.path());
@@ -116,8 +130,8 @@ async fn an_ollama_that_answers_is_used_and_its_models_are_listed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_one_answers_are_simulated_and_a_silent_one_delays_nothing() {
     // The first start of all reads the program from the disk.
-    drop(First::start("127.0.0.1:1"));
-    let none = First::start("127.0.0.1:1");
+    drop(First::start(NOBODY));
+    let none = First::start(NOBODY);
     assert!(none.said.contains("answers are simulated"), "{}", none.said);
     assert_eq!(none.call("gpt-4o-mini").await, 200);
     let silent = First::start(&slow(Duration::from_secs(60)).await.to_string());
@@ -135,4 +149,22 @@ async fn without_one_answers_are_simulated_and_a_silent_one_delays_nothing() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("who answers after the start is taken up: {models:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_are_not_counted_against_the_files_that_a_shell_begins_with() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    const FILES: u32 = 64;
+    let first = First::start_with_files(FILES);
+    let mut all = Vec::new();
+    for _ in 0..4 * FILES {
+        let mut stream = tokio::net::TcpStream::connect(first.address).await.unwrap();
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut head = [0; 12];
+        let read = tokio::time::timeout(Duration::from_secs(10), stream.read_exact(&mut head));
+        read.await.expect("no place for it").unwrap();
+        assert_eq!(&head, b"HTTP/1.1 200");
+        all.push(stream);
+    }
 }
