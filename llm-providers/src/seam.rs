@@ -94,7 +94,8 @@ impl Moment {
     }
 
     /// Which one it is, unlike any other of the process, if there is one now. Who was asked in vain in
-    /// it need not look again: whatever has come since wakes whoever asks.
+    /// it need not look again: whatever has come since wakes whoever asks. That holds for whoever is
+    /// asked for the same waker each time, as all are that one poll of one task asks.
     pub fn current() -> Option<u64> {
         SEEN.get().open.then(|| MOMENT.get())
     }

@@ -15,6 +15,8 @@ use tokio::runtime::{Builder, Runtime};
 mod cli;
 mod commands;
 mod config;
+#[cfg(unix)]
+mod files;
 mod secrets;
 mod serve;
 mod simulate;
@@ -37,6 +39,11 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("cannot start: {error}")),
     };
+    // Whoever serves does this once it can say what came of it; simulators and benches hold as many.
+    #[cfg(unix)]
+    if matches!(cli.command, Some(Command::Simulate(_) | Command::Bench(_))) {
+        files::take();
+    }
     let host = cli.host.unwrap_or(cli::LOOPBACK);
     let done = match cli.command.clone().unwrap_or_default() {
         Command::Serve => runtime.block_on(start::serve(&cli)).map(|()| ExitCode::SUCCESS),

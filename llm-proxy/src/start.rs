@@ -1,8 +1,5 @@
 //! `llm-proxy serve`: from the command line to a running proxy, and what people are told on the way.
 
-#[cfg(unix)]
-mod files;
-
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -29,17 +26,30 @@ pub(crate) async fn serve(cli: &Cli) -> Result<(), String> {
     }
     let resolved = source.read().map_err(|report| format!("\n{report}"))?;
     logged(&resolved.config)?;
-    #[cfg(unix)]
-    files::take();
     for line in resolved.report.to_string().lines().filter(|line| !line.is_empty()) {
         tracing::warn!("{line}");
     }
     let config = &resolved.config;
+    #[cfg(unix)]
+    room_for(config.server.calls_max);
     let served = serve::run(config, source, |address, made| {
         // Nobody may be reading; that is no reason not to serve.
         let _ = announce(config, address, made);
     });
     served.await.map_err(|error| error.to_string())
+}
+
+/// Sees to it that so many calls can be under way: each is a caller's connection and one to a provider.
+#[cfg(unix)]
+fn room_for(calls: u32) {
+    let wanted = 2 * u64::from(calls);
+    if let Some(files) = crate::files::take().filter(|files| *files < wanted) {
+        tracing::warn!(
+            files,
+            calls,
+            "fewer files may be open than `server.calls_max` calls take: raise the hard limit (`ulimit -Hn`)"
+        );
+    }
 }
 
 /// Lines for people go to standard error, where they do not mix with what a command answers.

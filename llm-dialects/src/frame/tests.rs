@@ -216,6 +216,12 @@ fn a_frame_that_is_too_large_ends_the_stream() {
             splitter.finish(&mut out);
             assert_eq!(out.len(), 1, "{framing:?} by {size}: {out:?}");
         }
+        // Alone in its piece.
+        let mut splitter = Splitter::new(framing).with_frame_bytes_max(64);
+        let mut out = Vec::new();
+        splitter.feed(&good.into(), &mut out).unwrap();
+        assert!(splitter.feed(&bad.into(), &mut out).is_err(), "{framing:?}");
+        assert_eq!(out.len(), 1, "{framing:?}: {out:?}");
     }
 }
 

@@ -141,15 +141,22 @@ impl Line {
                 }
             }
         }?;
-        if read >= self.read {
-            self.read = (self.read * 2).min(READ_MAX);
-        }
+        self.read = match read {
+            all if all >= self.read => (self.read * 2).min(READ_MAX),
+            // Whatever came at once has come: what follows comes as it is written.
+            little if little < READ_MIN => READ_MIN,
+            _ => self.read,
+        };
         Poll::Ready(Ok(read))
     }
 
     /// By way of a place that all lines share, so that a line that waits has no room of its own, and
     /// a piece of a stream has as much as it needs. What is copied is little, and has just been read.
     fn poll_little(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        // Room for much, which nobody needs any more.
+        if self.buffer.is_empty() && self.buffer.capacity() >= READ_MIN {
+            self.buffer = BytesMut::new();
+        }
         ARRIVED.with_borrow_mut(|room| {
             let mut room = ReadBuf::new(room);
             match &mut self.way {
@@ -267,5 +274,37 @@ impl Sending {
             out -= left;
             self.at = (self.at.0 + 1, 0);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_had_much_to_read_has_room_for_little_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut far, _) = listener.accept().await.unwrap();
+        let mut line = Line::new(MaybeHttpsStream::Http(TokioIo::new(near)));
+        let (sent, mut came) = (vec![b'x'; 4 * READ_MIN], 0);
+        far.write_all(&sent).await.unwrap();
+        let mut most = 0;
+        while came < sent.len() {
+            came += poll_fn(|cx| line.poll_read(cx)).await.unwrap();
+            most = line.read.max(most);
+        }
+        assert!(most > READ_MIN, "it was read in small pieces: {most}");
+        assert_eq!(line.buffer.split().freeze(), sent);
+        for _ in 0..3 {
+            far.write_all(b"word").await.unwrap();
+            assert_eq!(poll_fn(|cx| line.poll_read(cx)).await.unwrap(), 4);
+            assert_eq!(line.buffer.split().freeze(), "word");
+        }
+        assert_eq!(line.read, READ_MIN);
+        assert!(line.buffer.capacity() < READ_MIN, "{}", line.buffer.capacity());
     }
 }

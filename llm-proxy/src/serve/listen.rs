@@ -36,7 +36,7 @@ use crowd::Crowd;
 use seat::{Arrived, Word};
 
 /// Connections at once. Beyond it nobody is accepted, and the system's own queue holds them.
-const CONNECTIONS_MAX: u32 = 16_384;
+const CONNECTIONS_MAX: u32 = 32_768;
 /// A client that has not asked anything in this time is no client: its first head is whole by then,
 /// and its handshake before.
 const FIRST_HEAD_MAX: Duration = Duration::from_secs(15);
@@ -116,8 +116,8 @@ impl Door {
         // Tokens are small; Nagle would glue them together.
         let _ = stream.set_nodelay(true);
         let (house, heard) = (Arc::clone(&self.house), self.heard.clone());
-        let arrived = Arrived { stream, peer, heard };
-        seat::serve(house, &self.builder, arrived, (within, place));
+        let arrived = Arrived { stream, peer, heard, place: (within, place) };
+        seat::serve(house, &self.builder, arrived);
     }
 
     async fn accept(

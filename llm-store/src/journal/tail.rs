@@ -329,7 +329,6 @@ pub(super) fn make_spare(place: &Place) -> io::Result<()> {
     }
     let file = place.disk.begin(&path)?;
     let mut left = usize::try_from(size).unwrap_or(usize::MAX);
-    // In few steps: a first start waits for it.
     let zeros = vec![0; left.min(SPARE_PIECE)];
     let written = loop {
         let chunk = zeros.get(..left.min(zeros.len())).unwrap_or_default();

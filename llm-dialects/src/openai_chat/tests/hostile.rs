@@ -53,6 +53,7 @@ proptest! {
                     // on as the caller wrote it, and a tree of values would not take it.
                     let valid = serde_json::from_slice::<serde::de::IgnoredAny>(&sent.body);
                     prop_assert!(valid.is_ok(), "{valid:?}: {:?}", sent.body);
+                    prop_assert!(std::str::from_utf8(&sent.body).is_ok(), "{:?}", sent.body);
                 }
             }
         }

@@ -21,13 +21,14 @@ use llm_core::seam::Clock;
 use llm_providers::seam::{Doze, Moment, Patient};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::yield_now;
 
 use super::super::body::Body;
 use super::super::house::House;
 use super::super::web::{self, Peer};
 use super::FIRST_HEAD_MAX;
+use super::crowd::Within;
 use super::paced::Paced;
 use super::turns::InTurn;
 
@@ -49,17 +50,24 @@ pub(super) struct Arrived {
     pub(super) stream: TcpStream,
     pub(super) peer: SocketAddr,
     pub(super) heard: watch::Receiver<Word>,
+    pub(super) place: Place,
 }
 
 /// What happens on a connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Seat {
     /// Requests that have begun, and answers that have ended.
     moves: AtomicU64,
     open: AtomicU32,
     /// It speaks HTTP/2, which can say that it wants no more calls.
     can_say: AtomicBool,
+    /// Free once nobody is here any more: the last call too has been settled by then, so that who counts
+    /// places knows that none is under way. Calls over HTTP/2 are tasks of their own.
+    _place: Place,
 }
+
+/// What a connection takes up.
+pub(super) type Place = (Within, OwnedSemaphorePermit);
 
 /// A request, until its answer has gone out.
 #[derive(Debug)]
@@ -98,14 +106,9 @@ struct Held {
 /// One to have a turn, and one to write in it.
 const WRITES: u8 = 2;
 
-/// Serves a connection to its end, with a task of its own that keeps `place` for as long.
-pub(super) fn serve(
-    house: Arc<House>,
-    builder: &auto::Builder<TokioExecutor>,
-    arrived: Arrived,
-    place: impl Send + 'static,
-) {
-    let Arrived { stream, peer: address, heard } = arrived;
+/// Serves a connection to its end, with a task of its own.
+pub(super) fn serve(house: Arc<House>, builder: &auto::Builder<TokioExecutor>, arrived: Arrived) {
+    let Arrived { stream, peer: address, heard, place } = arrived;
     let clock = Arc::clone(&house.clock);
     // Under the encryption: it is the socket that stands still.
     let stream = Paced::new(stream, house.web.edge.write_timeout, clock);
@@ -130,19 +133,19 @@ pub(super) fn serve(
 
 /// No `async fn`: each piece of an answer passes by all that is here, and so it lies together, with the
 /// connection apart. Futures in futures would have their states between what they were made of.
-fn carry<S, P>(
+fn carry<S>(
     house: Arc<House>,
     builder: &auto::Builder<TokioExecutor>,
     stream: S,
     from: Peer,
     heard: watch::Receiver<Word>,
-    place: P,
-) -> impl Future<Output = ()> + Send + use<S, P>
+    place: Place,
+) -> impl Future<Output = ()> + Send + use<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    P: Send + 'static,
 {
-    let seat = Arc::new(Seat::default());
+    let (moves, open, can_say) = Default::default();
+    let seat = Arc::new(Seat { moves, open, can_say, _place: place });
     let (clock, idle) = (Arc::clone(&house.clock), house.web.edge.idle);
     let own = Arc::clone(&seat);
     let service = service_fn(move |request: Request<Incoming>| {
@@ -161,7 +164,7 @@ where
     let mut connection = Box::pin(connection.into_owned());
     let (mut beside, mut before) = (Beside::new(clock, heard), 0);
     poll_fn(move |cx| {
-        let (_moment, _until_its_end) = (Moment::begin(), &place);
+        let _moment = Moment::begin();
         loop {
             // How a connection ends is the client's affair.
             if connection.as_mut().poll(cx).is_ready() {
@@ -289,5 +292,109 @@ impl http_body::Body for Held {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::atomic::AtomicUsize;
+
+    use futures_core::Stream;
+    use futures_util::task::noop_waker_ref;
+    use http_body::Body as _;
+    use tokio::sync::Semaphore;
+
+    use super::super::super::body::Piece;
+    use super::super::crowd::Crowd;
+    use super::*;
+
+    /// A body that counts how often it is asked, and notes which places are free when it goes.
+    struct Noting {
+        asked: Arc<AtomicUsize>,
+        has: Arc<AtomicBool>,
+        places: Arc<Semaphore>,
+        free_at_its_end: Arc<AtomicUsize>,
+    }
+
+    impl Stream for Noting {
+        type Item = Piece;
+
+        fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Piece>> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            match self.has.load(Ordering::Relaxed) {
+                true => Poll::Ready(Some(Ok(Bytes::from_static(b"x")))),
+                false => Poll::Pending,
+            }
+        }
+    }
+
+    impl Drop for Noting {
+        fn drop(&mut self) {
+            self.free_at_its_end.store(self.places.available_permits(), Ordering::Relaxed);
+        }
+    }
+
+    fn seated(places: &Arc<Semaphore>) -> Arc<Seat> {
+        let within = Crowd::new(None).enter(IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap();
+        let permit = Arc::clone(places).try_acquire_owned().unwrap();
+        let (moves, open, can_say) = Default::default();
+        Arc::new(Seat { moves, open, can_say, _place: (within, permit) })
+    }
+
+    fn held(seat: &Arc<Seat>, body: Noting) -> Held {
+        let turn = Turn::begin(seat, Version::HTTP_11);
+        Held { body: Body::Pieces(Box::pin(body)), broke: None, silent: None, _turn: turn }
+    }
+
+    #[test]
+    fn who_had_nothing_is_asked_again_in_the_next_moment() {
+        let places = Arc::new(Semaphore::new(1));
+        let (asked, has) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let body = Noting {
+            asked: Arc::clone(&asked),
+            has: Arc::clone(&has),
+            places: Arc::clone(&places),
+            free_at_its_end: Arc::default(),
+        };
+        let mut held = held(&seated(&places), body);
+        let mut cx = Context::from_waker(noop_waker_ref());
+        let mut poll = || Pin::new(&mut held).poll_frame(&mut cx).is_ready();
+        let first = Moment::begin();
+        assert!(!poll());
+        assert!(!poll());
+        has.store(true, Ordering::Relaxed);
+        // Who has it now has woken the task, which begins another moment.
+        assert!(!poll());
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        drop(first);
+        let next = Moment::begin();
+        assert!(poll() && poll());
+        assert_eq!(asked.load(Ordering::Relaxed), 3);
+        drop(next);
+        // A task without moments asks each time.
+        has.store(false, Ordering::Relaxed);
+        assert!(!poll() && !poll());
+        assert_eq!(asked.load(Ordering::Relaxed), 5);
+    }
+
+    #[test]
+    fn a_place_is_free_once_its_last_answer_is_gone() {
+        let places = Arc::new(Semaphore::new(1));
+        let free_at_its_end = Arc::new(AtomicUsize::new(usize::MAX));
+        let body = Noting {
+            asked: Arc::default(),
+            has: Arc::default(),
+            places: Arc::clone(&places),
+            free_at_its_end: Arc::clone(&free_at_its_end),
+        };
+        let seat = seated(&places);
+        let held = held(&seat, body);
+        // The connection goes first.
+        drop(seat);
+        assert_eq!(places.available_permits(), 0);
+        drop(held);
+        assert_eq!(free_at_its_end.load(Ordering::Relaxed), 0);
+        assert_eq!(places.available_permits(), 1);
     }
 }
