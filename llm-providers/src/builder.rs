@@ -315,11 +315,9 @@ impl GatewayBuilder {
     }
 }
 
-/// Enough for a small machine: what is beyond waits, and what is beyond that is told so. A fifth is kept
-/// for calls that cannot wait, so that ten thousand others are under way.
 fn usual_bounds() -> AdmissionBounds {
     AdmissionBounds {
-        queue: Bounds { slots: 12_500, waiting_max: 10_000, waiting_bytes_max: 256 << 20 },
+        queue: Bounds::default(),
         wait_max: Duration::from_secs(30),
         lines: Lines::default(),
         zone: Zone::UTC,

@@ -42,6 +42,7 @@ use llm_core::quota::{Limit, OwnKeysUse, Plan, Zone};
 use llm_providers::provider::ProviderSettings;
 use llm_providers::settings::ModelSettings;
 use llm_providers::stage::admit::OwnerRules;
+use llm_providers::stage::admit::fair::Bounds;
 use llm_providers::stage::inspect::ContentRules;
 
 use credits::{CreditRules, Hook};
@@ -119,6 +120,7 @@ pub(crate) struct Server {
 
 impl Default for Server {
     fn default() -> Self {
+        let usual = Bounds::default();
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 4_000)),
             metrics_listen: None,
@@ -126,9 +128,8 @@ impl Default for Server {
             time_zone: (Str::from_static("UTC"), Zone::UTC),
             drain: Duration::from_secs(30),
             body_max: 32 << 20,
-            // A fifth is kept for calls that cannot wait, so that ten thousand others are under way.
-            calls_max: 12_500,
-            waiting_max: 10_000,
+            calls_max: usual.slots,
+            waiting_max: usual.waiting_max,
             wait_max: Duration::from_secs(30),
             cache_max: 64 << 20,
             own_keys: OwnKeysUse::Off,

@@ -23,7 +23,7 @@ use super::{BYTE_ORDER_MARK, FrameTooLarge, Held, is_space, padding};
 /// an event stream nobody needs more.
 const STRAY_BYTES_MAX: usize = 64 << 10;
 
-/// Where in the stream we are.
+/// Where in the stream we are. In this order in memory too, as in [`super::Splitter`].
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(super) struct Sse {

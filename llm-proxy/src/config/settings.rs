@@ -18,8 +18,6 @@ use super::{Config, Priced, Provider, SIMULATED};
 const SIMULATED_AT: &str = "http://openai.sim/v1";
 /// It lets everyone in who shows any key, as its siblings outside the process do.
 const SIMULATED_KEY: &str = "sk-simulated";
-/// Bytes of questions that wait for a place, all together.
-const WAITING_BYTES_MAX: usize = 256 << 20;
 
 /// Who makes the way to a provider.
 pub(crate) type Ways<'a> = &'a dyn Fn(&Provider) -> Result<Arc<dyn Transport>, String>;
@@ -66,7 +64,7 @@ impl Config {
             queue: Bounds {
                 slots: self.server.calls_max,
                 waiting_max: self.server.waiting_max,
-                waiting_bytes_max: WAITING_BYTES_MAX,
+                ..Bounds::default()
             },
             wait_max: self.server.wait_max,
             lines: Lines::default(),

@@ -69,6 +69,13 @@ struct Seat {
 /// What a connection takes up.
 pub(super) type Place = (Within, OwnedSemaphorePermit);
 
+impl Seat {
+    fn new(place: Place) -> Arc<Self> {
+        let (moves, open, can_say) = Default::default();
+        Arc::new(Self { moves, open, can_say, _place: place })
+    }
+}
+
 /// A request, until its answer has gone out.
 #[derive(Debug)]
 struct Turn(Arc<Seat>);
@@ -101,6 +108,12 @@ struct Held {
     /// The moment in which it had nothing: a connection asks twice more in the same.
     silent: Option<u64>,
     _turn: Turn,
+}
+
+impl Held {
+    fn new(body: Body, turn: Turn) -> Self {
+        Self { body, broke: None, silent: None, _turn: turn }
+    }
 }
 
 /// One to have a turn, and one to write in it.
@@ -144,20 +157,14 @@ fn carry<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (moves, open, can_say) = Default::default();
-    let seat = Arc::new(Seat { moves, open, can_say, _place: place });
+    let seat = Seat::new(place);
     let (clock, idle) = (Arc::clone(&house.clock), house.web.edge.idle);
     let own = Arc::clone(&seat);
     let service = service_fn(move |request: Request<Incoming>| {
         let (house, turn) = (Arc::clone(&house), Turn::begin(&own, request.version()));
         async move {
             let response = web::answer(house, from, request).await;
-            Ok::<_, Infallible>(response.map(|body| Held {
-                body,
-                broke: None,
-                silent: None,
-                _turn: turn,
-            }))
+            Ok::<_, Infallible>(response.map(|body| Held::new(body, turn)))
         }
     });
     let connection = builder.serve_connection(TokioIo::new(InTurn::new(stream)), service);
@@ -338,13 +345,11 @@ mod tests {
     fn seated(places: &Arc<Semaphore>) -> Arc<Seat> {
         let within = Crowd::new(None).enter(IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap();
         let permit = Arc::clone(places).try_acquire_owned().unwrap();
-        let (moves, open, can_say) = Default::default();
-        Arc::new(Seat { moves, open, can_say, _place: (within, permit) })
+        Seat::new((within, permit))
     }
 
     fn held(seat: &Arc<Seat>, body: Noting) -> Held {
-        let turn = Turn::begin(seat, Version::HTTP_11);
-        Held { body: Body::Pieces(Box::pin(body)), broke: None, silent: None, _turn: turn }
+        Held::new(Body::Pieces(Box::pin(body)), Turn::begin(seat, Version::HTTP_11))
     }
 
     #[test]

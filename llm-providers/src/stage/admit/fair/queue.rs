@@ -20,6 +20,14 @@ pub struct Bounds {
     pub waiting_bytes_max: usize,
 }
 
+/// Enough for a small machine: what is beyond waits, and what is beyond that is told so. A fifth of the
+/// places is kept for calls that cannot wait, so that ten thousand others are under way.
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { slots: 12_500, waiting_max: 10_000, waiting_bytes_max: 256 << 20 }
+    }
+}
+
 /// Who asks for a place.
 #[derive(Clone, Debug)]
 pub struct Ticket {
