@@ -65,7 +65,7 @@ pub struct Settings {
     /// When a segment ends and the next begins; a quarter of `bytes_max` at the most, so that one
     /// can go while others are written.
     pub segment_bytes: u64,
-    /// Room that is written ahead, for the ends of running holds on a full disk. `0` is none.
+    /// Room that is set aside, for the ends of running holds on a full disk. `0` is none.
     pub spare_bytes: u64,
 }
 

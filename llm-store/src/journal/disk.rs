@@ -16,6 +16,10 @@ pub(super) trait Medium: fmt::Debug + Send + Sync {
 
     /// Cuts the file, and goes on writing there.
     fn truncate(&self, len: u64) -> io::Result<()>;
+
+    /// Sets room aside, which reads as zeros and which a full disk cannot take back. `false` where
+    /// a disk has no such thing, and whoever wants the room writes it.
+    fn reserve(&self, len: u64) -> io::Result<bool>;
 }
 
 /// A folder of them.
@@ -52,6 +56,22 @@ impl Medium for File {
     fn truncate(&self, len: u64) -> io::Result<()> {
         self.set_len(len)?;
         Seek::seek(&mut &*self, SeekFrom::Start(len)).map(drop)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn reserve(&self, len: u64) -> io::Result<bool> {
+        use rustix::fs::{FallocateFlags, fallocate};
+        use rustix::io::Errno;
+        match fallocate(self, FallocateFlags::empty(), 0, len) {
+            Ok(()) => Ok(true),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn reserve(&self, _: u64) -> io::Result<bool> {
+        Ok(false)
     }
 }
 

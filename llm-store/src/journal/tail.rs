@@ -1,8 +1,8 @@
 //! The end that lines are appended to: rotation, room, and what becomes of a disk that fails.
 //!
 //! A write that fails is taken back, and refuses new holds until the disk is seen to take lines
-//! again. Where it failed for want of room there is the *spare*, a segment of zeros that was written
-//! ahead: its first half is for calls that begin, all of it for the ends of those that run. A write
+//! again. Where it failed for want of room there is the *spare*, a segment of zeros that was set
+//! aside: its first half is for calls that begin, all of it for the ends of those that run. A write
 //! that cannot be taken back and a sync that fails are for good: nothing is appended to a file of
 //! which nobody knows what is there.
 
@@ -328,17 +328,10 @@ pub(super) fn make_spare(place: &Place) -> io::Result<()> {
         return Ok(());
     }
     let file = place.disk.begin(&path)?;
-    let mut left = usize::try_from(size).unwrap_or(usize::MAX);
-    let zeros = vec![0; left.min(SPARE_PIECE)];
-    let written = loop {
-        let chunk = zeros.get(..left.min(zeros.len())).unwrap_or_default();
-        if chunk.is_empty() {
-            break file.sync();
-        }
-        if let Err(error) = write_all(&*file, chunk) {
-            break Err(error);
-        }
-        left -= chunk.len();
+    let written = match file.reserve(size) {
+        Ok(true) => file.sync(),
+        Ok(false) => write_zeros(&*file, size).and_then(|()| file.sync()),
+        Err(error) => Err(error),
     };
     if written.is_err() {
         // Half of it only takes room.
@@ -346,6 +339,16 @@ pub(super) fn make_spare(place: &Place) -> io::Result<()> {
     }
     written?;
     place.disk.sync_folder(&place.dir)
+}
+
+fn write_zeros(file: &dyn Medium, size: u64) -> io::Result<()> {
+    let mut left = usize::try_from(size).unwrap_or(usize::MAX);
+    let zeros = vec![0; left.min(SPARE_PIECE)];
+    while let Some(piece) = zeros.get(..left.min(zeros.len())).filter(|piece| !piece.is_empty()) {
+        write_all(file, piece)?;
+        left -= piece.len();
+    }
+    Ok(())
 }
 
 fn spare(place: &Place) -> PathBuf {

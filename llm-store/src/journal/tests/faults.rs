@@ -150,14 +150,17 @@ fn short_writes_are_finished() {
     assert_eq!(survive(dir.path(), SMALL, &script), None);
 }
 
-/// The disk is full: nothing new begins, what runs may end, out of room that was written ahead;
+/// The disk is full: nothing new begins, what runs may end, out of room that was set aside;
 /// and when there is room again, all goes on.
 #[test]
 fn what_runs_may_end_on_a_full_disk() {
-    for durability in [Durability::Process, Durability::Power] {
+    let written: &[Fail] = &[Fail::Reserve];
+    for (durability, fails) in
+        [(Durability::Process, written), (Durability::Process, &[]), (Durability::Power, &[])]
+    {
         let settings = Settings { durability, spare_bytes: 4000, segment_bytes: 2000, ..SMALL };
         let dir = folder();
-        let script = Script::new();
+        let script = Script::failing(fails);
         script.set_room(Some(5000));
         let (journal, _) = on(&script, dir.path(), settings).unwrap();
         let mut model = Model::default();
@@ -241,7 +244,7 @@ fn the_cap_leaves_room_for_every_end() {
     assert!(journal.bytes() < 4000, "{}", journal.bytes());
 }
 
-/// Of the room that was written ahead, those who begin have half, and those who end all.
+/// Of the room that was set aside, those who begin have half, and those who end all.
 #[test]
 fn half_of_the_spare_is_for_those_who_begin() {
     let settings = Settings { segment_bytes: 8000, spare_bytes: 8000, ..SMALL };
@@ -311,4 +314,20 @@ fn what_is_taken_back_may_be_tried_again() {
     assert!(write(&journal, &opened(1, 9)).is_err());
     journal.make_room().unwrap();
     assert_eq!(journal.condition(), Condition::Broken);
+}
+
+/// Room that is set aside is the disk's to keep, and read as zeros.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_spare_is_room_and_not_a_hole() {
+    use std::os::unix::fs::MetadataExt;
+
+    let dir = folder();
+    let settings = Settings { spare_bytes: 1 << 20, ..SMALL };
+    drop(Journal::<Money>::at(dir.path(), settings).unwrap());
+    let path = dir.path().join("spare");
+    let there = fs::metadata(&path).unwrap();
+    assert_eq!(there.len(), 1 << 20);
+    assert!(there.blocks() * 512 >= 1 << 20, "{} blocks", there.blocks());
+    assert!(fs::read(&path).unwrap().iter().all(|byte| *byte == 0));
 }

@@ -26,6 +26,8 @@ pub(super) enum Fail {
     Short,
     /// Syncs take a while.
     Slow,
+    /// No room can be set aside but by writing it.
+    Reserve,
 }
 
 #[derive(Debug, Default)]
@@ -172,6 +174,19 @@ impl Medium for Tape {
             *room += self.len().saturating_sub(len);
         }
         self.file.truncate(len)
+    }
+
+    fn reserve(&self, len: u64) -> io::Result<bool> {
+        self.script.step()?;
+        let mut state = self.script.state.lock();
+        if state.fails.contains(&Fail::Reserve) {
+            return Ok(false);
+        }
+        if let Some(room) = &mut state.room {
+            let grow = len.saturating_sub(self.len());
+            *room = room.checked_sub(grow).ok_or(io::ErrorKind::StorageFull)?;
+        }
+        self.file.set_len(len).map(|()| true)
     }
 }
 
