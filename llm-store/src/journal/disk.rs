@@ -17,8 +17,8 @@ pub(super) trait Medium: fmt::Debug + Send + Sync {
     /// Cuts the file, and goes on writing there.
     fn truncate(&self, len: u64) -> io::Result<()>;
 
-    /// Sets room aside, which reads as zeros and which a full disk cannot take back. `false` where
-    /// a disk has no such thing, and whoever wants the room writes it.
+    /// Sets room aside in an empty file, as zeros: as safe from a full disk as zeros that were
+    /// written. `false` where a disk has no such thing, and whoever wants the room writes it.
     fn reserve(&self, len: u64) -> io::Result<bool>;
 }
 
@@ -61,11 +61,11 @@ impl Medium for File {
     #[cfg(target_os = "linux")]
     fn reserve(&self, len: u64) -> io::Result<bool> {
         use rustix::fs::{FallocateFlags, fallocate};
-        use rustix::io::Errno;
-        match fallocate(self, FallocateFlags::empty(), 0, len) {
+        match fallocate(self, FallocateFlags::empty(), 0, len).map_err(io::Error::from) {
             Ok(()) => Ok(true),
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(false),
-            Err(error) => Err(error.into()),
+            Err(error) if is_full(&error) => Err(error),
+            // Whatever else it is (unknown here, forbidden, interrupted), a write says it as well.
+            Err(_) => Ok(false),
         }
     }
 

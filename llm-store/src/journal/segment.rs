@@ -116,7 +116,7 @@ pub(super) fn is_torn(bytes: &[u8], number: u64, damage: usize) -> bool {
     sectors.any(|sector| sector.iter().all(|byte| *byte == 0))
 }
 
-/// Nothing but room that was written ahead.
+/// Nothing but room that was set aside.
 pub(super) fn is_blank(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == 0)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::script::{Fail, Script};
 use super::*;
+use crate::journal::disk::Medium;
 
 const POWER: Settings = Settings { durability: Durability::Power, ..SMALL };
 
@@ -326,6 +327,9 @@ fn a_spare_is_room_and_not_a_hole() {
     let settings = Settings { spare_bytes: 1 << 20, ..SMALL };
     drop(Journal::<Money>::at(dir.path(), settings).unwrap());
     let path = dir.path().join("spare");
+    let file = fs::File::create(dir.path().join("other")).unwrap();
+    assert!(Medium::reserve(&file, 4096).unwrap(), "not on this file system");
+    assert_eq!(file.metadata().unwrap().len(), 4096);
     let there = fs::metadata(&path).unwrap();
     assert_eq!(there.len(), 1 << 20);
     assert!(there.blocks() * 512 >= 1 << 20, "{} blocks", there.blocks());

@@ -183,8 +183,13 @@ impl Medium for Tape {
             return Ok(false);
         }
         if let Some(room) = &mut state.room {
-            let grow = len.saturating_sub(self.len());
-            *room = room.checked_sub(grow).ok_or(io::ErrorKind::StorageFull)?;
+            let fits = len.min(*room);
+            *room -= fits;
+            if fits < len {
+                // As disks do: what there was is taken, and left in the file.
+                self.file.set_len(fits)?;
+                return Err(io::ErrorKind::StorageFull.into());
+            }
         }
         self.file.set_len(len).map(|()| true)
     }
