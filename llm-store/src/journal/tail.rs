@@ -313,8 +313,12 @@ fn draft(place: &Place, number: u64, before: u64) -> io::Result<Arc<dyn Medium>>
 /// What of the spare is written at once. Much more would be what an idle process holds most of.
 const SPARE_PIECE: usize = 128 << 10;
 
-/// Sees to it that the spare is there: room that a full disk cannot take back.
-pub(super) fn make_spare(place: &Place) -> io::Result<()> {
+/// Sees to it that the spare is there: room that a full disk cannot take back, laid out in one of two
+/// ways, [`set_aside`] or [`write_zeros`].
+pub(super) fn make_spare(
+    place: &Place,
+    lay_out: fn(&dyn Medium, u64) -> io::Result<()>,
+) -> io::Result<()> {
     let (path, size) = (spare(place), place.settings.spare_bytes);
     let mut head = [0; HEADER];
     if size == 0 {
@@ -328,11 +332,7 @@ pub(super) fn make_spare(place: &Place) -> io::Result<()> {
         return Ok(());
     }
     let file = place.disk.begin(&path)?;
-    let written = match file.reserve(size) {
-        Ok(true) => file.sync(),
-        Ok(false) => write_zeros(&*file, size).and_then(|()| file.sync()),
-        Err(error) => Err(error),
-    };
+    let written = lay_out(&*file, size).and_then(|()| file.sync());
     if written.is_err() {
         // Half of it only takes room.
         let _ = place.disk.remove(&path);
@@ -341,7 +341,13 @@ pub(super) fn make_spare(place: &Place) -> io::Result<()> {
     place.disk.sync_folder(&place.dir)
 }
 
-fn write_zeros(file: &dyn Medium, size: u64) -> io::Result<()> {
+/// By a word to the disk, where it knows one: to write it was a third of a first start.
+pub(super) fn set_aside(file: &dyn Medium, size: u64) -> io::Result<()> {
+    if file.reserve(size)? { Ok(()) } else { write_zeros(file, size) }
+}
+
+/// By writing it: a disk that has refused to is believed when it does.
+pub(super) fn write_zeros(file: &dyn Medium, size: u64) -> io::Result<()> {
     let mut left = usize::try_from(size).unwrap_or(usize::MAX);
     let zeros = vec![0; left.min(SPARE_PIECE)];
     while let Some(piece) = zeros.get(..left.min(zeros.len())).filter(|piece| !piece.is_empty()) {
