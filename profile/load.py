@@ -16,7 +16,14 @@ import sys
 import tempfile
 import time
 
-PROVIDERS = ("openai", "anthropic", "gemini", "cohere", "ollama")
+# Each with the path of its address, and the name under which its model is asked for here.
+PROVIDERS = {
+    "openai": ("/v1", "gpt", "gpt-4o-mini"),
+    "anthropic": ("", "claude", "claude-sonnet-4-5"),
+    "gemini": ("", "gemini", "gemini-2.5-flash"),
+    "cohere": ("", "command", "command-a-03-2025"),
+    "ollama": ("", "llama", "llama3.2"),
+}
 CALLERS = 64
 SECONDS = float(os.environ.get("TRAIN_SECONDS", "40"))
 KEY = "sk-training"
@@ -26,41 +33,20 @@ CONFIG = """
 [server]
 listen = "127.0.0.1:{port}"
 {store}
-[providers.openai]
-kind = "openai"
-base_url = "http://127.0.0.1:{openai}/v1"
-keys = ["env:TRAINING_UPSTREAM"]
-[providers.anthropic]
-kind = "anthropic"
-base_url = "http://127.0.0.1:{anthropic}"
-keys = ["env:TRAINING_UPSTREAM"]
-[providers.gemini]
-kind = "gemini"
-base_url = "http://127.0.0.1:{gemini}"
-keys = ["env:TRAINING_UPSTREAM"]
-[providers.cohere]
-kind = "cohere"
-base_url = "http://127.0.0.1:{cohere}"
-keys = ["env:TRAINING_UPSTREAM"]
-[providers.ollama]
-kind = "ollama"
-base_url = "http://127.0.0.1:{ollama}"
-[models."gpt"]
-tiers = [["openai/gpt-4o-mini"]]
-[models."claude"]
-tiers = [["anthropic/claude-sonnet-4-5"]]
-[models."gemini"]
-tiers = [["gemini/gemini-2.5-flash"]]
-[models."command"]
-tiers = [["cohere/command-a-03-2025"]]
-[models."llama"]
-tiers = [["ollama/llama3.2"]]
 [models."embed"]
 tiers = [["openai/text-embedding-3-small"]]
 [[keys]]
 name = "training"
 key = "env:TRAINING_KEY"
 limits = ["60000000/minute", "1000000M tokens/day", "$1000000/month"]
+"""
+PROVIDER = """
+[providers.{kind}]
+kind = "{kind}"
+base_url = "http://127.0.0.1:{port}{path}"
+keys = ["env:TRAINING_UPSTREAM"]
+[models."{name}"]
+tiers = [["{kind}/{model}"]]
 """
 
 WORDS = "The harbour of Busan is where most of the ships come in, and where they leave again. "
@@ -129,7 +115,7 @@ def requests():
         (2, ("/api/chat", {"model": "llama", "messages": [{"role": "user", "content": short}]})),
         (2, ("/v2/chat", {"model": "command", "messages": [{"role": "user", "content": short}]})),
         (2, ("/v1/embeddings", {"model": "embed", "input": [short, korean]})),
-        # What is refused, by us and by the provider.
+        # What is refused.
         (1, chat("nobody", short)),
         (1, chat("gpt", short, max_tokens=-1)),
     ]
@@ -177,16 +163,6 @@ async def called(port, seconds):
     return seen
 
 
-def ports(count):
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    numbers = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return numbers
-
-
 def neighbours(count):
     """A port that so many free ones follow."""
     for base in range(19000, 29000, 10):
@@ -232,10 +208,18 @@ def end(process):
         raise SystemExit(f"it did not end well: {process.args}")
 
 
+def configured(port, store, base):
+    text = CONFIG.format(port=port, store=store)
+    for n, (kind, (path, name, model)) in enumerate(PROVIDERS.items()):
+        text += PROVIDER.format(kind=kind, port=base + n, path=path, name=name, model=model)
+    return text
+
+
 def watched(binary, work, name, store, base):
-    (port,) = ports(1)
+    # Behind those of the providers.
+    port = base + len(PROVIDERS)
     config = work / f"{name}.toml"
-    config.write_text(CONFIG.format(port=port, store=store, **{p: base + n for n, p in enumerate(PROVIDERS)}))
+    config.write_text(configured(port, store, base))
     env = dict(os.environ, TRAINING_KEY=KEY, TRAINING_UPSTREAM="sk-upstream", LLM_PROXY_ADMIN_KEY=ADMIN, LLM_PROXY_LOG="error")
     proxy = subprocess.Popen([binary, "--config", config, "--data", work / name], env=env, stdout=subprocess.DEVNULL)
     try:
@@ -252,7 +236,7 @@ def watched(binary, work, name, store, base):
 
 def main():
     binary = os.path.abspath(sys.argv[1])
-    base = neighbours(len(PROVIDERS))
+    base = neighbours(len(PROVIDERS) + 1)
     # What the simulator does is nobody's day: it counts nothing.
     env = dict(os.environ, LLVM_PROFILE_FILE="/dev/null")
     simulator = subprocess.Popen([binary, "simulate", "--port-base", str(base)], env=env, stdout=subprocess.DEVNULL)
