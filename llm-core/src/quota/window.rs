@@ -1,5 +1,6 @@
 //! Which stretch of time an instant belongs to.
 
+use std::cell::RefCell;
 use std::fmt;
 
 use jiff::civil::Date;
@@ -100,6 +101,21 @@ enum Kind {
 enum Grid {
     Days { origin: Date, step: i64 },
     Months { step: i64 },
+}
+
+/// A window that was looked up.
+struct Found {
+    grid: Grid,
+    zone: Zone,
+    window: WindowId,
+}
+
+/// Days and months, here and where a tenant is.
+const FOUND_MAX: usize = 4;
+
+thread_local! {
+    /// Those that this thread has found, the newest last.
+    static FOUND: RefCell<Vec<Found>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A rolling window is counted in slices of a 128th: its oldest slice counts whole, so that no
@@ -203,9 +219,26 @@ fn months(step: i64, zone: Zone) -> Kind {
 }
 
 impl Grid {
-    /// The window of the grid that has an instant. The local date only says where to look: where
-    /// clocks go back over midnight, one date has two stretches, and the boundary is its first.
+    /// The window of the grid that has an instant. Nearly always it is the one that was found last,
+    /// and to look into a calendar costs a hundredth of a call.
     fn around(self, instant: Timestamp, zone: &Zone) -> WindowId {
+        FOUND.with_borrow_mut(|found| {
+            let is_it = |f: &&Found| f.grid == self && f.window.has(instant) && f.zone == *zone;
+            if let Some(known) = found.iter().find(is_it) {
+                return known.window;
+            }
+            let window = self.find(instant, zone);
+            if found.len() == FOUND_MAX {
+                found.remove(0);
+            }
+            found.push(Found { grid: self, zone: zone.clone(), window });
+            window
+        })
+    }
+
+    /// The local date only says where to look: where clocks go back over midnight, one date has two
+    /// stretches, and the boundary is its first.
+    fn find(self, instant: Timestamp, zone: &Zone) -> WindowId {
         let mut number = self.number(instant.to_zoned(zone.0.clone()).date());
         for _ in 0..STEPS_MAX {
             let (start, end) = (self.boundary(number, zone), self.boundary(number + 1, zone));
