@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use foldhash::{HashMap, HashSet};
+use jiff::Timestamp;
 use llm_core::idempotency::{Fate, Owners};
 use llm_core::ledger::rules::{self, Account, Refused, Violation};
 use llm_core::ledger::{AccountId, HoldId, HoldProof, Receipt, Settlement};
@@ -30,7 +31,11 @@ pub struct MemoryLedger<U: Unit = Money>(Mutex<Table<U>>);
 
 #[derive(Default)]
 struct Table<U: Unit> {
-    accounts: HashMap<AccountId, Account<U>>,
+    /// Where each account stands among the rows.
+    places: HashMap<AccountId, usize>,
+    /// The accounts, each at its place until accounts are swept: a hold knows its own, and is settled
+    /// without looking for them.
+    rows: Vec<(AccountId, Account<U>)>,
     holds: HashMap<HoldId, Hold<U>>,
     receipts: HashMap<HoldId, Receipt<U>>,
     order: VecDeque<HoldId>,
@@ -48,7 +53,8 @@ impl<U: Unit> Default for MemoryLedger<U> {
 
 struct Hold<U: Unit> {
     proof: HoldProof<U>,
-    path: SmallVec<[AccountId; 4]>,
+    /// The places of its accounts.
+    path: SmallVec<[usize; 4]>,
 }
 
 impl<U: Unit> MemoryLedger<U> {
@@ -65,7 +71,7 @@ impl<U: Unit> MemoryLedger<U> {
     /// All accounts, in order.
     pub fn accounts(&self) -> Vec<(AccountId, Account<U>)> {
         let table = self.0.lock();
-        let mut all: Vec<_> = table.accounts.iter().map(|(id, a)| (id.clone(), *a)).collect();
+        let mut all = table.rows.clone();
         all.sort_by(|a, b| a.0.cmp(&b.0));
         all
     }
@@ -79,9 +85,12 @@ impl<U: Unit> Table<U> {
         amount: U,
     ) -> Result<HoldProof<U>, NotReserved<U>> {
         if let Some(hold) = self.holds.get(&id) {
+            let held = |line: &Line<U>| {
+                self.places.get(&line.account).is_some_and(|place| hold.path.contains(place))
+            };
             let same = hold.proof.amount() == amount
                 && hold.path.len() == lines.len()
-                && lines.iter().all(|l| hold.path.contains(&l.account));
+                && lines.iter().all(held);
             let other = StoreError::from(Violation::OtherTerms);
             return if same { Ok(hold.proof.clone()) } else { Err(other.into()) };
         }
@@ -89,33 +98,56 @@ impl<U: Unit> Table<U> {
             return Err(StoreError::from(Violation::State).into());
         }
         self.make_room(lines);
-        let mut rows: SmallVec<[(AccountId, Account<U>); 4]> = SmallVec::new();
+        // Looked at first and written then: what is refused leaves no account behind.
+        let mut path: SmallVec<[Option<usize>; 4]> = SmallVec::new();
+        let mut rows: SmallVec<[Account<U>; 4]> = SmallVec::new();
+        let mut asked: SmallVec<[&Line<U>; 4]> = SmallVec::new();
         for line in lines {
             // An account that stood twice would be asked once and pay twice.
-            if rows.iter().all(|(id, _)| *id != line.account) {
-                let fresh = || Account { limit: line.limit, ..Account::default() };
-                let mut row = self.accounts.get(&line.account).copied().unwrap_or_else(fresh);
-                if line.account.window.is_some() {
-                    // What was sold may have changed; what was spent has not.
-                    row.limit = line.limit;
-                }
-                rows.push((line.account.clone(), row));
+            if asked.iter().any(|other| other.account == line.account) {
+                continue;
             }
+            let place = self.places.get(&line.account).copied();
+            let there = place.and_then(|place| self.rows.get(place));
+            let fresh = || Account { limit: line.limit, ..Account::default() };
+            let mut row = there.map_or_else(fresh, |(_, row)| *row);
+            if line.account.window.is_some() {
+                // What was sold may have changed; what was spent has not.
+                row.limit = line.limit;
+            }
+            path.push(place);
+            rows.push(row);
+            asked.push(line);
         }
-        let mut path: SmallVec<[_; 4]> = rows.iter_mut().map(|r| &mut r.1).collect();
-        let reserved = rules::reserve(&mut path, id, amount);
-        drop(path);
+        let reserved = {
+            let mut rows: SmallVec<[_; 4]> = rows.iter_mut().collect();
+            rules::reserve(&mut rows, id, amount)
+        };
         let proof = reserved.map_err(|why| {
             let account = match why {
-                Refused::Exhausted { account, .. } => rows.get(account).map(|r| r.0.clone()),
+                Refused::Exhausted { account, .. } => asked.get(account),
                 Refused::Negative | Refused::NoAccount => None,
             };
-            NotReserved::Refused { account, why }
+            NotReserved::Refused { account: account.map(|line| line.account.clone()), why }
         })?;
-        let path = rows.iter().map(|r| r.0.clone()).collect();
-        self.accounts.extend(rows);
-        self.holds.insert(id, Hold { proof: proof.clone(), path });
+        let mut held = SmallVec::new();
+        for ((place, row), line) in path.into_iter().zip(rows).zip(asked) {
+            let place = place.unwrap_or_else(|| self.open(&line.account));
+            if let Some((_, there)) = self.rows.get_mut(place) {
+                *there = row;
+            }
+            held.push(place);
+        }
+        self.holds.insert(id, Hold { proof: proof.clone(), path: held });
         Ok(proof)
+    }
+
+    /// A place for an account.
+    fn open(&mut self, account: &AccountId) -> usize {
+        *self.places.entry(account.clone()).or_insert_with(|| {
+            self.rows.push((account.clone(), Account::default()));
+            self.rows.len() - 1
+        })
     }
 
     fn settle(&mut self, settlement: &Settlement<U>) -> Result<Receipt<U>, StoreError> {
@@ -130,13 +162,13 @@ impl<U: Unit> Table<U> {
         }
         // All rows are computed before any is written, so that an error leaves none half done.
         let mut rows: SmallVec<[Account<U>; 4]> = SmallVec::new();
-        for account in &hold.path {
-            let mut row = *self.accounts.get(account).ok_or(Violation::NotHeld)?;
+        for place in &hold.path {
+            let mut row = self.rows.get(*place).ok_or(Violation::NotHeld)?.1;
             row.settle(held, settlement.tenant)?;
             rows.push(row);
         }
-        for (account, row) in hold.path.iter().zip(rows) {
-            if let Some(there) = self.accounts.get_mut(account) {
+        for (place, row) in hold.path.iter().zip(rows) {
+            if let Some((_, there)) = self.rows.get_mut(*place) {
                 *there = row;
             }
         }
@@ -163,40 +195,54 @@ impl<U: Unit> Table<U> {
     /// Forgets accounts of windows that have passed and on which nothing is set aside. What time it
     /// is, the windows of the call say.
     fn make_room(&mut self, lines: &[Line<U>]) {
-        if self.accounts.len() < self.sweep_at.max(ACCOUNTS_MAX) {
+        if self.rows.len() < self.sweep_at.max(ACCOUNTS_MAX) {
             return;
         }
         let now = lines.iter().filter_map(|l| Some(l.account.window?.start)).max();
         if let Some(now) = now {
-            let held = self.holds.values().flat_map(|h| &h.path);
-            let held: HashSet<AccountId> = held.cloned().collect();
-            self.accounts.retain(|id, _| {
-                held.contains(id) || id.window.is_none_or(|window| window.end > now)
-            });
+            self.sweep(now);
         }
         // Looking at all again is worth it once there are half as many more.
-        self.sweep_at = (self.accounts.len() / 2 * 3).max(ACCOUNTS_MAX);
+        self.sweep_at = (self.rows.len() / 2 * 3).max(ACCOUNTS_MAX);
+    }
+
+    /// Those that stay move together, and the holds on them learn their new places.
+    fn sweep(&mut self, now: Timestamp) {
+        let held: HashSet<usize> = self.holds.values().flat_map(|h| &h.path).copied().collect();
+        let mut moved: HashMap<usize, usize> = HashMap::default();
+        self.places.clear();
+        for (place, (id, row)) in std::mem::take(&mut self.rows).into_iter().enumerate() {
+            if held.contains(&place) || id.window.is_none_or(|window| window.end > now) {
+                moved.insert(place, self.rows.len());
+                self.places.insert(id.clone(), self.rows.len());
+                self.rows.push((id, row));
+            }
+        }
+        for place in self.holds.values_mut().flat_map(|hold| &mut hold.path) {
+            // What is held has stayed.
+            *place = moved.get(place).copied().unwrap_or(usize::MAX);
+        }
     }
 
     fn verify(&self) -> Audit {
-        let mut held: HashMap<&AccountId, U> = HashMap::default();
+        let mut held: HashMap<usize, U> = HashMap::default();
         for hold in self.holds.values() {
-            for account in &hold.path {
-                let sum = held.entry(account).or_default();
+            for place in &hold.path {
+                let sum = held.entry(*place).or_default();
                 *sum = sum.saturating_add(hold.proof.amount());
             }
         }
-        let problem = |(id, account): (&AccountId, &Account<U>)| {
-            let expected = held.get(id).copied().unwrap_or_default();
+        let problem = |(place, (id, account)): (usize, &(AccountId, Account<U>))| {
+            let expected = held.get(&place).copied().unwrap_or_default();
             let broken = account.invariant().err();
             let unequal = (expected != account.held).then_some(Violation::Journal);
             broken.or(unequal).map(|violation| (id.clone(), violation))
         };
         Audit {
-            accounts: self.accounts.len() as u64,
+            accounts: self.rows.len() as u64,
             holds_open: self.holds.len() as u64,
             entries: 0,
-            problems: self.accounts.iter().filter_map(problem).collect(),
+            problems: self.rows.iter().enumerate().filter_map(problem).collect(),
         }
     }
 }
@@ -228,12 +274,18 @@ impl<U: Unit> Ledger<U> for MemoryLedger<U> {
     }
 
     fn balance<'a>(&'a self, account: &'a AccountId) -> Stored<'a, Option<Account<U>>> {
-        let found = self.0.lock().accounts.get(account).copied();
+        let table = self.0.lock();
+        let place = table.places.get(account);
+        let found = place.and_then(|place| table.rows.get(*place)).map(|(_, row)| *row);
         Box::pin(std::future::ready(Ok(found)))
     }
 
     fn set_limit<'a>(&'a self, account: &'a AccountId, limit: Option<U>) -> Stored<'a, ()> {
-        self.0.lock().accounts.entry(account.clone()).or_default().limit = limit;
+        let mut table = self.0.lock();
+        let place = table.open(account);
+        if let Some((_, row)) = table.rows.get_mut(place) {
+            row.limit = limit;
+        }
         Box::pin(std::future::ready(Ok(())))
     }
 
@@ -269,3 +321,6 @@ impl<U: Unit> fmt::Debug for MemoryLedger<U> {
         write!(f, "MemoryLedger({} holds open)", self.holds_open())
     }
 }
+
+#[cfg(test)]
+mod tests;
