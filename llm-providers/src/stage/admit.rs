@@ -145,7 +145,7 @@ pub struct Entrant<'a> {
 #[derive(Debug)]
 #[must_use = "dropping it gives everything back"]
 pub struct Slot {
-    booking: Booking,
+    booking: Box<Booking>,
     /// Given back before the turn in the queue: whoever is next may be of the same owner.
     _flights: SmallVec<[FlightSlot; OWNERS_PER_CALL]>,
     /// The same with the other replicas.
@@ -155,7 +155,7 @@ pub struct Slot {
 
 type Caps = SmallVec<[(OwnerKind, Arc<flight::Flight>); OWNERS_PER_CALL]>;
 /// What was counted, and the places of a call: here, and with the other replicas.
-type Counted = (Booking, Flights, Vec<Place>);
+type Counted = (Box<Booking>, Flights, Vec<Place>);
 type Flights = SmallVec<[FlightSlot; OWNERS_PER_CALL]>;
 
 /// A place among an owner's calls becomes free when one of them ends; nobody knows when.
@@ -374,13 +374,19 @@ struct Said<'a> {
 
 impl<'a> Said<'a> {
     fn new(limits: &'a [Limit], cap: Option<u32>, own: Option<&'a Rules>) -> Self {
-        let cap = [cap, own.and_then(|own| own.in_flight_max)].into_iter().flatten().min();
+        let cap = match (cap, own.and_then(|own| own.in_flight_max)) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
         Self { limits, own: own.map_or(&[], |own| &own.rules), cap }
     }
 
     /// Whether anything is counted of it.
     fn counts(self) -> bool {
-        self.cap.is_some() || self.rules().any(|rule| rule.is_counted())
+        // Of most owners nothing is said, and a call asks this of each of its own.
+        self.cap.is_some()
+            || !(self.limits.is_empty() && self.own.is_empty())
+                && self.rules().any(|rule| rule.is_counted())
     }
 
     fn rules(self) -> impl Iterator<Item = Rule> + Clone {
@@ -403,7 +409,7 @@ impl Slot {
 
     /// What its caller is told of these rules.
     pub(crate) fn paced(&mut self) -> Paced {
-        let Booking { requests, tokens, alone, .. } = &mut self.booking;
+        let Booking { requests, tokens, alone, .. } = &mut *self.booking;
         Paced { requests: requests.take(), tokens: tokens.take(), degraded: *alone }
     }
 

@@ -25,7 +25,7 @@ use super::{Next, Stage};
 use crate::reply::{Ending, Guard, Reply};
 use crate::target::Target;
 
-use breaker::{Outcome, Pass};
+use breaker::{Breaker, Outcome, Pass};
 pub use health::Health;
 use keys::Standing;
 pub use keys::{Keys, Lent, Tried};
@@ -142,12 +142,10 @@ impl GateStage {
         peek: &Peek,
         now: Instant,
     ) -> Result<Visit, Error> {
-        let pass = {
-            let mut breaker = target.health().breaker.lock();
-            let pass = if forced { breaker.force(now) } else { breaker.admit(now) };
-            target.metrics.breaker.set(breaker.level());
-            pass
-        };
+        let pass = judged(target, |breaker| match forced {
+            true => breaker.force(now),
+            false => breaker.admit(now),
+        });
         let pass = pass.map_err(|_| shut(target))?;
         // Given back with the visit, whatever comes next.
         let mut visit = Visit {
@@ -170,6 +168,17 @@ impl GateStage {
         }
         Ok(visit)
     }
+}
+
+/// Asks a target's breaker, or tells it something. What it shows is written where it changes.
+fn judged<T>(target: &Target, judge: impl FnOnce(&mut Breaker) -> T) -> T {
+    let mut breaker = target.health().breaker.lock();
+    let before = breaker.level();
+    let said = judge(&mut breaker);
+    if breaker.level() != before {
+        target.metrics.breaker.set(breaker.level());
+    }
+    said
 }
 
 /// A limit is one key's as long as there are others: they go on. Once none is left, the target
@@ -236,9 +245,9 @@ impl Visit {
     fn answered(&mut self, streamed: bool) {
         let now = self.clock.now();
         if let Some(pass) = self.pass.take() {
-            let mut breaker = self.target.health().breaker.lock();
-            self.pass = Some(breaker.answered(pass, now, self.entropy.next_u64()));
-            self.target.metrics.breaker.set(breaker.level());
+            let jitter = self.entropy.next_u64();
+            let pass = judged(&self.target, |breaker| breaker.answered(pass, now, jitter));
+            self.pass = Some(pass);
         }
         self.target.metrics.answered.inc();
         let took = now.saturating_duration_since(self.began);
@@ -302,9 +311,8 @@ impl Visit {
 
     fn report(&mut self, outcome: Outcome) {
         if let Some(pass) = self.pass.take() {
-            let mut breaker = self.target.health().breaker.lock();
-            breaker.report(pass, outcome, self.clock.now(), self.entropy.next_u64());
-            self.target.metrics.breaker.set(breaker.level());
+            let (now, jitter) = (self.clock.now(), self.entropy.next_u64());
+            judged(&self.target, |breaker| breaker.report(pass, outcome, now, jitter));
         }
     }
 }

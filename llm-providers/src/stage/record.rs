@@ -86,7 +86,7 @@ impl Stage for RecordStage {
         let (id, clock) = (call.id, &self.desk.clock);
         let snapshot = self.current.load_full();
         let record = Arc::new(Record::open(&call, &self.desk));
-        let mut open = Open { record: Arc::clone(&record), model: None };
+        let mut open = Open { record: Arc::clone(&record), model: None, closed: false };
         let model = match snapshot.asked(&call) {
             Ok(model) => model,
             Err(error) => return Err(open.refused(error).of(id)),
@@ -113,26 +113,31 @@ impl Stage for RecordStage {
 struct Open {
     record: Arc<Record>,
     model: Option<Arc<Model>>,
+    /// Whether its ending was said.
+    closed: bool,
 }
 
 impl Open {
-    fn refused(&self, error: Error) -> Error {
+    fn refused(&mut self, error: Error) -> Error {
         self.record.denied(&error);
         self.record.close(&Ending::Broke(error.clone()), None);
+        self.closed = true;
         error
     }
 }
 
 impl Guard for Open {
-    fn close(self: Box<Self>, ending: &Ending, seen: &Observed) {
+    fn close(mut self: Box<Self>, ending: &Ending, seen: &Observed) {
         self.record.close(ending, Some(seen));
+        self.closed = true;
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        // Closing twice changes nothing: whoever was first has said how it ended.
-        self.record.close(&Ending::CallerLeft, None);
+        if !self.closed {
+            self.record.close(&Ending::CallerLeft, None);
+        }
         if let Some(model) = &self.model {
             model.metrics.in_flight.dec();
         }

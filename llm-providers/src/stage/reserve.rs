@@ -21,7 +21,7 @@ use llm_core::error::Refusal;
 use llm_core::error::{Error, Kind};
 use llm_core::ledger::charge::Alarm;
 use llm_core::ledger::rules::{Refused, Violation};
-use llm_core::ledger::{AccountId, HoldId, HoldProof, Receipt};
+use llm_core::ledger::{AccountId, HoldId, HoldProof, Receipt, Settlement};
 use llm_core::money::{Bound, Credits, Money, Price, Unit, cost_max};
 use llm_core::principal::Grant;
 use llm_core::prompt::Prompt;
@@ -171,9 +171,8 @@ impl Funded {
         }
     }
 
-    fn settle(&self) -> Result<Receipt, StoreError> {
-        let (hold, bill) = (&self.shared.proof, &self.shared.bill);
-        self.shared.ledger.settle(&bill.settlement(hold))
+    fn settle(&self, settlement: &Settlement) -> Result<Receipt, StoreError> {
+        self.shared.ledger.settle(settlement)
     }
 }
 
@@ -250,8 +249,8 @@ impl ReserveStage {
         let id = HoldId::from(opened.call.id);
         let now = Timestamp::try_from(self.clock.wall()).unwrap_or(Timestamp::UNIX_EPOCH);
         let payers = &opened.call.grant.payers;
-        let lines: SmallVec<[Line; 4]> =
-            payers.iter().map(|p| Line { account: p.account(now), limit: p.limit }).collect();
+        let mut lines: SmallVec<[Line; 4]> = SmallVec::new();
+        lines.extend(payers.iter().map(|p| Line { account: p.account(now), limit: p.limit }));
         // Until it is known what became of it: who leaves meanwhile, and a store that does not
         // answer, must not leave a hold behind.
         let unsure = Unsure { ledger: &*self.ledger, hold: Some(id) };
@@ -436,8 +435,9 @@ impl HoldGuard {
         let metrics = &funded.shared.metrics;
         metrics.holds_open.dec();
         let record = &funded.opened().record;
-        record.used(funded.bill().usage());
-        for alarm in funded.bill().alarms(funded.proof()) {
+        let total = funded.bill().total(funded.proof());
+        record.used(total.usage);
+        for alarm in total.alarms {
             let word = match alarm {
                 Alarm::Overrun => "overrun",
                 Alarm::NoUsage => "no_usage",
@@ -448,7 +448,7 @@ impl HoldGuard {
         if let Some(purse) = &funded.shared.purse {
             purse.settle(&funded.shared.bill, record, metrics);
         }
-        match funded.settle() {
+        match funded.settle(&total.settlement) {
             Ok(receipt) => {
                 debug_assert!(receipt.posted <= funded.proof().amount());
                 record.charged(receipt);

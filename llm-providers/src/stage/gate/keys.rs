@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use llm_core::Str;
@@ -23,6 +23,8 @@ pub struct Keys {
 
 struct Key {
     credential: Arc<Credential>,
+    /// Whether anything is held against it. Mostly nothing is, and then no call locks anything here.
+    marked: AtomicBool,
     rest: Mutex<Option<Rest>>,
     /// Used when no other is at hand: its answers say that nothing is left.
     spare_until: Mutex<Option<Instant>>,
@@ -91,8 +93,19 @@ pub struct KeyState {
 }
 
 impl Key {
+    fn is_marked(&self) -> bool {
+        self.marked.load(Ordering::Relaxed)
+    }
+
     fn rests_until(&self, now: Instant) -> Option<Instant> {
+        if !self.is_marked() {
+            return None;
+        }
         self.rest.lock().map(|rest| rest.until).filter(|until| now < *until)
+    }
+
+    fn is_spared(&self, now: Instant) -> bool {
+        self.is_marked() && self.spare_until.lock().is_some_and(|until| now < until)
     }
 }
 
@@ -114,6 +127,7 @@ impl Keys {
     pub fn new(keys: impl IntoIterator<Item = Arc<Credential>>) -> Self {
         let key = |credential| Key {
             credential,
+            marked: AtomicBool::new(false),
             rest: Mutex::default(),
             spare_until: Mutex::default(),
             told: Mutex::default(),
@@ -135,7 +149,8 @@ impl Keys {
     /// The next key that neither rests nor was tried; else the instant at which the first rest
     /// ends (`None` when every key was tried).
     pub fn lend(&self, tried: Tried, now: Instant) -> Result<Lent, Option<Instant>> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        // One key has no turns to take.
+        let turn = if self.keys.len() > 1 { self.turn.fetch_add(1, Ordering::Relaxed) } else { 0 };
         let mut first: Option<Instant> = None;
         let mut spare = None;
         for step in 0..self.keys.len() {
@@ -146,7 +161,7 @@ impl Keys {
             let key = &self.keys[number];
             match key.rests_until(now) {
                 Some(until) => first = Some(first.map_or(until, |f| f.min(until))),
-                None if key.spare_until.lock().is_some_and(|until| now < until) => {
+                None if key.is_spared(now) => {
                     spare = spare.or(Some(number));
                 }
                 None => return Ok(self.lent(number, now)),
@@ -188,7 +203,9 @@ impl Keys {
     /// out, because what is told is when a window is whole again, and not when the next call fits.
     pub fn spare(&self, lent: &Lent, told: Duration, now: Instant) {
         if let Some(key) = self.keys.get(lent.number) {
-            *key.spare_until.lock() = Some(now + told.min(REST_MAX));
+            let mut spare = key.spare_until.lock();
+            *spare = Some(now + told.min(REST_MAX));
+            key.marked.store(true, Ordering::Relaxed);
         }
     }
 
@@ -214,14 +231,20 @@ impl Keys {
             let until = now + rest.min(REST_MAX);
             if now_resting.is_none_or(|resting| resting.until < until) {
                 *now_resting = Some(Rest { since: now, until, why });
+                key.marked.store(true, Ordering::Relaxed);
             }
         }
     }
 
     /// A key was accepted: whatever was held against it when it was lent is past.
     pub fn accepted(&self, lent: &Lent) {
-        if let Some(key) = self.keys.get(lent.number) {
-            let _ = key.rest.lock().take_if(|rest| rest.since < lent.at);
+        let Some(key) = self.keys.get(lent.number).filter(|key| key.is_marked()) else { return };
+        let mut rest = key.rest.lock();
+        let _ = rest.take_if(|rest| rest.since < lent.at);
+        let spare = key.spare_until.lock();
+        if rest.is_none() && spare.is_none_or(|until| until < lent.at) {
+            // With both in hand: whoever marks it anew waits for one of them.
+            key.marked.store(false, Ordering::Relaxed);
         }
     }
 
@@ -234,6 +257,7 @@ impl Keys {
                 *key.rest.lock() = *old.rest.lock();
                 *key.spare_until.lock() = *old.spare_until.lock();
                 *key.told.lock() = *old.told.lock();
+                key.marked.store(old.is_marked(), Ordering::Relaxed);
             }
         }
     }

@@ -40,7 +40,7 @@ pub struct Room {
 #[derive(Debug)]
 pub(super) struct Place {
     slot: Option<TargetSlot>,
-    booking: Option<Booking>,
+    booking: Option<Box<Booking>>,
 }
 
 const MINUTE: Duration = Duration::from_mins(1);

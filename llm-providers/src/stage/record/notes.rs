@@ -1,5 +1,6 @@
 //! What is kept of a call while it runs.
 
+use std::mem::take;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -219,10 +220,9 @@ impl Record {
         }
     }
 
-    /// The line for the request log.
-    fn entry(&self) -> CallRecord {
-        let mut notes = self.notes.lock();
-        // Nobody asks for them after this.
+    /// The line for the request log. What nobody asks for after this is taken, and not copied.
+    fn entry(&mut self) -> CallRecord {
+        let notes = self.notes.get_mut();
         let tried = std::mem::take(&mut notes.attempts);
         let (outcome, ended) = notes.ended.unwrap_or((Outcome::Left, self.started));
         let receipt = self.receipt.get();
@@ -230,12 +230,12 @@ impl Record {
             id: self.id,
             at: self.at,
             principal: Arc::clone(&self.principal),
-            plan: self.plan.clone(),
-            feature: self.feature.clone(),
+            plan: take(&mut self.plan),
+            feature: take(&mut self.feature),
             operation: self.operation,
             dialect: Some(self.dialect),
-            model: self.model.clone(),
-            target: notes.target.clone(),
+            model: take(&mut self.model),
+            target: notes.target.take(),
             attempts: u8::try_from(tried.len()).unwrap_or(u8::MAX),
             stream: self.stream,
             cached: matches!(
@@ -249,9 +249,9 @@ impl Record {
             outcome,
             first_byte: notes.first_byte,
             total: ended.saturating_duration_since(self.started),
-            tags: self.tags.clone(),
+            tags: take(&mut self.tags),
             tried: tried.into_iter().map(AttemptNote::tried).collect(),
-            trace: self.trace.clone(),
+            trace: self.trace.take(),
         }
     }
 }

@@ -97,12 +97,14 @@ impl Bill {
         self.unseen.load(Ordering::Relaxed) & (1 << (number % 32)) != 0
     }
 
-    /// What the delivered attempts used.
-    pub fn usage(&self) -> Usage {
+    /// All of it, when the last attempt has ended.
+    pub(super) fn total(&self, hold: &HoldProof) -> Total {
         let items = self.items.lock();
-        let mut seen = items.iter().filter(|i| i.seen).map(|i| i.usage);
-        let first = seen.next().unwrap_or_default();
-        seen.fold(first, sum)
+        Total {
+            usage: used(&items),
+            alarms: alarms(&items, hold),
+            settlement: settlement(&items, hold),
+        }
     }
 
     /// What the attempts used that the accounts of the hold pay for, as far as it is known by now.
@@ -112,36 +114,47 @@ impl Bill {
         let first = credited.next().unwrap_or_default();
         credited.fold(first, sum)
     }
+}
 
+/// What is made of a bill.
+pub(super) struct Total {
+    /// What the delivered attempts used.
+    pub(super) usage: Usage,
     /// What should ring, over all attempts.
-    pub fn alarms(&self, hold: &HoldProof) -> SmallVec<[Alarm; 2]> {
-        let items = self.items.lock();
-        let mut alarms: SmallVec<[Alarm; 2]> =
-            items.iter().filter_map(|i| i.charge.alarm).collect();
-        // Each may be within the hold, and all of them together beyond it.
-        if owed(&items) > hold.amount() && !alarms.contains(&Alarm::Overrun) {
-            alarms.push(Alarm::Overrun);
-        }
-        alarms
-    }
+    pub(super) alarms: SmallVec<[Alarm; 2]>,
+    /// The settlement of everything.
+    pub(super) settlement: Settlement,
+}
 
-    /// The settlement of everything. The tenant pays at most what was held, whatever the attempts
-    /// add up to.
-    pub(super) fn settlement(&self, hold: &HoldProof) -> Settlement {
-        let items = self.items.lock();
-        let mut all: Settlement = Settlement::void(hold.id());
-        for item in items.iter() {
-            all.tenant = all.tenant.saturating_add(item.charge.tenant);
-            all.operator = all.operator.saturating_add(item.charge.operator);
-            all.source = weaker(all.source, item.charge.source);
-        }
-        let over = all.tenant.saturating_sub(hold.amount()).max(Money::ZERO);
-        all.tenant = all.tenant.saturating_sub(over);
-        all.operator = all.operator.saturating_add(over);
-        debug_assert!(all.tenant <= hold.amount() && !all.tenant.is_negative());
-        debug_assert!(!all.operator.is_negative());
-        all
+fn used(items: &[Item]) -> Usage {
+    let mut seen = items.iter().filter(|i| i.seen).map(|i| i.usage);
+    let first = seen.next().unwrap_or_default();
+    seen.fold(first, sum)
+}
+
+fn alarms(items: &[Item], hold: &HoldProof) -> SmallVec<[Alarm; 2]> {
+    let mut alarms: SmallVec<[Alarm; 2]> = items.iter().filter_map(|i| i.charge.alarm).collect();
+    // Each may be within the hold, and all of them together beyond it.
+    if owed(items) > hold.amount() && !alarms.contains(&Alarm::Overrun) {
+        alarms.push(Alarm::Overrun);
     }
+    alarms
+}
+
+/// The tenant pays at most what was held, whatever the attempts add up to.
+fn settlement(items: &[Item], hold: &HoldProof) -> Settlement {
+    let mut all: Settlement = Settlement::void(hold.id());
+    for item in items {
+        all.tenant = all.tenant.saturating_add(item.charge.tenant);
+        all.operator = all.operator.saturating_add(item.charge.operator);
+        all.source = weaker(all.source, item.charge.source);
+    }
+    let over = all.tenant.saturating_sub(hold.amount()).max(Money::ZERO);
+    all.tenant = all.tenant.saturating_sub(over);
+    all.operator = all.operator.saturating_add(over);
+    debug_assert!(all.tenant <= hold.amount() && !all.tenant.is_negative());
+    debug_assert!(!all.operator.is_negative());
+    all
 }
 
 /// What the accounts of the hold owe for all of them.

@@ -68,20 +68,21 @@ impl Patience {
         let call = &attempt.funded.opened().call;
         let deadline = call.deadline.0;
         let left = deadline.saturating_duration_since(now);
-        // A whole answer may be long, and is only then cut short when it takes much longer than is
-        // usual here.
-        let usual = attempt.target.health().pace(false).lock().slow();
-        let share = match (call.peek.stream, usual) {
-            (true, _) => left / 2,
-            (false, Some(usual)) => (left / 2).max(usual * 3),
-            (false, None) => left / 4 * 3,
-        };
-        let begin = call
-            .controls
-            .begin_by
-            .map(|by| (by.saturating_duration_since(now) / 2).max(BEGIN_WAIT_MIN));
-        let share = begin.map_or(share, |begin| share.min(begin));
-        Self { now, deadline, share: attempt.others.then_some(share) }
+        let share = attempt.others.then(|| {
+            // A whole answer may be long, and is only then cut short when it takes much longer than
+            // is usual here.
+            let usual = || attempt.target.health().pace(false).lock().slow();
+            let share = match call.peek.stream {
+                true => left / 2,
+                false => usual().map_or(left / 4 * 3, |usual| (left / 2).max(usual * 3)),
+            };
+            let begin = call
+                .controls
+                .begin_by
+                .map(|by| (by.saturating_duration_since(now) / 2).max(BEGIN_WAIT_MIN));
+            begin.map_or(share, |begin| share.min(begin))
+        });
+        Self { now, deadline, share }
     }
 
     fn limit(&self, wait: Duration) -> Limit {

@@ -16,7 +16,7 @@ fn rules(text: &str) -> [Rule; 1] {
     [Rule::Window(text.parse().unwrap())]
 }
 
-fn count(limits: &Limits, name: &str, clock: &Arc<HandClock>) -> Option<Booking> {
+fn count(limits: &Limits, name: &str, clock: &Arc<HandClock>) -> Option<Box<Booking>> {
     let rules = rules("2/hour");
     let now = clock.read();
     let tally = limits.tally(key(name), rules.into_iter(), None, now).ok()?;

@@ -52,35 +52,46 @@ pub fn book(
     share: Share,
     now: Now,
     clock: Arc<dyn Clock>,
-) -> Result<Booking, Box<Verdict>> {
-    let mut booked = Booked::default();
+) -> Result<Box<Booking>, Box<Verdict>> {
+    // Boxed from the start: it is handed from hand to hand until it lies in the answer.
+    let mut booking = Box::new(Booking {
+        sets,
+        entries: SmallVec::new(),
+        clock,
+        admitted: false,
+        borrowed: None,
+        alone: false,
+        requests: None,
+        tokens: None,
+    });
+    let Booking { sets, entries, .. } = &mut *booking;
+    let mut booked = Booked { entries, requests: None, tokens: None };
     {
-        let mut locked: Locked<'_> = sets.iter().map(|set| set.0.lock()).collect();
+        let mut locked: Locked<'_> = SmallVec::new();
+        locked.extend(sets.iter().map(|set| set.0.lock()));
         // What cannot be taken back comes last.
         let refusal = booked
             .take(&mut locked, true, (ask, share), now)
             .or_else(|| booked.take(&mut locked, false, (ask, share), now));
         if let Some(refusal) = refusal {
-            for entry in &booked.entries {
-                locked[entry.set].settle(entry, 0, now);
+            for entry in booked.entries.drain(..) {
+                locked[entry.set].settle(&entry, 0, now);
             }
             return Err(Box::new(refusal));
         }
     }
-    let Booked { entries, requests, tokens } = booked;
-    let (requests, tokens) = (requests.map(Box::new), tokens.map(Box::new));
-    let (admitted, borrowed, alone) = (false, None, false);
-    Ok(Booking { sets, entries, clock, admitted, borrowed, alone, requests, tokens })
+    let (requests, tokens) = (booked.requests.map(Box::new), booked.tokens.map(Box::new));
+    (booking.requests, booking.tokens) = (requests, tokens);
+    Ok(booking)
 }
 
-#[derive(Default)]
-struct Booked {
-    entries: SmallVec<[Entry; 4]>,
+struct Booked<'b> {
+    entries: &'b mut SmallVec<[Entry; 4]>,
     requests: Option<Verdict>,
     tokens: Option<Verdict>,
 }
 
-impl Booked {
+impl Booked<'_> {
     /// Asks on after a refusal, so that the caller hears of the longest wait and not of the first;
     /// but not what could not be taken back.
     fn take(

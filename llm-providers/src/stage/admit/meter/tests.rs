@@ -28,7 +28,7 @@ fn ask(
     sets: &[&Arc<MeterSet>],
     tokens: u64,
     clock: &Arc<HandClock>,
-) -> Result<Booking, Box<Verdict>> {
+) -> Result<Box<Booking>, Box<Verdict>> {
     let sets = sets.iter().map(|set| Arc::clone(set)).collect();
     let mut booking =
         book(sets, Ask { requests: 1, tokens }, Share::All, clock.read(), clock.clone())?;
@@ -46,7 +46,7 @@ fn exactly_the_limit_comes_in_however_many_ask_at_once() {
     let admitted: usize = std::thread::scope(|scope| {
         let one = || (0..100).filter_map(|_| ask(&[&key, &team], 10, &clock).ok()).collect();
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(one)).collect();
-        let all: Vec<Vec<Booking>> = threads.into_iter().map(|t| t.join().unwrap()).collect();
+        let all: Vec<Vec<Box<Booking>>> = threads.into_iter().map(|t| t.join().unwrap()).collect();
         all.iter().map(Vec::len).sum()
     });
     assert_eq!(admitted, 25);
@@ -174,7 +174,7 @@ proptest! {
         for (n, what, which, wait) in steps {
             match what {
                 0 if !open.is_empty() => {
-                    let (mut booking, at): (Booking, usize) =
+                    let (mut booking, at): (Box<Booking>, usize) =
                         open.swap_remove(which % open.len());
                     booking.settle(n);
                     spent[at] = (calls[at], n);
