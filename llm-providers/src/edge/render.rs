@@ -76,7 +76,6 @@ struct Translated {
 /// Writes an answer. A whole answer that cannot be had is an error; a stream says it inside.
 pub async fn render(mut reply: Reply, how: Render) -> Result<Rendered, Error> {
     let same = reply.head.dialect == how.caller.id();
-    let quiet = Quiet::new(&how);
     match (how.stream, reply.head.framing) {
         (false, None) if same => {
             let bytes = gather(&mut reply.body).await?;
@@ -85,7 +84,7 @@ pub async fn render(mut reply: Reply, how: Render) -> Result<Rendered, Error> {
             Ok(Rendered { content_type, losses: Losses::default(), body })
         }
         (true, Some(framing)) if same && how.cx.framing.is_none_or(|f| f == framing) => {
-            let content_type = reply.head.content_type.clone();
+            let (content_type, quiet) = (reply.head.content_type.clone(), Quiet::new(&how));
             let relayed = Relayed { body: reply.body, how, quiet, over: false, broke: false };
             let body = RenderedBody(Inner::Relayed(Box::new(relayed)));
             Ok(Rendered { content_type, losses: Losses::default(), body })
@@ -94,7 +93,7 @@ pub async fn render(mut reply: Reply, how: Render) -> Result<Rendered, Error> {
             let content_type = how.caller.stream_content_type(how.cx.framing).into();
             let encoder = how.caller.stream_encoder(&how.cx);
             let events = EventStream::new(reply)?;
-            let out = BytesMut::new();
+            let (out, quiet) = (BytesMut::new(), Quiet::new(&how));
             let (over, broke) = (false, false);
             let translated = Translated { events, encoder, out, quiet, over, broke };
             let body = RenderedBody(Inner::Translated(Box::new(translated)));

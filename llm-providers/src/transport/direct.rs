@@ -56,7 +56,11 @@ impl Transport for DirectTransport {
             return Box::pin(std::future::ready(Err(error)));
         }
         match &self.client {
-            Client::Http1(pool) => Box::pin(exchange(Arc::clone(pool), request)),
+            Client::Http1(pool) => {
+                // Made where it stays, since it is large.
+                let exchange = Box::write(Box::new_uninit(), exchange(Arc::clone(pool), request));
+                Box::into_pin(exchange)
+            }
             Client::Http2(client) => Box::pin(client.clone().send(request)),
         }
     }
@@ -68,9 +72,19 @@ fn may_be_public(uri: &http::Uri) -> bool {
     written.and_then(|host| host.parse().ok()).is_none_or(is_public)
 }
 
-async fn exchange(
+/// Apart, so that it can be made in its box.
+#[expect(clippy::manual_async_fn, reason = "an `async fn` would have the request twice")]
+#[inline(never)]
+fn exchange(
     pool: Arc<Pool>,
     request: http::Request<Chunks>,
+) -> impl Future<Output = Result<http::Response<WireBody>, TransportError>> + Send {
+    async move { exchanged(pool, &request).await }
+}
+
+async fn exchanged(
+    pool: Arc<Pool>,
+    request: &http::Request<Chunks>,
 ) -> Result<http::Response<WireBody>, TransportError> {
     // What has become ready at once is sent together: half of the system's time for a call can be to
     // wake a host for it alone. Before a connection is taken, so that none is held.
@@ -83,11 +97,11 @@ async fn exchange(
         Some(line) => line,
         None => pool.dial(uri).await?,
     };
-    let head = match line.exchange(&request).await {
+    let head = match line.exchange(request).await {
         // It was closed in the instant in which it was taken. A new one is open, or nobody is there.
         Err(Fault::Unsent(_)) => {
             line = pool.dial(uri).await?;
-            line.exchange(&request).await
+            line.exchange(request).await
         }
         other => other,
     };

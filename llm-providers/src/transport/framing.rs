@@ -121,7 +121,8 @@ pub(super) fn head(buffer: &mut BytesMut, asked: &Method) -> Result<Option<Head>
         let status = response.code.and_then(|code| StatusCode::from_u16(code).ok());
         let status = status.ok_or(Wrong("its status is none"))?;
         let version = if response.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
-        let places = places(buffer, response.headers);
+        let mut places = Places::new();
+        find(&mut places, buffer, response.headers);
         let bytes = buffer.split_to(length).freeze();
         if status.is_informational() {
             if status == StatusCode::SWITCHING_PROTOCOLS {
@@ -137,7 +138,7 @@ pub(super) fn head(buffer: &mut BytesMut, asked: &Method) -> Result<Option<Head>
 }
 
 /// Where names and values stand: what they are sliced from is cut off only after they are found.
-fn places(buffer: &[u8], headers: &[httparse::Header<'_>]) -> Places {
+fn find(places: &mut Places, buffer: &[u8], headers: &[httparse::Header<'_>]) {
     let start = buffer.as_ptr().addr();
     // A head is shorter than what 32 bits count.
     let place = |bytes: &[u8]| {
@@ -148,7 +149,7 @@ fn places(buffer: &[u8], headers: &[httparse::Header<'_>]) -> Places {
         let ([a, b], [c, d]) = (place(header.name.as_bytes()), place(header.value));
         [a, b, c, d]
     };
-    headers.iter().map(line).collect()
+    places.extend(headers.iter().map(line));
 }
 
 fn headers(head: &Bytes, places: &Places) -> Result<HeaderMap, Wrong> {

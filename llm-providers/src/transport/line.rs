@@ -110,8 +110,12 @@ impl Line {
                 failed = Some(error);
             }
             loop {
-                let head =
-                    framing::head(&mut self.buffer, request.method()).map_err(Fault::Wrong)?;
+                let head = match self.buffer.is_empty() {
+                    true => None,
+                    false => {
+                        framing::head(&mut self.buffer, request.method()).map_err(Fault::Wrong)?
+                    }
+                };
                 if let Some(head) = head {
                     return Poll::Ready(Ok(head));
                 }
@@ -223,8 +227,10 @@ struct Sending {
 impl Sending {
     fn new(head: Bytes, chunks: &Chunks) -> Self {
         let chunks = chunks.iter().filter(|piece| !piece.is_empty()).cloned();
-        let pieces = std::iter::once(head).chain(chunks);
-        Self { pieces: pieces.collect(), at: (0, 0), sent: 0, flushed: false }
+        let mut pieces = SmallVec::new();
+        pieces.push(head);
+        pieces.extend(chunks);
+        Self { pieces, at: (0, 0), sent: 0, flushed: false }
     }
 
     fn is_done(&self) -> bool {

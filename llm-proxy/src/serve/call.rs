@@ -40,13 +40,12 @@ const OPENAI: [HeaderName; 1] = [HeaderName::from_static("openai-beta")];
 /// A request that a dialect understands.
 pub(crate) async fn answer(
     house: &Arc<House>,
-    head: Parts,
+    head: &Parts,
     body: Incoming,
     spoken: Spoken,
 ) -> Response<Body> {
     let id = new_id(house);
     let (dialect, operation) = (spoken.dialect, spoken.route.operation);
-    let theirs = head.headers.get(heads::REQUEST_ID).filter(|id| id.len() <= ID_BYTES_MAX).cloned();
     let mut response = match served(house, head, body, spoken, id).await {
         Ok(response) => response,
         Err(error) => {
@@ -54,7 +53,8 @@ pub(crate) async fn answer(
             refused(dialect, &error.of(id))
         }
     };
-    heads::name_call(response.headers_mut(), theirs.as_ref(), id);
+    let theirs = head.headers.get(heads::REQUEST_ID).filter(|id| id.len() <= ID_BYTES_MAX);
+    heads::name_call(response.headers_mut(), theirs, id);
     response
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn refused(dialect: &dyn CallerDialect, error: &Error) -> Response<Bo
 
 async fn served(
     house: &Arc<House>,
-    head: Parts,
+    head: &Parts,
     body: Incoming,
     spoken: Spoken,
     id: CallId,
@@ -96,9 +96,9 @@ async fn served(
     let key = bearer::shown(&head.headers, &head.uri).ok_or_else(no_key)?;
     let grant = house.keys.grant(&key).await?;
     drop(key);
-    let mut asked = Box::new(controls::read(&head.headers)?);
+    let mut asked = controls::read(&head.headers)?;
     asked.controls.own_keys = own::read(house, &head.headers, &grant)?;
-    let once = idempotency::key(&head)?;
+    let once = idempotency::key(head)?;
     if spoken.route.operation == Operation::ListModels && head.method == Method::GET {
         return models::list(house, &grant, &spoken);
     }
@@ -115,8 +115,10 @@ async fn served(
     if spoken.route.operation == Operation::ListModels {
         return models::show(house, &grant, spoken, &bytes);
     }
-    let once = once.map(|key| idempotency::claim(&head, key, &bytes, &grant));
-    carried(house, &head.headers, bytes, spoken, Asker { id, grant, asked, once }).await
+    let once = once.map(|key| Box::new(idempotency::claim(head, key, &bytes, &grant)));
+    let asker = Asker { id, grant, asked, once };
+    let ready = ready(house, &head.headers, bytes, &spoken, asker)?;
+    answered(house, ready, spoken).await
 }
 
 /// Who asks, and for what beside an answer.
@@ -128,32 +130,21 @@ pub(crate) struct Asker {
     pub(crate) grant: Arc<Grant>,
     /// What is asked of the gateway. Boxed, since it is handed on.
     pub(crate) asked: Box<Asked>,
-    /// Under which key it was sent, where it may be sent again.
-    pub(crate) once: Option<Claim>,
+    /// Under which key it was sent, where it may be sent again. Boxed, since few calls have one.
+    pub(crate) once: Option<Box<Claim>>,
 }
 
 /// A call that can be sent, and what few calls have beside it.
-struct Ready {
+#[derive(Debug)]
+pub(crate) struct Ready {
     call: Box<Call>,
-    once: Option<Claim>,
+    once: Option<Box<Claim>>,
     mock: Option<Str>,
 }
 
-/// A body all the way to its answer: calls over a socket come through here, and lines of batches.
-/// No `async fn`: what was sent is made a call at once, and nothing that waits carries both.
-pub(crate) fn carried<'h>(
-    house: &'h Arc<House>,
-    headers: &HeaderMap,
-    bytes: Bytes,
-    spoken: Spoken,
-    asker: Asker,
-) -> impl Future<Output = Result<Response<Body>, Error>> + Send + use<'h> {
-    let ready = ready(house, headers, bytes, &spoken, asker);
-    async move { answered(house, ready?, spoken).await }
-}
-
-/// Makes a call of what was sent.
-fn ready(
+/// Makes a call of what was sent: over a socket, or as a line of a batch. Apart from what answers it,
+/// so that nothing that waits carries what was sent as well.
+pub(crate) fn ready(
     house: &House,
     headers: &HeaderMap,
     mut bytes: Bytes,
@@ -174,7 +165,8 @@ fn ready(
     Ok(Ready { call: called(house, headers, (bytes, peek), spoken, asker), once, mock })
 }
 
-async fn answered(
+/// Answers a call.
+pub(crate) async fn answered(
     house: &Arc<House>,
     Ready { mut call, once, mock }: Ready,
     spoken: Spoken,
@@ -241,8 +233,11 @@ pub(super) async fn sent(
     let receipt = Arc::clone(&reply.receipt);
     let clock = Arc::clone(&house.clock);
     let native = reply.head.dialect == dialect.id();
+    let came = reply.head.content_type.clone();
     let rendered = render(reply, Render { caller: dialect, cx, stream, clock }).await?;
-    heads::typed(&mut headers, &rendered.content_type);
+    if rendered.content_type != came {
+        heads::typed(&mut headers, &rendered.content_type);
+    }
     heads::cost(&mut headers, &receipt);
     Ok(Sent { headers, rendered, receipt, native })
 }

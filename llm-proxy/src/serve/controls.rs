@@ -39,8 +39,8 @@ pub(crate) struct Asked {
 }
 
 /// Reads the headers.
-pub(crate) fn read(headers: &HeaderMap) -> Result<Asked, Error> {
-    let mut asked = Asked::default();
+pub(crate) fn read(headers: &HeaderMap) -> Result<Box<Asked>, Error> {
+    let mut asked = Box::<Asked>::default();
     asked.controls.trace = trace(headers);
     for (name, value) in headers {
         let Some(word) = name.as_str().strip_prefix("x-gw-") else {

@@ -3,11 +3,11 @@
 //! Calls of models come first, since nearly every request is one; what operators and probes ask for
 //! has paths of its own that no dialect knows.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use http::header::{ALLOW, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, StatusCode};
 use hyper::body::Incoming;
 use llm_core::dialect::DialectId;
 use llm_core::error::{Error, Kind};
@@ -21,49 +21,48 @@ use super::{app, call, health, passthrough, routes, scrape, tongue};
 const PATH_BYTES_MAX: usize = 8 << 10;
 
 /// Answers a request. What goes wrong is said in the answer.
-pub(crate) async fn answer(
-    house: Arc<House>,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
-    let (head, body) = request.into_parts();
+pub(crate) async fn answer(house: &Arc<House>, head: &Parts, body: Incoming) -> Response<Body> {
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
     if path.len() > PATH_BYTES_MAX {
-        return Ok(empty(StatusCode::URI_TOO_LONG));
+        return empty(StatusCode::URI_TOO_LONG);
     }
     // What LiteLLM's operators call by a name that callers call as well.
     // Boxed, since nearly every request is none of these.
     let models = routes::OPERATORS_MODELS;
     if head.uri.path() == models
-        && Box::pin(routes::ask::is_operator(&house, &head)).await
+        && Box::pin(routes::ask::is_operator(house, head)).await
         && let Some(found) = routes::find(&head.method, models)
     {
-        return Ok(Box::pin(routes::answer(&house, found, head, body)).await);
+        return Box::pin(routes::answer(house, found, head.clone(), body)).await;
     }
-    if let Some(spoken) = tongue::spoken(&head.method, path, &head.headers) {
-        // Boxed: below here all of a call is one future, and above here it is moved three times.
-        return Ok(Box::pin(call::answer(&house, head, body, spoken)).await);
+    match tongue::spoken(&head.method, path, &head.headers) {
+        Some(spoken) => call::answer(house, head, body, spoken).await,
+        None => Box::pin(otherwise(house, head.clone(), body)).await,
     }
+}
+
+/// Answers what is no call of a model.
+async fn otherwise(house: &Arc<House>, head: Parts, body: Incoming) -> Response<Body> {
     let (method, path) = (&head.method, head.uri.path());
-    let response = match (method, path) {
+    match (method, path) {
         (&Method::GET | &Method::HEAD, "/health/liveness" | "/health/liveliness" | "/healthz") => {
             health::liveness()
         }
-        (&Method::GET | &Method::HEAD, "/health/readiness") => health::readiness(&house),
-        (&Method::GET | &Method::HEAD, "/metrics") => scrape::scrape(&house),
+        (&Method::GET | &Method::HEAD, "/health/readiness") => health::readiness(house),
+        (&Method::GET | &Method::HEAD, "/metrics") => scrape::scrape(house),
         (_, "/health/liveness" | "/health/liveliness" | "/healthz" | "/health/readiness")
         | (_, "/metrics") => routes::otherwise("GET"),
-        _ if passthrough::knows(path) => Box::pin(passthrough::answer(&house, head, body)).await,
+        _ if passthrough::knows(path) => passthrough::answer(house, head, body).await,
         _ => match routes::find(method, path) {
-            Some(found) => Box::pin(routes::answer(&house, found, head, body)).await,
+            Some(found) => routes::answer(house, found, head, body).await,
             None if app::is_path(path) => {
                 let nothing = Refusal::new(StatusCode::NOT_FOUND, "not_found", "nothing is here");
                 let language = app::Language::of(&head.headers);
-                app::enveloped(Err(nothing), language, &house.zone(), call::now(&house))
+                app::enveloped(Err(nothing), language, &house.zone(), call::now(house))
             }
             None => nothing(method, path),
         },
-    };
-    Ok(response)
+    }
 }
 
 /// No such path, or not with that method.

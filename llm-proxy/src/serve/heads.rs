@@ -2,6 +2,9 @@
 
 mod usual;
 
+use std::fmt;
+use std::io::Write as _;
+
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +15,7 @@ use llm_providers::reply::{CacheState, ReplyHead};
 use llm_providers::stage::record::Receipts;
 
 use super::web::{NO_STORE, NOSNIFF};
-use usual::{Place, Usual};
+use usual::{Place, Said};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CALL_ID: HeaderName = HeaderName::from_static("x-gw-call-id");
@@ -28,26 +31,13 @@ const CACHE: HeaderName = HeaderName::from_static("x-cache");
 const DEGRADED: HeaderName = HeaderName::from_static("x-gw-degraded");
 const AGE: HeaderName = HeaderName::from_static("age");
 
-/// The three headers of a kind of limit, as OpenAI names them.
-struct Limit {
-    limit: HeaderName,
-    remaining: HeaderName,
-    reset: HeaderName,
-}
-
-const REQUESTS: Limit = Limit {
-    limit: HeaderName::from_static("x-ratelimit-limit-requests"),
-    remaining: HeaderName::from_static("x-ratelimit-remaining-requests"),
-    reset: HeaderName::from_static("x-ratelimit-reset-requests"),
-};
-const TOKENS: Limit = Limit {
-    limit: HeaderName::from_static("x-ratelimit-limit-tokens"),
-    remaining: HeaderName::from_static("x-ratelimit-remaining-tokens"),
-    reset: HeaderName::from_static("x-ratelimit-reset-tokens"),
-};
-
 /// Of nearly every answer.
 const JSON: &str = "application/json";
+/// What is said of each kind of limit.
+const LIMITS: [[Place; 3]; 2] = [
+    [Place::Requests, Place::RequestsLeft, Place::RequestsReset],
+    [Place::Tokens, Place::TokensLeft, Place::TokensReset],
+];
 /// In the place of what cannot stand in a head.
 const UNSAID: HeaderValue = HeaderValue::from_static("-");
 
@@ -55,26 +45,55 @@ const UNSAID: HeaderValue = HeaderValue::from_static("-");
 pub(crate) fn describe(head: &ReplyHead, id: &Str, now: Timestamp) -> HeaderMap {
     let (provider, model) = head.target.0.split_once('/').unwrap_or((&head.target.0, ""));
     let id = HeaderValue::from_maybe_shared(id.as_bytes().clone()).unwrap_or(UNSAID);
-    let (provider, model) = (word(provider), word(model));
-    let unsaid = (provider.is_none(), model.is_none());
-    let mut usual = Usual::new();
-    usual.say(Place::RequestId, id.clone());
-    usual.say(Place::CallId, id);
-    usual.say(Place::Provider, provider.unwrap_or(UNSAID));
-    usual.say(Place::Model, model.unwrap_or(UNSAID));
-    usual.say(Place::Attempts, few(head.attempts));
-    usual.say(Place::Fallbacks, few(head.fallbacks));
-    usual.say(Place::Cache, HeaderValue::from_static(head.cache.name()));
-    // Every answer says these, and is made to further out; here they have their places already.
-    usual.say(Place::Nosniff, NOSNIFF);
-    usual.say(Place::NoStore, NO_STORE);
-    let places = [Place::Requests, Place::RequestsLeft, Place::RequestsReset];
-    left(&mut usual, places, head.paced.requests.as_deref(), now);
-    let places = [Place::Tokens, Place::TokensLeft, Place::TokensReset];
-    left(&mut usual, places, head.paced.tokens.as_deref(), now);
-    let mut headers = usual.head();
+    let (mut provider, mut model, mut kind) =
+        (word(provider), word(model), kind(&head.content_type));
+    let unsaid = [
+        provider.is_none().then_some(PROVIDER),
+        model.is_none().then_some(MODEL),
+        kind.is_none().then_some(CONTENT_TYPE),
+    ];
+    let mut said = Said::USUAL;
+    let limits = [head.paced.requests.as_deref(), head.paced.tokens.as_deref()];
+    for (verdict, [limit, left, reset]) in limits.into_iter().zip(LIMITS) {
+        let Some(verdict) = verdict else { continue };
+        said.and(limit);
+        said.and(left);
+        if verdict.resets_at.is_some() {
+            said.and(reset);
+        }
+    }
+    if head.framing.is_none() {
+        // Of an answer that is all there it is known what it cost before anything of it is sent.
+        said.and(Place::Cost);
+    }
+    let of = |verdict: Option<&Verdict>, number: fn(&Verdict) -> u64| {
+        verdict.map_or(UNSAID, |verdict| HeaderValue::from(number(verdict)))
+    };
+    let resets = |verdict: Option<&Verdict>| milliseconds(verdict.map_or(0, |v| left(v, now)));
+    let [requests, tokens] = limits;
+    let mut headers = said.head(|place| match place {
+        Place::RequestId | Place::CallId => id.clone(),
+        Place::Provider => provider.take().unwrap_or(UNSAID),
+        Place::Model => model.take().unwrap_or(UNSAID),
+        Place::Attempts => few(head.attempts),
+        Place::Fallbacks => few(head.fallbacks),
+        Place::Cache => HeaderValue::from_static(head.cache.name()),
+        // Every answer says these, and is made to further out; here they have their places already.
+        Place::Nosniff => NOSNIFF,
+        Place::NoStore => NO_STORE,
+        // As it came; whoever writes it otherwise says so.
+        Place::Type => kind.take().unwrap_or(UNSAID),
+        Place::Requests => of(requests, |verdict| verdict.limit),
+        Place::RequestsLeft => of(requests, |verdict| verdict.remaining),
+        Place::RequestsReset => resets(requests),
+        Place::Tokens => of(tokens, |verdict| verdict.limit),
+        Place::TokensLeft => of(tokens, |verdict| verdict.remaining),
+        Place::TokensReset => resets(tokens),
+        // Its place, for when it is known.
+        Place::Cost => few(0),
+    });
     // What cannot stand in a head is left out.
-    for name in [unsaid.0.then_some(PROVIDER), unsaid.1.then_some(MODEL)].into_iter().flatten() {
+    for name in unsaid.into_iter().flatten() {
         headers.remove(name);
     }
     match head.cache {
@@ -115,37 +134,44 @@ pub(crate) fn name_call(headers: &mut HeaderMap, theirs: Option<&HeaderValue>, i
 
 /// The type of what follows. One that cannot stand in a head is left out.
 pub(crate) fn typed(headers: &mut HeaderMap, content_type: &str) {
-    let value = match content_type {
-        JSON => HeaderValue::from_static(JSON),
-        other => match word(other) {
-            Some(value) => value,
-            None => return,
-        },
-    };
-    headers.insert(CONTENT_TYPE, value);
+    if let Some(value) = kind(content_type) {
+        headers.insert(CONTENT_TYPE, value);
+    }
+}
+
+fn kind(content_type: &str) -> Option<HeaderValue> {
+    match content_type {
+        JSON => Some(HeaderValue::from_static(JSON)),
+        other => word(other),
+    }
 }
 
 /// What it cost, of an answer that is there whole.
 pub(crate) fn cost(headers: &mut HeaderMap, receipts: &Receipts) {
-    let receipt = receipts.get().map(|receipt| receipt.posted.to_string());
-    let credits = receipts.credits().map(|receipt| receipt.posted.to_string());
-    for (name, posted) in [(COST, receipt), (CREDITS, credits)] {
-        if let Some(value) = posted.as_deref().and_then(word) {
-            headers.insert(name, value);
-        }
+    match receipts.get().and_then(|receipt| amount(&receipt.posted)) {
+        Some(posted) => headers.insert(COST, posted),
+        None => headers.remove(COST),
+    };
+    if let Some(posted) = receipts.credits().and_then(|receipt| amount(&receipt.posted)) {
+        headers.insert(CREDITS, posted);
     }
 }
 
-fn left(usual: &mut Usual, places: [Place; 3], verdict: Option<&Verdict>, now: Timestamp) {
-    let Some(verdict) = verdict else { return };
-    let [limit, remaining, reset] = places;
-    usual.say(limit, number(verdict.limit, ""));
-    usual.say(remaining, number(verdict.remaining, ""));
-    if let Some(at) = verdict.resets_at {
-        let left = at.duration_since(now).max(SignedDuration::ZERO).as_millis();
-        // Milliseconds, which clients read as well as OpenAI's `6m0s`.
-        usual.say(reset, number(u64::try_from(left).unwrap_or(u64::MAX), "ms"));
-    }
+/// An amount, as it is written.
+fn amount(amount: &impl fmt::Display) -> Option<HeaderValue> {
+    // As many digits as 64 bits may have, a sign and a point.
+    let mut text = [0; 24];
+    let mut rest = &mut text[..];
+    write!(rest, "{amount}").ok()?;
+    let left = rest.len();
+    HeaderValue::from_bytes(&text[..text.len() - left]).ok()
+}
+
+/// In how many milliseconds a limit begins anew.
+fn left(verdict: &Verdict, now: Timestamp) -> u64 {
+    let left = verdict.resets_at.map(|at| at.duration_since(now).max(SignedDuration::ZERO));
+    let left = left.unwrap_or_default().as_millis();
+    u64::try_from(left).unwrap_or(u64::MAX)
 }
 
 /// Small numbers, which nearly all are, cost nothing.
@@ -159,19 +185,18 @@ fn few(number: u8) -> HeaderValue {
     }
 }
 
-/// A number and its unit. By hand, since six of these stand in the head of every answer.
-fn number(number: u64, unit: &'static str) -> HeaderValue {
+/// Milliseconds, which clients read as well as OpenAI's `6m0s`. By hand, since two of these stand in
+/// the head of every answer.
+fn milliseconds(number: u64) -> HeaderValue {
     const DIGITS: usize = 20;
-    let mut text = [b'0'; DIGITS + 2];
+    let mut text = *b"00000000000000000000ms";
     let (mut at, mut left) = (DIGITS, number);
     while at == DIGITS || left > 0 {
         at -= 1;
         text[at] = b'0' + (left % 10) as u8;
         left /= 10;
     }
-    let end = DIGITS + unit.len().min(2);
-    text[DIGITS..end].copy_from_slice(&unit.as_bytes()[..end - DIGITS]);
-    HeaderValue::from_bytes(&text[at..end]).unwrap_or(HeaderValue::from_static("0"))
+    HeaderValue::from_bytes(&text[at..]).unwrap_or(HeaderValue::from_static("0ms"))
 }
 
 /// What comes from configuration or from an upstream, if it can stand in a head.
@@ -186,8 +211,7 @@ mod tests {
     #[test]
     fn numbers_are_written_as_anyone_would() {
         for n in [0, 7, 10, 99, 1_000_000, u64::MAX - 1, u64::MAX] {
-            assert_eq!(number(n, ""), n.to_string());
-            assert_eq!(number(n, "ms"), format!("{n}ms"));
+            assert_eq!(milliseconds(n), format!("{n}ms"));
         }
         for n in 0..=u8::MAX {
             assert_eq!(few(n), n.to_string());

@@ -33,7 +33,7 @@ use super::store::{NotOpened, Store};
 use crate::config::Config;
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-/// As names, which are looked up without being read first: every call is asked for them.
+/// As names, which are compared without being read first: every call is asked for them.
 const KEYS: [HeaderName; 2] =
     [HeaderName::from_static(HEADER), HeaderName::from_static(HEADER_OURS)];
 
@@ -55,7 +55,8 @@ pub(super) fn open(
 
 /// The key that a request was sent with.
 pub(super) fn key(head: &Parts) -> Result<Option<IdempotencyKey>, Error> {
-    if !KEYS.iter().any(|name| head.headers.contains_key(name)) {
+    // One after the other: to look two names up costs more than to look at the few there are.
+    if !head.headers.keys().any(|name| KEYS.contains(name)) {
         return Ok(None);
     }
     IdempotencyKey::of(&head.method, &head.headers)
@@ -79,13 +80,14 @@ pub(super) fn claim(head: &Parts, key: IdempotencyKey, body: &[u8], grant: &Gran
 /// Answers a request with a key.
 pub(super) async fn answer(
     house: &House,
-    claim: Claim,
+    claim: Box<Claim>,
     call: Box<Call>,
     cx: RenderCx,
     dialect: &'static dyn CallerDialect,
     turn: Option<Turn>,
 ) -> Result<Response<Body>, Error> {
     let id = call.id;
+    let claim = *claim;
     let run = match house.once.begin(claim.slot, claim.print, id).await? {
         Begun::Again(answer) => return Ok(again(answer)),
         Begun::Refused(why) => return Ok(told(why, dialect, id)),

@@ -3,10 +3,10 @@
 //! A key is looked up by its print, and what it gives is remembered for as long as the directory
 //! says that it holds. Deliberately absent: permission. What a key may do is in its grant.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use foldhash::HashMap;
 use llm_core::Str;
 use llm_core::error::{Error, Kind};
 use llm_core::principal::Grant;

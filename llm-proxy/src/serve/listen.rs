@@ -29,8 +29,6 @@ use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::config::edge::Edge;
-
 use super::house::House;
 use crowd::Crowd;
 use seat::{Arrived, Word};
@@ -97,7 +95,7 @@ struct Door {
 impl Door {
     fn new(house: Arc<House>, heard: watch::Receiver<Word>) -> Self {
         let edge = &house.web.edge;
-        let (builder, crowd) = (builder(edge), Crowd::new(edge.connections_per_address));
+        let (builder, crowd) = (builder(), Crowd::new(edge.connections_per_address));
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
         Self { house, builder, places, crowd, heard }
     }
@@ -146,13 +144,12 @@ impl Door {
     }
 }
 
-fn builder(edge: &Edge) -> auto::Builder<TokioExecutor> {
+fn builder() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
-        // It runs from the last answer on, and so is how long a silent connection is kept.
-        .header_read_timeout(edge.idle.max(FIRST_HEAD_MAX))
+        // A seat knows how long nothing was asked, without a timer for each request.
+        .header_read_timeout(None)
         .max_buf_size(HEADER_BYTES_MAX);
     builder
         .http2()

@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::header::{self, HeaderName};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use llm_core::dialect::DialectId;
@@ -36,7 +37,7 @@ use super::routes::ask::Operator;
 use crate::config::Server;
 use crate::config::edge::Edge;
 use cors::Cors;
-use guard::Guard;
+use guard::{Guard, Pass};
 
 pub(super) use pack::thousandths;
 
@@ -104,54 +105,90 @@ struct Asked {
     packed: Option<pack::Coding>,
 }
 
-/// Answers a request.
+/// A request, and what was decided of it before anything waits.
+pub(crate) struct Entered {
+    asked: Asked,
+    pass: Pass,
+    /// What whoever may not come in is told; taken once.
+    refused: Option<Box<Response<Body>>>,
+    head: Parts,
+    /// Taken once.
+    body: Option<Incoming>,
+}
+
+impl Entered {
+    /// Looks at a request.
+    pub(crate) fn new(house: &House, from: Peer, mut request: Request<Incoming>) -> Self {
+        let asked = Asked::of(&request, &house.web);
+        let (pass, refused) = match enter(house, from, &mut request) {
+            Ok(pass) => (pass, None),
+            Err(refused) => (Pass::NONE, Some(refused)),
+        };
+        let (head, body) = request.into_parts();
+        Self { asked, pass, refused, head, body: Some(body) }
+    }
+}
+
+/// Answers a request. It stays where it is: a future that was given it would have it twice.
 pub(crate) async fn answer(
-    house: Arc<House>,
+    house: &Arc<House>,
     from: Peer,
-    request: Request<Incoming>,
+    entered: &mut Entered,
 ) -> Response<Body> {
-    let web = &house.web;
-    let headers = request.headers();
-    let origin = web.cors.as_ref().and_then(|cors| cors.origin(request.uri().path(), headers));
-    let whole = *request.method() != Method::HEAD && web.edge.compress_over > 0;
-    let packed = if whole { pack::wanted(headers) } else { None };
-    let asked = Asked { version: request.version(), origin, packed };
-    let mut response = guarded(&house, from, request).await;
-    if let Some(coding) = asked.packed
-        && pack::fits(&response, web.edge.compress_over)
+    let mut response = match (entered.refused.take(), entered.body.take()) {
+        (None, Some(body)) => guarded(house, &entered.pass, &entered.head, body).await,
+        (Some(refused), _) => *refused,
+        (None, None) => empty(StatusCode::INTERNAL_SERVER_ERROR),
+    };
+    if let Some(coding) = entered.asked.packed
+        && pack::fits(&response, house.web.edge.compress_over)
     {
         // Boxed: the futures of calls that are not packed stay small.
         response = Box::pin(pack::pack(response, coding)).await;
     }
-    describe(&house, from, &asked, response.headers_mut());
+    describe(house, from, &entered.asked, response.headers_mut());
     response
 }
 
+impl Asked {
+    fn of(request: &Request<Incoming>, web: &Web) -> Self {
+        let headers = request.headers();
+        let origin = web.cors.as_ref().and_then(|cors| cors.origin(request.uri().path(), headers));
+        let whole = *request.method() != Method::HEAD && web.edge.compress_over > 0;
+        let packed = if whole { pack::wanted(headers) } else { None };
+        Self { version: request.version(), origin, packed }
+    }
+}
+
 /// Lets the request in, or does not.
-async fn guarded(house: &Arc<House>, from: Peer, mut request: Request<Incoming>) -> Response<Body> {
-    let web = &house.web;
-    if let Some(cors) = &web.cors
-        && let Some(answered) = cors.preflight(&request)
+fn enter(
+    house: &House,
+    from: Peer,
+    request: &mut Request<Incoming>,
+) -> Result<Pass, Box<Response<Body>>> {
+    if let Some(cors) = &house.web.cors
+        && let Some(answered) = cors.preflight(request)
     {
-        return answered;
+        return Err(Box::new(answered));
     }
     // Who names no host, or two, has been put together from several requests.
     if request.version() == Version::HTTP_11 && hosts(request.headers()) != 1 {
-        return refused(Kind::BadRequest, "a request names one host");
+        return Err(Box::new(refused(Kind::BadRequest, "a request names one host")));
     }
-    let pass = match web.guard.admit(house, from, &mut request) {
-        Ok(pass) => pass,
-        Err(response) => return *response,
-    };
-    let response = if pass.wants_operator() && !Box::pin(is_operator(house, &request)).await {
-        refused(Kind::Unauthenticated, "this wants the admin key, or an operator's")
+    house.web.guard.admit(house, from, request)
+}
+
+/// Answers whoever was let in, where they may be.
+async fn guarded(house: &Arc<House>, pass: &Pass, head: &Parts, body: Incoming) -> Response<Body> {
+    let operator = !pass.wants_operator() || Box::pin(is_operator(house, &head.headers)).await;
+    let response = if operator {
+        door::answer(house, head, body).await
     } else {
-        let Ok(response) = door::answer(Arc::clone(house), request).await;
-        response
+        refused(Kind::Unauthenticated, "this wants the admin key, or an operator's")
     };
     let theirs = response.extensions().get::<Elsewhere>().is_some();
     if response.status() == StatusCode::UNAUTHORIZED && !theirs {
-        web.guard.failed(&pass, house.clock.now());
+        house.web.guard.failed(pass, house.clock.now());
     }
     response
 }
@@ -162,8 +199,8 @@ fn hosts(headers: &HeaderMap) -> usize {
 }
 
 /// Whether whoever asks may look at everything.
-async fn is_operator(house: &House, request: &Request<Incoming>) -> bool {
-    let Some(key) = bearer::in_head(request.headers()) else { return false };
+async fn is_operator(house: &House, headers: &HeaderMap) -> bool {
+    let Some(key) = bearer::in_head(headers) else { return false };
     let found = Operator::find(house, &key).await;
     found.is_ok_and(|found| found.is_some_and(|by| by.may(Scope::Read).is_ok()))
 }

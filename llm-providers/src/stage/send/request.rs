@@ -20,7 +20,8 @@ pub(super) struct Built {
     pub(super) losses: Losses,
 }
 
-/// Builds the request of an attempt.
+/// Builds the request of an attempt. In its one caller's place, which would else move it three times.
+#[inline(always)]
 pub(super) fn build(armed: &Armed, now: SystemTime) -> Result<Built, Error> {
     let attempt = &armed.attempt;
     let (call, target) = (&attempt.funded.opened().call, &*attempt.target);
@@ -32,15 +33,13 @@ pub(super) fn build(armed: &Armed, now: SystemTime) -> Result<Built, Error> {
     let uri =
         way.uri.clone().ok_or_else(|| elsewhere(lacks("this provider has no such operation")))?;
     let (chunks, content_type, losses) = body(armed, dialect)?;
-    let mut request = http::Request::new(chunks);
-    *request.method_mut() = way.method.clone();
-    *request.uri_mut() = uri;
-    let headers = request.headers_mut();
+    let (mut parts, ()) = http::Request::new(()).into_parts();
+    (parts.method, parts.uri) = (way.method.clone(), uri);
+    let headers = &mut parts.headers;
     headers.extend(call.headers.iter().map(|(n, v)| (n.clone(), v.clone())));
     headers.insert(http::header::CONTENT_TYPE, content_type);
     // A tap reads what passes; what the caller can decode is our edge's business.
     headers.insert(http::header::ACCEPT_ENCODING, IDENTITY);
-    let (mut parts, chunks) = request.into_parts();
     provider.sign(&mut parts, &chunks, &armed.key, now).map_err(|e| {
         Error::new(Kind::UpstreamKeyRejected, "the request cannot be signed").because(e)
     })?;

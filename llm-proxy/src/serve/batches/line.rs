@@ -202,7 +202,8 @@ impl Ground {
         }
         let asked = Box::new(Asked { priority: Some(Priority::Batch), ..Asked::default() });
         let asker = Asker { id, grant: Arc::clone(&self.grant), asked, once: None };
-        let response = call::carried(&self.house, &headers, body, spoken, asker).await?;
+        let ready = call::ready(&self.house, &headers, body, &spoken, asker)?;
+        let response = call::answered(&self.house, ready, spoken).await?;
         Ok(match response.into_body() {
             Body::Whole(bytes) => bytes.unwrap_or_default(),
             Body::Answer(answer) => gathered(answer).await,

@@ -6,17 +6,13 @@
 
 use std::sync::OnceLock;
 
-use http::header::{CACHE_CONTROL, HeaderName, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue};
 
-use super::{ATTEMPTS, CACHE, CALL_ID, FALLBACKS, MODEL, PROVIDER, REQUEST_ID, REQUESTS, TOKENS};
+use super::{ATTEMPTS, CACHE, CALL_ID, COST, FALLBACKS, MODEL, PROVIDER, REQUEST_ID};
 
 /// What stands for a value until it is written over.
 const NOTHING: HeaderValue = HeaderValue::from_static("");
-
-/// Values of such a head, each at the place of its name.
-#[derive(Debug)]
-pub(super) struct Usual([HeaderValue; NAMES]);
 
 /// A name of such a head, by its place.
 #[derive(Clone, Copy, Debug)]
@@ -31,44 +27,44 @@ pub(super) enum Place {
     Cache,
     Nosniff,
     NoStore,
+    Type,
     Requests,
     RequestsLeft,
     RequestsReset,
     Tokens,
     TokensLeft,
     TokensReset,
+    Cost,
 }
 
-const NAMES: usize = Place::TokensReset as usize + 1;
+const NAMES: usize = Place::Cost as usize + 1;
 
 /// Which of the names stand in a head: one bit for each.
-type Set = u16;
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Said(u32);
+
 /// Those that stand in each.
-const ALWAYS: Set = (1 << Place::Requests as usize) - 1;
-/// Sets that differ in what is said of limits.
+const ALWAYS: u32 = (1 << Place::Requests as usize) - 1;
+/// Sets that differ in what is said of limits, and of what it cost.
 const SETS: usize = 1 << (NAMES - Place::Requests as usize);
 
-impl Usual {
-    /// Nothing is said yet.
-    pub(super) fn new() -> Self {
-        Self([const { NOTHING }; NAMES])
+impl Said {
+    /// What every head says.
+    pub(super) const USUAL: Self = Self(ALWAYS);
+
+    /// That as well.
+    pub(super) fn and(&mut self, place: Place) {
+        self.0 |= 1 << place as usize;
     }
 
-    /// Says it.
-    pub(super) fn say(&mut self, place: Place, value: HeaderValue) {
-        self.0[place as usize] = value;
-    }
-
-    /// As a head: with all that every head has, and those of the limits of which something was said.
-    pub(super) fn head(&mut self) -> HeaderMap {
+    /// As a head, whose values are asked for in its own order.
+    pub(super) fn head(self, mut value: impl FnMut(Place) -> HeaderValue) -> HeaderMap {
         static LAYOUTS: [OnceLock<Layout>; SETS] = [const { OnceLock::new() }; SETS];
-        let said = self.0.iter().enumerate().skip(Place::Requests as usize);
-        let set = said.fold(0, |set, (at, value)| set | (usize::from(!value.is_empty()) << at));
-        let layout = &LAYOUTS[(set >> Place::Requests as usize) % SETS];
-        let layout = layout.get_or_init(|| Layout::new(ALWAYS | set as Set));
+        let layout = &LAYOUTS[(self.0 >> Place::Requests as usize) as usize % SETS];
+        let layout = layout.get_or_init(|| Layout::new(self));
         let mut head = layout.head.clone();
-        for (slot, at) in head.values_mut().zip(&layout.order) {
-            std::mem::swap(slot, &mut self.0[*at]);
+        for (slot, place) in head.values_mut().zip(&layout.order) {
+            *slot = value(*place);
         }
         head
     }
@@ -77,41 +73,40 @@ impl Usual {
 /// A head whose values are nothing yet, and for each of its values the place of its name.
 struct Layout {
     head: HeaderMap,
-    order: Vec<usize>,
+    order: Vec<Place>,
 }
 
 impl Layout {
-    fn new(set: Set) -> Self {
-        let names = names();
-        let said = names.iter().enumerate().filter(|(at, _)| set & (1 << at) != 0);
-        let head: HeaderMap = said.map(|(_, name)| (name.clone(), NOTHING)).collect();
+    fn new(said: Said) -> Self {
+        let names = NAMED.iter().filter(|(place, _)| said.0 & (1 << *place as usize) != 0);
+        let head: HeaderMap = names.map(|(_, name)| (name.clone(), NOTHING)).collect();
         // In which order a map goes through its names is its own affair.
-        let place = |name: &HeaderName| names.iter().position(|known| known == name);
-        let order = head.keys().filter_map(place).collect();
+        let place = |name: &HeaderName| NAMED.iter().find(|(_, known)| known == name);
+        let order = head.keys().filter_map(place).map(|(place, _)| *place).collect();
         Self { head, order }
     }
 }
 
-/// The names, each at its place.
-fn names() -> [HeaderName; NAMES] {
-    [
-        REQUEST_ID,
-        CALL_ID,
-        PROVIDER,
-        MODEL,
-        ATTEMPTS,
-        FALLBACKS,
-        CACHE,
-        X_CONTENT_TYPE_OPTIONS,
-        CACHE_CONTROL,
-        REQUESTS.limit,
-        REQUESTS.remaining,
-        REQUESTS.reset,
-        TOKENS.limit,
-        TOKENS.remaining,
-        TOKENS.reset,
-    ]
-}
+/// The names; those of limits are OpenAI's.
+static NAMED: [(Place, HeaderName); NAMES] = [
+    (Place::RequestId, REQUEST_ID),
+    (Place::CallId, CALL_ID),
+    (Place::Provider, PROVIDER),
+    (Place::Model, MODEL),
+    (Place::Attempts, ATTEMPTS),
+    (Place::Fallbacks, FALLBACKS),
+    (Place::Cache, CACHE),
+    (Place::Nosniff, X_CONTENT_TYPE_OPTIONS),
+    (Place::NoStore, CACHE_CONTROL),
+    (Place::Type, CONTENT_TYPE),
+    (Place::Requests, HeaderName::from_static("x-ratelimit-limit-requests")),
+    (Place::RequestsLeft, HeaderName::from_static("x-ratelimit-remaining-requests")),
+    (Place::RequestsReset, HeaderName::from_static("x-ratelimit-reset-requests")),
+    (Place::Tokens, HeaderName::from_static("x-ratelimit-limit-tokens")),
+    (Place::TokensLeft, HeaderName::from_static("x-ratelimit-remaining-tokens")),
+    (Place::TokensReset, HeaderName::from_static("x-ratelimit-reset-tokens")),
+    (Place::Cost, COST),
+];
 
 #[cfg(test)]
 mod tests {
@@ -119,22 +114,19 @@ mod tests {
 
     #[test]
     fn each_value_stands_under_its_name() {
-        const LIMITS: usize = Place::Requests as usize;
-        let names = names();
         for set in 0..SETS {
-            let said = |at: usize| at < LIMITS || set & (1 << (at - LIMITS)) != 0;
+            let said = Said(ALWAYS | u32::try_from(set << Place::Requests as usize).unwrap());
+            let is_said = |place: Place| said.0 & (1 << place as usize) != 0;
             // The second one is copied from the layout that the first has made.
             for round in 0..2 {
-                let mut usual = Usual::new();
-                for (at, value) in usual.0.iter_mut().enumerate().filter(|(at, _)| said(*at)) {
-                    *value = HeaderValue::from_str(&format!("{round}-{at}")).unwrap();
-                }
-                let head = usual.head();
-                for (at, name) in names.iter().enumerate() {
+                let value = |place| HeaderValue::from_str(&format!("{round}-{place:?}")).unwrap();
+                let head = said.head(value);
+                for (place, name) in &NAMED {
                     let found = head.get(name).map(|value| value.to_str().unwrap().to_owned());
-                    assert_eq!(found, said(at).then(|| format!("{round}-{at}")), "{name} of {set}");
+                    let wanted = is_said(*place).then(|| format!("{round}-{place:?}"));
+                    assert_eq!(found, wanted, "{name} of {set}");
                 }
-                assert_eq!(head.len(), (0..NAMES).filter(|at| said(*at)).count());
+                assert_eq!(head.len(), NAMED.iter().filter(|(place, _)| is_said(*place)).count());
             }
         }
     }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Version};
+use http::{Request, Response, Version};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -26,7 +26,7 @@ use tokio::task::yield_now;
 
 use super::super::body::Body;
 use super::super::house::House;
-use super::super::web::{self, Peer};
+use super::super::web::{self, Entered, Peer};
 use super::FIRST_HEAD_MAX;
 use super::crowd::Within;
 use super::paced::Paced;
@@ -34,6 +34,10 @@ use super::turns::InTurn;
 
 /// When the process ends: on a connection that is silent for so long nobody is about to ask.
 const SILENT: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether a connection is silent, in the time for which it may be: each is
+/// kept for at most a look longer.
+const LOOKS: u32 = 8;
 
 /// What connections are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,14 +166,13 @@ where
     let own = Arc::clone(&seat);
     let service = service_fn(move |request: Request<Incoming>| {
         let (house, turn) = (Arc::clone(&house), Turn::begin(&own, request.version()));
-        async move {
-            let response = web::answer(house, from, request).await;
-            Ok::<_, Infallible>(response.map(|body| Held::new(body, turn)))
-        }
+        // Made where it stays: all of a call is in it, of which nearly nothing is anything yet.
+        let answered = Box::write(Box::new_uninit(), answered(house, from, request, turn));
+        Box::into_pin(answered)
     });
     let connection = builder.serve_connection(TokioIo::new(InTurn::new(stream)), service);
     let mut connection = Box::pin(connection.into_owned());
-    let (mut beside, mut before) = (Beside::new(clock, heard), 0);
+    let (mut beside, mut before, mut looks) = (Beside::new(clock, heard), 0, 0);
     poll_fn(move |cx| {
         let _moment = Moment::begin();
         loop {
@@ -187,15 +190,33 @@ where
                         // It has not finished its first head, or not begun.
                         return Poll::Ready(());
                     }
+                    looks = if silent { looks + 1 } else { 0 };
+                    let silent = looks >= if beside.leaving { 1 } else { LOOKS };
                     if silent || beside.leaving && seat.can_say.load(Ordering::Relaxed) {
+                        // Who is in the middle of a head as well: it has had that long to end it.
                         connection.as_mut().graceful_shutdown();
                     }
                     before = moves;
                 }
             }
-            beside.begin(if beside.leaving { SILENT } else { idle });
+            beside.begin(if beside.leaving { SILENT } else { idle / LOOKS });
         }
     })
+}
+
+/// Apart, so that it can be made in its box.
+#[inline(never)]
+fn answered(
+    house: Arc<House>,
+    from: Peer,
+    request: Request<Incoming>,
+    turn: Turn,
+) -> impl Future<Output = Result<Response<Held>, Infallible>> + Send {
+    let mut entered = Entered::new(&house, from, request);
+    async move {
+        let response = web::answer(&house, from, &mut entered).await;
+        Ok(response.map(|body| Held::new(body, turn)))
+    }
 }
 
 /// What a connection is woken for, beside what happens on it.

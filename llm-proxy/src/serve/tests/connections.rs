@@ -73,6 +73,30 @@ async fn who_does_not_finish_a_first_head_is_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_later_head_that_never_ends_is_cut_off_as_well() {
+    let data = tempfile::tempdir().unwrap();
+    let server = "idle = \"40s\"";
+    let proxy = Running::start_by(config_of(data.path(), server, ""), Hasty::new()).await;
+    let mut stream = TcpStream::connect(proxy.address).await.unwrap();
+    stream.write_all(ONE).await.unwrap();
+    let mut answer = [0; 1_024];
+    let n = stream.read(&mut answer).await.unwrap();
+    assert!(answer[..n].starts_with(b"HTTP/1.1 200"));
+    let (mut read, mut write) = stream.into_split();
+    let drip = tokio::spawn(async move {
+        let _ = write.write_all(b"GET / HTTP/1.1\r\n").await;
+        while write.write_all(b"x-drip: 1\r\n").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let mut came = Vec::new();
+    let end = tokio::time::timeout(SOON, read.read_to_end(&mut came)).await;
+    assert!(end.is_ok(), "it was cut off");
+    drip.await.unwrap();
+    proxy.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_connection_is_kept_for_a_while_and_then_closed() {
     let data = tempfile::tempdir().unwrap();
     let server = "idle = \"40s\"";

@@ -111,7 +111,7 @@ async fn called(proxy: &Running, key: &str) -> (Parts, Box<Call>) {
     let spoken = tongue::spoken(&Method::POST, CHAT, &head.headers).unwrap();
     let grant = proxy.house.keys.grant(KEY).await.unwrap();
     let id = call::new_id(&proxy.house);
-    let asked = Box::new(controls::read(&head.headers).unwrap());
+    let asked = controls::read(&head.headers).unwrap();
     let body = Bytes::from_static(ASK.as_bytes());
     let peek = spoken.dialect.peek(&spoken.route, &body).unwrap();
     let asker = Asker { id, grant, asked, once: None };

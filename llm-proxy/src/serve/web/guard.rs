@@ -133,6 +133,9 @@ impl Guard {
 }
 
 impl Pass {
+    /// Of whoever was not let in.
+    pub(super) const NONE: Self = Self { plane: Plane::Health, origin: None };
+
     /// Whether the admin key, or an operator's, must be shown: somebody asks for metrics from
     /// elsewhere.
     pub(super) fn wants_operator(&self) -> bool {
