@@ -3,9 +3,10 @@
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, RawWakerVTable, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use llm_core::seam::{BoxFuture, Clock, Entropy};
@@ -63,6 +64,67 @@ thread_local! {
     static MOMENT: Cell<u64> = Cell::new(THREADS.fetch_add(1 << 40, Ordering::Relaxed));
 }
 
+thread_local! {
+    static ALARM: Cell<Alarm> = const { Cell::new(Alarm::NONE) };
+}
+
+/// Who promises to poll again, and when.
+#[derive(Clone, Copy)]
+struct Alarm {
+    /// By what waker, in its two parts: whoever is polled by another one may not be polled with it.
+    of: Option<(*const (), &'static RawWakerVTable)>,
+    /// A time and no instant: whoever promises may have another clock.
+    wait: Option<Duration>,
+}
+
+impl Alarm {
+    const NONE: Self = Self { of: None, wait: None };
+
+    /// Asks whoever polls by that waker to do so after so long, if they have promised to.
+    fn ask(waker: &Waker, wait: Duration) -> bool {
+        let alarm = ALARM.get();
+        let Some((data, vtable)) = alarm.of else { return false };
+        if waker.data() != data || !std::ptr::eq(waker.vtable(), vtable) {
+            return false;
+        }
+        let wait = alarm.wait.map_or(wait, |other| other.min(wait));
+        ALARM.set(Alarm { wait: Some(wait), ..alarm });
+        true
+    }
+}
+
+/// A wait beside something that nearly always comes first: by the alarm of whoever polls it where there
+/// is one, and else by a sleep of its own, which costs an allocation and a place among all timers.
+pub(crate) struct Wait<'c> {
+    clock: &'c dyn Clock,
+    until: Instant,
+    sleep: Option<BoxFuture<'static, ()>>,
+}
+
+impl<'c> Wait<'c> {
+    /// Until then.
+    pub(crate) fn until(clock: &'c dyn Clock, until: Instant) -> Self {
+        Self { clock, until, sleep: None }
+    }
+}
+
+impl Future for Wait<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let (clock, until) = (self.clock, self.until);
+        let now = clock.now();
+        if now >= until {
+            return Poll::Ready(());
+        }
+        let wait = until.saturating_duration_since(now);
+        if self.sleep.is_none() && Alarm::ask(cx.waker(), wait) {
+            return Poll::Pending;
+        }
+        self.sleep.get_or_insert_with(|| clock.sleep(wait)).as_mut().poll(cx)
+    }
+}
+
 static THREADS: AtomicU64 = AtomicU64::new(0);
 
 /// What time this thread has seen it is.
@@ -81,6 +143,7 @@ struct Seen {
 #[must_use]
 pub struct Moment {
     outer: Seen,
+    outer_alarm: Alarm,
     /// Of this thread.
     here: PhantomData<*const ()>,
 }
@@ -88,9 +151,25 @@ pub struct Moment {
 impl Moment {
     /// From now on.
     pub fn begin() -> Self {
+        Self::with(Alarm::NONE)
+    }
+
+    /// The same for whoever polls everything below each time it is woken by that waker, and promises to
+    /// do so after [`Moment::alarm`] as well: nobody below needs a timer of their own.
+    pub fn alarmed(waker: &Waker) -> Self {
+        Self::with(Alarm { of: Some((waker.data(), waker.vtable())), wait: None })
+    }
+
+    fn with(alarm: Alarm) -> Self {
         let outer = SEEN.replace(Seen { open: true, now: None, wall: None });
+        let outer_alarm = ALARM.replace(alarm);
         MOMENT.set(MOMENT.get() + 1);
-        Self { outer, here: PhantomData }
+        Self { outer, outer_alarm, here: PhantomData }
+    }
+
+    /// After how long somebody below wants to be polled at the latest.
+    pub fn alarm(&self) -> Option<Duration> {
+        ALARM.get().wait
     }
 
     /// Which one it is, unlike any other of the process, if there is one now. Who was asked in vain in
@@ -104,6 +183,7 @@ impl Moment {
 impl Drop for Moment {
     fn drop(&mut self) {
         SEEN.set(self.outer);
+        ALARM.set(self.outer_alarm);
         // One around it is another one from here on: others were asked in between, for somebody else.
         MOMENT.set(MOMENT.get() + 1);
     }
@@ -318,6 +398,66 @@ mod tests {
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), 5);
+    }
+
+    /// Counts the sleeps that it makes.
+    #[derive(Debug, Default)]
+    struct Counting(AtomicU64);
+
+    impl Clock for Counting {
+        fn now(&self) -> Instant {
+            SystemClock.now()
+        }
+
+        fn wall(&self) -> SystemTime {
+            SystemClock.wall()
+        }
+
+        fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            SystemClock.sleep(wait)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_polled_by_an_alarm_has_no_timer() {
+        let clock = Counting::default();
+        let sleeps = || clock.0.load(Ordering::Relaxed);
+        let start = clock.now();
+        let mut waits = [2, 1, 3].map(|n| Wait::until(&clock, start + SECOND * n));
+        std::future::poll_fn(|cx| {
+            let moment = Moment::alarmed(cx.waker());
+            assert!(waits.iter_mut().all(|wait| Pin::new(wait).poll(cx).is_pending()));
+            assert_eq!((moment.alarm(), sleeps()), (Some(SECOND), 0));
+            {
+                // Within it somebody who promises nothing.
+                let inner = Moment::begin();
+                let mut own = Wait::until(&clock, start + SECOND);
+                assert!(Pin::new(&mut own).poll(cx).is_pending());
+                assert_eq!((inner.alarm(), sleeps()), (None, 1));
+            }
+            // Whoever has another waker may not be polled with the others.
+            let mut apart = Wait::until(&clock, start + SECOND / 2);
+            let mut other = Context::from_waker(noop_waker_ref());
+            assert!(Pin::new(&mut apart).poll(&mut other).is_pending());
+            assert_eq!((moment.alarm(), sleeps()), (Some(SECOND), 2));
+            Poll::Ready(())
+        })
+        .await;
+        tokio::time::advance(SECOND).await;
+        std::future::poll_fn(|cx| {
+            let moment = Moment::alarmed(cx.waker());
+            let over: Vec<bool> =
+                waits.iter_mut().map(|wait| Pin::new(wait).poll(cx).is_ready()).collect();
+            assert_eq!(over, [false, true, false]);
+            // It is asked for anew each time.
+            assert_eq!((moment.alarm(), sleeps()), (Some(SECOND), 2));
+            Poll::Ready(())
+        })
+        .await;
+        // Where nobody promises anything, it ends by itself.
+        Pin::new(&mut waits[0]).await;
+        assert_eq!((clock.now() - start, sleeps()), (SECOND * 2, 3));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::passing::Passing;
 use super::request::{Built, build};
 use super::whole;
 use crate::reply::{CacheState, Paced, Reply, ReplyBody, ReplyHead};
+use crate::seam::Wait;
 use crate::stage::gate::Armed;
 use crate::stage::record::ReceiptCell;
 use crate::stage::reserve::Metered;
@@ -140,8 +141,7 @@ pub(super) async fn exchange(upstream: &Upstream, armed: &Armed) -> Result<Reply
     let timeouts = &target.vendor.timeouts;
     let stream = armed.attempt.funded.opened().call.peek.stream;
     let limit = patience.limit(if stream { timeouts.head } else { timeouts.total });
-    let wait = limit.at.saturating_duration_since(patience.now);
-    let response = match race(answer, || clock.sleep(wait)).await {
+    let response = match race(answer, || Wait::until(&**clock, limit.at)).await {
         Either::First(Ok(response)) => response,
         Either::First(Err(error)) => return Err(broken(metered, error)),
         Either::Second(()) => {

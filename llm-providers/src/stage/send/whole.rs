@@ -15,6 +15,7 @@ use llm_core::seam::{Clock, WireBody};
 use super::exchange::Limit;
 use super::passing::filtered;
 use crate::reply::{Ending, ReplyHead, Source, Step};
+use crate::seam::Wait;
 use crate::stage::reserve::{Metered, written_in};
 use crate::stage::{Either, race};
 
@@ -30,8 +31,7 @@ pub(super) async fn read(
     limit: Limit,
     dialect: &'static dyn UpstreamDialect,
 ) -> Result<Box<dyn Source>, Error> {
-    let sleep = || clock.sleep(limit.at.saturating_duration_since(clock.now()));
-    let bytes = match race(all(body), sleep).await {
+    let bytes = match race(all(body), || Wait::until(&**clock, limit.at)).await {
         Either::First(Ok(bytes)) => bytes,
         Either::First(Err(error)) => {
             metered.failed();

@@ -8,7 +8,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response, Version};
@@ -174,13 +174,15 @@ where
     let mut connection = Box::pin(connection.into_owned());
     let (mut beside, mut before, mut looks) = (Beside::new(clock, heard), 0, 0);
     poll_fn(move |cx| {
-        let _moment = Moment::begin();
+        // Each time all of it is polled that waits on this connection.
+        let moment = Moment::alarmed(cx.waker());
         loop {
             // How a connection ends is the client's affair.
             if connection.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
-            match ready!(beside.poll(cx)) {
+            match ready!(beside.poll(moment.alarm(), cx)) {
+                Stir::Below => continue,
                 Stir::Leave => {}
                 Stir::Time => {
                     let moves = seat.moves.load(Ordering::Relaxed);
@@ -222,12 +224,17 @@ fn answered(
 /// What a connection is woken for, beside what happens on it.
 enum Stir {
     Time,
+    /// Somebody below wanted to be polled, and is.
+    Below,
     Leave,
 }
 
 /// What it is that wakes it. In one place, since each piece of an answer passes by all of it.
 struct Beside {
     clock: Arc<dyn Clock>,
+    /// When it is looked what has happened.
+    look: Instant,
+    /// Until then, or until somebody below wants to be polled before.
     wait: Doze,
     word: Heard,
     /// It was told that the process ends.
@@ -236,18 +243,31 @@ struct Beside {
 
 impl Beside {
     fn new(clock: Arc<dyn Clock>, heard: watch::Receiver<Word>) -> Self {
-        let wait = Doze::new(&*clock, clock.now(), FIRST_HEAD_MAX);
-        Self { clock, wait, word: Heard::new(heard), leaving: false }
+        let now = clock.now();
+        let wait = Doze::new(&*clock, now, FIRST_HEAD_MAX);
+        Self { clock, look: now + FIRST_HEAD_MAX, wait, word: Heard::new(heard), leaving: false }
     }
 
     /// Time begins anew.
     fn begin(&mut self, wait: Duration) {
+        self.look = self.clock.now() + wait;
         self.wait = Doze::new(&*self.clock, self.clock.now(), wait);
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Stir> {
-        if self.wait.poll(self.clock.now(), cx).is_ready() {
-            return Poll::Ready(Stir::Time);
+    fn poll(&mut self, alarm: Option<Duration>, cx: &mut Context<'_>) -> Poll<Stir> {
+        let now = self.clock.now();
+        let next = alarm.map_or(self.look, |alarm| self.look.min(now + alarm));
+        // Mostly whoever waits does so for longer than until the next look.
+        if next < self.wait.until() {
+            self.wait = Doze::new(&*self.clock, now, next.saturating_duration_since(now));
+        }
+        if self.wait.poll(now, cx).is_ready() {
+            if now >= self.look {
+                return Poll::Ready(Stir::Time);
+            }
+            let look = self.look.saturating_duration_since(now);
+            self.wait = Doze::new(&*self.clock, now, look);
+            return Poll::Ready(Stir::Below);
         }
         if !self.leaving && self.word.poll(cx).is_ready() {
             self.leaving = true;

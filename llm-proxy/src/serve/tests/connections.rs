@@ -209,3 +209,38 @@ async fn who_asks_while_the_process_ends_is_answered_for_the_last_time() {
     assert!(proxy.served.await.unwrap());
     proxy.house.close().await.unwrap();
 }
+
+/// Waits for an answer have no timers of their own where their connection has one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_says_nothing_is_left_in_time_and_the_connection_goes_on() {
+    let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let more = format!(
+        "[providers.mute]\nkind = \"openai-compatible\"\nbase_url = \"http://{}/v1\"\n\
+         keys = [\"env:KEY\"]\nretries = 0\n\
+         [providers.mute.timeout]\ntotal = \"1s\"\n\
+         [models.mute]\ntiers = [[\"mute/any\"]]\n\
+         [prices.\"mute/any\"]\ninput = \"1\"\noutput = \"1\"\n",
+        mute.local_addr().unwrap()
+    );
+    let data = tempfile::tempdir().unwrap();
+    let proxy = Running::start_by(config_of(data.path(), "", &more), Hasty::new()).await;
+    let mut stream = TcpStream::connect(proxy.address).await.unwrap();
+    let body = r#"{"model":"mute","messages":[{"role":"user","content":"hi"}]}"#;
+    let asked = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: proxy\r\nauthorization: Bearer {KEY}\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut came = [0; 4_096];
+    // For longer than it takes until a connection looks around, and from its looks on.
+    for _ in 0..2 {
+        let began = SystemClock.now();
+        stream.write_all(asked.as_bytes()).await.unwrap();
+        let n = tokio::time::timeout(SOON, stream.read(&mut came)).await.unwrap().unwrap();
+        let told = String::from_utf8_lossy(&came[..n]).into_owned();
+        assert!(told.starts_with("HTTP/1.1 504"), "{told}");
+        let took = SystemClock.now() - began;
+        assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(2), "{took:?}");
+    }
+    proxy.stop().await;
+}
