@@ -38,6 +38,8 @@ const SILENT: Duration = Duration::from_secs(1);
 /// How often it is looked whether a connection is silent, in the time for which it may be: each is
 /// kept for at most a look longer.
 const LOOKS: u32 = 8;
+/// Whoever wants connections kept for less has them looked at no more often than for this.
+const IDLE_MIN: Duration = Duration::from_millis(100);
 
 /// What connections are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,7 +164,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let seat = Seat::new(place);
-    let (clock, idle) = (Arc::clone(&house.clock), house.web.edge.idle);
+    let (clock, idle) = (Arc::clone(&house.clock), house.web.edge.idle.max(IDLE_MIN));
     let own = Arc::clone(&seat);
     let service = service_fn(move |request: Request<Incoming>| {
         let (house, turn) = (Arc::clone(&house), Turn::begin(&own, request.version()));
