@@ -209,18 +209,23 @@ impl<U: Unit> Table<U> {
     /// Those that stay move together, and the holds on them learn their new places.
     fn sweep(&mut self, now: Timestamp) {
         let held: HashSet<usize> = self.holds.values().flat_map(|h| &h.path).copied().collect();
-        let mut moved: HashMap<usize, usize> = HashMap::default();
-        self.places.clear();
-        for (place, (id, row)) in std::mem::take(&mut self.rows).into_iter().enumerate() {
-            if held.contains(&place) || id.window.is_none_or(|window| window.end > now) {
-                moved.insert(place, self.rows.len());
-                self.places.insert(id.clone(), self.rows.len());
-                self.rows.push((id, row));
-            }
-        }
+        let mut moved: Vec<Option<usize>> = Vec::with_capacity(self.rows.len());
+        let mut kept = 0..;
+        self.rows.retain(|(id, _)| {
+            let stays =
+                held.contains(&moved.len()) || id.window.is_none_or(|window| window.end > now);
+            moved.push(if stays { kept.next() } else { None });
+            stays
+        });
+        let to = |place: usize| moved.get(place).copied().flatten();
+        self.places.retain(|_, place| {
+            let to = to(*place);
+            *place = to.unwrap_or(*place);
+            to.is_some()
+        });
         for place in self.holds.values_mut().flat_map(|hold| &mut hold.path) {
             // What is held has stayed.
-            *place = moved.get(place).copied().unwrap_or(usize::MAX);
+            *place = to(*place).unwrap_or(*place);
         }
     }
 

@@ -226,7 +226,9 @@ impl Patient {
             return Poll::Pending;
         }
         let come = self.waiting.as_mut().poll(cx);
-        if come.is_pending() && !known {
+        // A task that has used up its turn is not told of anything: it is asked again at once, and it
+        // would be taken to know.
+        if come.is_pending() && !known && tokio::task::coop::has_budget_remaining() {
             self.told = Some(cx.waker().clone());
         }
         come
@@ -417,6 +419,27 @@ mod tests {
             self.0.fetch_add(1, Ordering::Relaxed);
             SystemClock.sleep(wait)
         }
+    }
+
+    /// A timer does not note a task whose turn is used up, and that task must not rely on it.
+    #[tokio::test]
+    async fn a_sleep_that_was_begun_with_a_turn_used_up_ends_all_the_same() {
+        let mut doze = None;
+        let dozed = std::future::poll_fn(|cx| {
+            let now = SystemClock.now();
+            if doze.is_none() {
+                while tokio::task::coop::has_budget_remaining() {
+                    let mut used = std::pin::pin!(tokio::task::coop::consume_budget());
+                    assert!(used.as_mut().poll(cx).is_ready());
+                }
+            }
+            let doze = doze.get_or_insert_with(|| Doze::new(&SystemClock, now, SECOND / 20));
+            doze.poll(now, cx)
+        });
+        // Whoever is woken for something else meanwhile sees that it is over: that is not meant.
+        let began = SystemClock.now();
+        assert!(tokio::time::timeout(SECOND * 5, dozed).await.is_ok());
+        assert!(SystemClock.now() - began < SECOND * 4);
     }
 
     #[tokio::test(start_paused = true)]

@@ -170,13 +170,14 @@ impl GateStage {
     }
 }
 
-/// Asks a target's breaker, or tells it something. What it shows is written where it changes.
+/// Asks a target's breaker, or tells it something. What is shown of it is written where it is another
+/// one, which need not be over this: several targets may be shown as one, and one may come back.
 fn judged<T>(target: &Target, judge: impl FnOnce(&mut Breaker) -> T) -> T {
     let mut breaker = target.health().breaker.lock();
-    let before = breaker.level();
     let said = judge(&mut breaker);
-    if breaker.level() != before {
-        target.metrics.breaker.set(breaker.level());
+    let (shown, level) = (&target.metrics.breaker, breaker.level());
+    if shown.get() != level {
+        shown.set(level);
     }
     said
 }

@@ -62,7 +62,8 @@ impl Pepper {
 
     fn hash(&self, text: &str) -> blake3::Hash {
         // In one piece, for which no hasher is made: one is of two thousand bytes, and every call would
-        // pay for writing over them.
+        // pay for writing over them. What blake3 leaves of the pepper on the stack is not wiped for it;
+        // the pepper itself is in memory for as long as the process lives.
         let mut said: SmallVec<[u8; SAID_USUAL]> = SmallVec::new();
         said.extend_from_slice(DOMAIN);
         said.extend_from_slice(text.as_bytes());

@@ -231,8 +231,8 @@ impl Keys {
             let until = now + rest.min(REST_MAX);
             if now_resting.is_none_or(|resting| resting.until < until) {
                 *now_resting = Some(Rest { since: now, until, why });
-                key.marked.store(true, Ordering::Relaxed);
             }
+            key.marked.store(true, Ordering::Relaxed);
         }
     }
 
@@ -254,10 +254,10 @@ impl Keys {
             // By the key itself: one that another name or place has is the same to its vendor.
             let same = |old: &&Key| old.credential.key == key.credential.key;
             if let Some(old) = before.keys.iter().find(same) {
-                *key.rest.lock() = *old.rest.lock();
-                *key.spare_until.lock() = *old.spare_until.lock();
+                let (rest, spare) = (*old.rest.lock(), *old.spare_until.lock());
+                (*key.rest.lock(), *key.spare_until.lock()) = (rest, spare);
                 *key.told.lock() = *old.told.lock();
-                key.marked.store(old.is_marked(), Ordering::Relaxed);
+                key.marked.store(rest.is_some() || spare.is_some(), Ordering::Relaxed);
             }
         }
     }

@@ -36,9 +36,9 @@ use super::turns::InTurn;
 const SILENT: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether a connection is silent, in the time for which it may be: each is
-/// kept for at most a look longer.
+/// kept for at most a look longer, the first of which is when a first head is whole.
 const LOOKS: u32 = 8;
-/// Whoever wants connections kept for less has them looked at no more often than for this.
+/// Whoever wants connections kept for less has them kept for this: each look polls all of one.
 const IDLE_MIN: Duration = Duration::from_millis(100);
 
 /// What connections are told.
@@ -176,7 +176,7 @@ where
     let mut connection = Box::pin(connection.into_owned());
     let (mut beside, mut before, mut looks) = (Beside::new(clock, heard), 0, 0);
     poll_fn(move |cx| {
-        // Each time all of it is polled that waits on this connection.
+        // All that waits for somebody on this connection is polled each time.
         let moment = Moment::alarmed(cx.waker());
         loop {
             // How a connection ends is the client's affair.
@@ -190,7 +190,7 @@ where
                     let moves = seat.moves.load(Ordering::Relaxed);
                     // Who has just had an answer may be about to ask again.
                     let silent = moves == before && seat.open.load(Ordering::Relaxed) == 0;
-                    if moves == 0 && !beside.leaving {
+                    if moves == 0 && beside.is_late() {
                         // It has not finished its first head, or not begun.
                         return Poll::Ready(());
                     }
@@ -236,6 +236,8 @@ struct Beside {
     clock: Arc<dyn Clock>,
     /// When it is looked what has happened.
     look: Instant,
+    /// When a first head is whole.
+    first: Instant,
     /// Until then, or until somebody below wants to be polled before.
     wait: Doze,
     word: Heard,
@@ -247,7 +249,13 @@ impl Beside {
     fn new(clock: Arc<dyn Clock>, heard: watch::Receiver<Word>) -> Self {
         let now = clock.now();
         let wait = Doze::new(&*clock, now, FIRST_HEAD_MAX);
-        Self { clock, look: now + FIRST_HEAD_MAX, wait, word: Heard::new(heard), leaving: false }
+        let first = now + FIRST_HEAD_MAX;
+        Self { clock, look: first, first, wait, word: Heard::new(heard), leaving: false }
+    }
+
+    /// Whether a first head would be whole by now.
+    fn is_late(&self) -> bool {
+        self.clock.now() >= self.first
     }
 
     /// Time begins anew.

@@ -223,8 +223,12 @@ async fn a_provider_that_says_nothing_is_left_in_time_and_the_connection_goes_on
         mute.local_addr().unwrap()
     );
     let data = tempfile::tempdir().unwrap();
-    let proxy = Running::start_by(config_of(data.path(), "", &more), Hasty::new()).await;
+    // It is looked at after less than a second, and then not for several.
+    let server = "idle = \"10m\"";
+    let proxy = Running::start_by(config_of(data.path(), server, &more), Hasty::new()).await;
     let mut stream = TcpStream::connect(proxy.address).await.unwrap();
+    stream.write_all(ONE).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let body = r#"{"model":"mute","messages":[{"role":"user","content":"hi"}]}"#;
     let asked = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nhost: proxy\r\nauthorization: Bearer {KEY}\r\n\
@@ -232,7 +236,7 @@ async fn a_provider_that_says_nothing_is_left_in_time_and_the_connection_goes_on
         body.len()
     );
     let mut came = [0; 4_096];
-    // For longer than it takes until a connection looks around, and from its looks on.
+    assert!(stream.read(&mut came).await.unwrap() > 0);
     for _ in 0..2 {
         let began = SystemClock.now();
         stream.write_all(asked.as_bytes()).await.unwrap();
