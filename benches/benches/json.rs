@@ -2,17 +2,27 @@
 
 use std::hint::black_box;
 
+use bytes::BytesMut;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use llm_core::dialect::Framing;
 use llm_dialects::frame::Splitter;
-use llm_dialects::json::limits;
+use llm_dialects::json::Object;
 use llm_dialects::json::peek::peek;
 use llm_dialects::json::splice::{Edit, splice};
+use llm_dialects::json::write::string;
 
 fn requests(c: &mut Criterion) {
     let body = benches::chat_request();
-    c.bench_function("limits of an 8 KB chat", |b| {
-        b.iter(|| limits::check(black_box(&body)));
+    let Ok(text) = llm_dialects::json::object::text(&body) else { return };
+    c.bench_function("members of an 8 KB chat", |b| {
+        b.iter(|| Object::root(black_box(&text)).map(|o| o.names().count()).ok());
+    });
+    c.bench_function("a string of 8 KB", |b| {
+        b.iter(|| {
+            let mut out = BytesMut::with_capacity(2 * text.len());
+            string(&mut out, black_box(&text));
+            out
+        });
     });
     c.bench_function("peek at an 8 KB chat", |b| {
         b.iter(|| peek(black_box(&body), &benches::CHAT));

@@ -197,8 +197,9 @@ pub trait UpstreamDialect: Dialect {
     /// What a gateway must know of a whole answer that it passes on. Bytes that are no answer are
     /// corrupt; an error inside an answer is a failure seen. Dialects that can do so read only what
     /// they need.
-    fn glance(&self, operation: Operation, body: Body<'_>) -> Result<Observed, Corrupt> {
-        self.decode_answer(operation, body).map(|answer| Observed::of(&answer))
+    fn glance(&self, operation: Operation, body: Body<'_>) -> Result<Glance, Corrupt> {
+        let answer = self.decode_answer(operation, body)?;
+        Ok(Glance { seen: Observed::of(&answer), answer: Some(Box::new(answer)) })
     }
 
     /// How a stream of this content type is framed; `None` when it is no stream.
@@ -212,6 +213,21 @@ pub trait UpstreamDialect: Dialect {
 
     /// Looks at passing frames.
     fn tap(&self, cx: TapCx) -> Box<dyn Tap>;
+}
+
+/// What was seen of a whole answer.
+#[derive(Debug)]
+pub struct Glance {
+    /// What a gateway must know of it.
+    pub seen: Observed,
+    /// All of it, where that was read on the way: whoever translates it need not read it again.
+    pub answer: Option<Box<Answer>>,
+}
+
+impl From<Observed> for Glance {
+    fn from(seen: Observed) -> Self {
+        Self { seen, answer: None }
+    }
 }
 
 /// A body and what is needed to read it.

@@ -1,5 +1,7 @@
 //! What a dialect said that the canonical words have no place for.
 
+use std::fmt;
+
 use crate::Str;
 use crate::dialect::DialectId;
 use crate::raw::Raw;
@@ -83,17 +85,20 @@ impl Extra {
     }
 
     /// Reports each field as dropped, unless it says nothing (`null`) or comes from `dialect`,
-    /// which restores it.
-    pub fn lose(&self, dialect: DialectId, path: &str, losses: &mut Losses) {
-        if self.origin == Some(dialect) {
-            return;
+    /// which restores it. A path is spelled only where something is lost.
+    pub fn lose(&self, dialect: DialectId, path: impl fmt::Display, losses: &mut Losses) {
+        let says = self.fields.iter().any(|(_, value)| !value.is_null());
+        if says && self.origin != Some(dialect) {
+            self.lost(path.to_string(), losses);
         }
-        for (name, value) in &self.fields {
-            if !value.is_null() {
-                let at = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
-                losses.dropped(at);
-            }
+    }
+
+    fn lost(&self, mut path: String, losses: &mut Losses) {
+        if !path.is_empty() {
+            path.push('.');
         }
+        let said = self.fields.iter().filter(|(_, value)| !value.is_null());
+        said.for_each(|(name, _)| losses.dropped(format!("{path}{name}")));
     }
 }
 

@@ -35,7 +35,7 @@ impl Left {
 pub(super) fn restore(o: &mut ObjectWriter<'_>, extra: &Extra, path: &str) {
     for (name, value) in own(extra) {
         if let Some(name) = inner_name(name, path) {
-            o.raw(name, value);
+            o.under(name).raw(value);
         }
     }
 }
@@ -45,7 +45,7 @@ pub(super) fn restore(o: &mut ObjectWriter<'_>, extra: &Extra, path: &str) {
 pub(super) fn restore_outer(o: &mut ObjectWriter<'_>, extra: &Extra, inner: &[&str]) {
     for (name, value) in own(extra) {
         if !inner.iter().any(|path| inner_name(name, path).is_some()) {
-            o.raw(name, value);
+            o.under(name).raw(value);
         }
     }
 }

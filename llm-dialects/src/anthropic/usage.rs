@@ -7,11 +7,11 @@
 use llm_core::Str;
 use llm_core::answer::UsageReport;
 use llm_core::extra::Extra;
-use llm_core::raw::Raw;
+use llm_core::raw::{Raw, RawNumber};
 use llm_core::usage::{Unknown, Usage, UsageSource};
 
 use super::ID;
-use crate::json::{Bad, Field, JsonKind, ObjectWriter};
+use crate::json::{Bad, Field, ObjectWriter};
 
 /// The counts of an answer so far, as they were written.
 #[derive(Debug, Default)]
@@ -23,12 +23,13 @@ impl Counts {
         if field.is_null() {
             return Ok(());
         }
-        for (name, value) in field.object()?.members() {
+        let object = field.object()?;
+        for (name, value) in object.members() {
             let known = self.0.iter_mut().find(|(n, _)| n == name);
             match known {
                 Some(_) if value.is_null() => {}
                 Some((_, old)) => *old = value.raw(),
-                None => self.0.push((Str::from(&**name), value.raw())),
+                None => self.0.push((object.name(name), value.raw())),
             }
         }
         Ok(())
@@ -76,8 +77,7 @@ pub(super) fn usage<'a>(get: impl Fn(&str) -> Option<&'a Raw>) -> Option<Usage> 
 }
 
 fn number(raw: &Raw) -> Option<u64> {
-    let field = Field::root(raw.text()).ok()?;
-    (field.kind() == JsonKind::Number).then(|| field.u64().ok()).flatten()
+    RawNumber::parse(raw.text().clone())?.as_u64()
 }
 
 fn inner(raw: &Raw, name: &str) -> Option<u64> {

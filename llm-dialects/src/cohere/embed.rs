@@ -272,7 +272,7 @@ pub(super) fn encode_answer(answer: &Embeddings, cx: &RenderCx) -> Rendered {
         } else {
             let mut formats = o.object("embeddings");
             for set in &answer.sets {
-                write_set(&mut formats.array(&set.encoding), set);
+                write_set(&mut formats.under(&set.encoding).array(), set);
             }
             nested::write_inner(&mut formats, &answer.extra, ID, "embeddings");
         }

@@ -36,7 +36,7 @@ pub(super) fn encode_answer(answer: &Models) -> Rendered {
     answer.extra.lose(ID, "", &mut losses);
     for (at, model) in answer.models.iter().enumerate() {
         if model.extra.origin() != Some(ID) && !model.extra.is_empty() {
-            model.extra.lose(ID, &format!("models.{at}"), &mut losses);
+            model.extra.lose(ID, format_args!("models.{at}"), &mut losses);
         }
     }
     let body = write::object(|o| {

@@ -232,7 +232,7 @@ fn write_message(
 
 fn write_part(list: &mut ArrayWriter<'_>, part: &Part, at: usize, losses: &mut Losses) {
     if part.extra.origin() != Some(ID) && !part.extra.is_empty() {
-        part.extra.lose(ID, &format!("parts.{at}"), losses);
+        part.extra.lose(ID, format_args!("parts.{at}"), losses);
     }
     match &part.kind {
         PartKind::Text(text) => content::write_text(list, &text.text, part, true),

@@ -66,7 +66,7 @@ pub(super) fn encode_answer(answer: &Ranking, cx: &RenderCx) -> Rendered {
         let mut list = o.array("results");
         for (at, ranked) in answer.results.iter().enumerate() {
             if ranked.extra.origin() != Some(ID) && !ranked.extra.is_empty() {
-                ranked.extra.lose(ID, &format!("results.{at}"), &mut losses);
+                ranked.extra.lose(ID, format_args!("results.{at}"), &mut losses);
             }
             let mut one = list.object();
             one.u64("index", u64::from(ranked.index)).number("relevance_score", &ranked.score);

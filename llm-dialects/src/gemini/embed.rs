@@ -273,7 +273,7 @@ fn write_input(
 /// Cohere names purposes as well; what it means is the same.
 fn write_task(
     o: &mut ObjectWriter<'_>,
-    name: &str,
+    name: &'static str,
     purpose: &str,
     number: bool,
     losses: &mut Losses,
@@ -394,7 +394,7 @@ fn write_vector(o: &mut ObjectWriter<'_>, vector: &Vector, besides: Option<Field
     }
     drop(list);
     for (name, value) in besides.and_then(|f| f.object().ok()).iter().flat_map(Object::members) {
-        o.json(name, value.text());
+        o.under(name).json(value.text());
     }
 }
 

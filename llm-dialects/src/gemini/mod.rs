@@ -12,8 +12,8 @@ use llm_core::answer::Answer;
 use llm_core::call::{Operation, Peek};
 use llm_core::dialect::{
     BadRequest, Body, CallerDialect, Chunks, Corrupt, Dialect, DialectId, Encoded, Endpoint,
-    Framing, Observed, RenderCx, Rendered, Route, SendCx, StreamDecoder, StreamEncoder, Tap, TapCx,
-    UpstreamDialect,
+    Framing, Glance, Observed, RenderCx, Rendered, Route, SendCx, StreamDecoder, StreamEncoder,
+    Tap, TapCx, UpstreamDialect,
 };
 use llm_core::error::{Error, Kind};
 use llm_core::extra::Losses;
@@ -69,7 +69,6 @@ impl CallerDialect for Gemini {
         if route.operation == Operation::ListModels {
             return Ok(Prompt::ListModels(ModelsRequest { model: route.model.clone() }));
         }
-        crate::json::limits::check(body.bytes)?;
         match route.operation {
             Operation::Chat => request::decode::chat(route, body.bytes),
             Operation::CountTokens => request::decode::count(route, body.bytes),
@@ -139,10 +138,11 @@ impl UpstreamDialect for Gemini {
         }
     }
 
-    fn glance(&self, operation: Operation, body: Body<'_>) -> Result<Observed, Corrupt> {
+    fn glance(&self, operation: Operation, body: Body<'_>) -> Result<Glance, Corrupt> {
         let searches = tap::searches(body.bytes);
-        let seen = self.decode_answer(operation, body).map(|answer| Observed::of(&answer))?;
-        Ok(Observed { searches, ..seen })
+        let answer = self.decode_answer(operation, body)?;
+        let seen = Observed { searches, ..Observed::of(&answer) };
+        Ok(Glance { seen, answer: Some(Box::new(answer)) })
     }
 
     fn framing(&self, content_type: &str) -> Option<Framing> {

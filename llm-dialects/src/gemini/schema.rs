@@ -86,19 +86,19 @@ fn node(field: Field<'_>, mut out: ObjectWriter<'_>, depth: usize) {
         let inner = depth < DEPTH_MAX;
         match (&**name, value.kind()) {
             ("type", JsonKind::Number) => {
-                out.str(name, &names::of_number(value.text(), names::SCHEMA_TYPE));
+                out.under(name).str(&names::of_number(value.text(), names::SCHEMA_TYPE));
             }
             ("items" | "additionalProperties", JsonKind::Object) if inner => {
-                node(value, out.object(name), depth + 1);
+                node(value, out.under(name).object(), depth + 1);
             }
             ("properties" | "$defs" | "defs", JsonKind::Object) if inner => {
-                named(value, out.object(name), depth + 1);
+                named(value, out.under(name).object(), depth + 1);
             }
             ("anyOf" | "any_of" | "oneOf" | "allOf" | "prefixItems", JsonKind::Array) if inner => {
-                listed(value, out.array(name), depth + 1);
+                listed(value, out.under(name).array(), depth + 1);
             }
             _ => {
-                out.json(name, value.text());
+                out.under(name).json(value.text());
             }
         }
     }
@@ -108,9 +108,9 @@ fn named(field: Field<'_>, mut out: ObjectWriter<'_>, depth: usize) {
     let Ok(object) = field.object() else { return };
     for (name, value) in object.members() {
         match value.kind() {
-            JsonKind::Object => node(value, out.object(name), depth),
+            JsonKind::Object => node(value, out.under(name).object(), depth),
             _ => {
-                out.json(name, value.text());
+                out.under(name).json(value.text());
             }
         }
     }

@@ -76,7 +76,7 @@ pub(super) fn write(o: &mut ObjectWriter<'_>, report: &UsageReport, losses: &mut
 }
 
 /// Counts by modality, only where there is more than one.
-fn details(o: &mut ObjectWriter<'_>, name: &str, all: u64, audio: u64) {
+fn details(o: &mut ObjectWriter<'_>, name: &'static str, all: u64, audio: u64) {
     if audio == 0 {
         return;
     }

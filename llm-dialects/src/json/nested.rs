@@ -73,7 +73,7 @@ pub fn write_inner(o: &mut ObjectWriter<'_>, extra: &Extra, dialect: DialectId, 
 /// something the words could not: an edit must come out once.
 fn write(o: &mut ObjectWriter<'_>, name: &str, value: &Raw) {
     if !o.says(name) {
-        o.raw(name, value);
+        o.under(name).raw(value);
     }
 }
 

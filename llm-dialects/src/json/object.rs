@@ -13,9 +13,10 @@ use llm_core::dialect::{BadRequest, Corrupt, DialectId};
 use llm_core::extra::Extra;
 use llm_core::raw::{Raw, RawNumber};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::scan::{Broken, Scan};
 use super::{limits, place};
 
 /// Members of one object. A schema of ten thousand properties is the largest anyone has sent; a
@@ -69,41 +70,34 @@ pub struct Bad {
     /// A member that should be in the object at `offset`.
     member: Option<Cow<'static, str>>,
     message: Cow<'static, str>,
-    syntax: bool,
+    reason: Reason,
+}
+
+/// What kind of mistake it is.
+#[derive(Clone, Copy, Debug)]
+enum Reason {
+    /// The text is no JSON.
+    Syntax,
+    /// It is more than anybody reads.
+    Large,
+    /// It says something else than it should.
+    Value,
 }
 
 /// The text of a body; an error when it is no UTF-8.
 pub fn text(body: &Bytes) -> Result<Str, Bad> {
-    Str::try_from(body.clone()).map_err(|_| Bad {
-        root: Str::new(),
-        offset: 0,
-        member: None,
-        message: "the body is not UTF-8".into(),
-        syntax: true,
-    })
+    Str::try_from(body.clone()).map_err(|_| Bad::body(Reason::Syntax, "the body is not UTF-8"))
 }
 
 impl<'a> Field<'a> {
     /// The whole body. Refused when it is larger or deeper than anyone may send: what follows
     /// reads level by level.
     pub fn root(root: &'a Str) -> Result<Self, Bad> {
-        limits::check(root.as_bytes()).map_err(|too| Bad {
-            root: Str::new(),
-            offset: 0,
-            member: None,
-            message: too.message.to_string().into(),
-            syntax: true,
-        })?;
-        match serde_json::from_str::<&RawValue>(root) {
-            Ok(value) => Ok(Self { root, text: value.get() }),
-            Err(e) => Err(Bad {
-                root: Str::new(),
-                offset: 0,
-                member: None,
-                message: format!("not valid JSON: {e}").into(),
-                syntax: true,
-            }),
-        }
+        limits::size(root.as_bytes())
+            .map_err(|too| Bad::body(Reason::Large, too.message.to_string()))?;
+        let mut scan = Scan::new(root);
+        let read = scan.value(&mut ()).and_then(|text| scan.end().map(|()| text));
+        read.map(|text| Self { root, text }).map_err(|broken| Bad::unread(root, broken))
     }
 
     /// A value that `serde` found in a body; `None` when it comes from another one.
@@ -193,24 +187,16 @@ impl<'a> Field<'a> {
     /// The members of an object.
     pub fn object(&self) -> Result<Object<'a>, Bad> {
         self.want(JsonKind::Object)?;
-        let members: Members<'a> = serde_json::from_str(self.text)
-            .map_err(|e| self.unreadable(&e, "is not a valid object", "has too many members"))?;
-        let root = self.root;
-        let members = members.0.into_iter().map(|(name, value)| Member {
-            name,
-            field: Field { root, text: value.get() },
-            taken: false,
-        });
-        Ok(Object { this: *self, members: members.collect() })
+        let members = members(self.root, &mut Scan::new(self.text));
+        let members = members.map_err(|why| self.bad(why.of("object", "members")))?;
+        Ok(Object { this: *self, members })
     }
 
     /// The elements of an array.
     pub fn array(&self) -> Result<Vec<Field<'a>>, Bad> {
         self.want(JsonKind::Array)?;
-        let items: Items<'a> = serde_json::from_str(self.text)
-            .map_err(|e| self.unreadable(&e, "is not a valid array", "has too many elements"))?;
-        let root = self.root;
-        Ok(items.0.into_iter().map(|value| Field { root, text: value.get() }).collect())
+        let elements = elements(self.root, &mut Scan::new(self.text));
+        elements.map_err(|why| self.bad(why.of("array", "elements")))
     }
 
     /// Reads the value into a type of `serde`'s. Its own error is not passed on: it quotes what it
@@ -227,14 +213,8 @@ impl<'a> Field<'a> {
             offset: offset.min(self.root.len()),
             member: None,
             message: message.into(),
-            syntax: false,
+            reason: Reason::Value,
         }
-    }
-
-    /// The scanner has passed over the text, so that what remains is a key that is no text, or
-    /// our own refusal, which serde calls an error of the data.
-    fn unreadable(&self, e: &serde_json::Error, broken: &'static str, many: &'static str) -> Bad {
-        self.bad(if e.is_data() { many } else { broken })
     }
 
     fn want(&self, kind: JsonKind) -> Result<(), Bad> {
@@ -260,14 +240,45 @@ pub struct Object<'a> {
 
 struct Member<'a> {
     name: Cow<'a, str>,
+    sign: Sign,
     field: Field<'a>,
     taken: bool,
+}
+
+/// What nearly always tells a name from others: each `take` looks at all names of its object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Sign(usize, u8, u8);
+
+impl Sign {
+    #[inline]
+    fn of(name: &str) -> Self {
+        let (first, last) = (name.as_bytes().first(), name.as_bytes().last());
+        Self(name.len(), first.copied().unwrap_or(0), last.copied().unwrap_or(0))
+    }
+}
+
+impl Member<'_> {
+    #[inline]
+    fn is(&self, sign: Sign, name: &str) -> bool {
+        self.sign == sign && !self.taken && self.name == name
+    }
 }
 
 impl<'a> Object<'a> {
     /// The body, which must be an object.
     pub fn root(root: &'a Str) -> Result<Self, Bad> {
-        Field::root(root)?.object()
+        // What can be read is read in one pass; of what cannot, the two find out why.
+        Self::at_once(root).map_or_else(|| Field::root(root)?.object(), Ok)
+    }
+
+    fn at_once(root: &'a Str) -> Option<Self> {
+        limits::size(root.as_bytes()).ok()?;
+        let mut scan = Scan::new(root);
+        let start = scan.rest()?;
+        let members = members(root, &mut scan).ok()?;
+        let text = start.get(..start.len() - scan.rest().map_or(0, str::len))?;
+        scan.end().ok()?;
+        Some(Self { this: Field { root, text }, members })
     }
 
     /// The object itself, for errors about it as a whole.
@@ -280,8 +291,9 @@ impl<'a> Object<'a> {
     /// another request.
     pub fn take(&mut self, name: &str) -> Result<Option<Field<'a>>, Bad> {
         let mut found: Option<usize> = None;
+        let sign = Sign::of(name);
         for (at, member) in self.members.iter().enumerate() {
-            if member.name == name && !member.taken {
+            if member.is(sign, name) {
                 if found.is_some() {
                     return Err(member.field.bad("stands twice"));
                 }
@@ -300,7 +312,8 @@ impl<'a> Object<'a> {
     /// Takes a member if it is of that kind; otherwise it stays among the rest. For answers, where
     /// a field of an unexpected type must not cost the whole answer.
     pub fn take_if(&mut self, name: &str, kind: JsonKind) -> Option<Field<'a>> {
-        let member = self.members.iter_mut().find(|m| m.name == name && !m.taken)?;
+        let sign = Sign::of(name);
+        let member = self.members.iter_mut().find(|m| m.is(sign, name))?;
         if member.field.kind() != kind {
             return None;
         }
@@ -310,7 +323,8 @@ impl<'a> Object<'a> {
 
     /// Looks at a member without taking it.
     pub fn see(&self, name: &str) -> Option<Field<'a>> {
-        self.members.iter().find(|m| m.name == name && !m.taken).map(|m| m.field)
+        let sign = Sign::of(name);
+        self.members.iter().find(|m| m.is(sign, name)).map(|m| m.field)
     }
 
     /// The names of the members not yet taken, in order.
@@ -321,6 +335,14 @@ impl<'a> Object<'a> {
     /// All members not yet taken, in order.
     pub fn members(&self) -> impl Iterator<Item = (&Cow<'a, str>, Field<'a>)> {
         self.members.iter().filter(|m| !m.taken).map(|m| (&m.name, m.field))
+    }
+
+    /// A name of [`Object::members`], kept as it stands in the body.
+    pub fn name(&self, name: &Cow<'a, str>) -> Str {
+        match name {
+            Cow::Borrowed(name) => self.this.root.slice_ref(name),
+            Cow::Owned(name) => name.clone().into(),
+        }
     }
 
     /// A string member.
@@ -381,18 +403,29 @@ impl<'a> Object<'a> {
     /// Everything not taken, as written.
     pub fn rest(self, origin: DialectId) -> Extra {
         let mut extra = Extra::new(origin);
-        for member in self.members.into_iter().filter(|m| !m.taken) {
-            let name = match member.name {
-                Cow::Borrowed(name) => self.this.root.slice_ref(name),
-                Cow::Owned(name) => name.into(),
-            };
-            extra.push(name, member.field.raw());
+        for (name, field) in self.members() {
+            extra.push(self.name(name), field.raw());
         }
         extra
     }
 }
 
 impl Bad {
+    /// A mistake in the body as a whole.
+    fn body(reason: Reason, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { root: Str::new(), offset: 0, member: None, message: message.into(), reason }
+    }
+
+    /// Why a body cannot be read. The place is the parser's to say, and its words hold no content: it
+    /// is asked for no type.
+    fn unread(root: &str, broken: Broken) -> Self {
+        match (broken, serde_json::from_str::<IgnoredAny>(root)) {
+            (Broken::Deep, _) => Self::body(Reason::Large, limits::TOO_DEEP),
+            (Broken::Syntax, Err(e)) => Self::body(Reason::Syntax, format!("not valid JSON: {e}")),
+            (Broken::Syntax, Ok(_)) => Self::body(Reason::Syntax, "not valid JSON"),
+        }
+    }
+
     /// Where it is, as `messages.2.content`; empty at the root.
     pub fn path(&self) -> String {
         let mut path = place::path_of(&self.root, self.offset);
@@ -413,8 +446,10 @@ impl Bad {
 
 impl From<Bad> for BadRequest {
     fn from(bad: Bad) -> Self {
-        if bad.syntax {
-            return Self::syntax(bad.message.into_owned());
+        match bad.reason {
+            Reason::Syntax => return Self::syntax(bad.message.into_owned()),
+            Reason::Large => return Self::too_large(bad.message.into_owned()),
+            Reason::Value => {}
         }
         let path = bad.path();
         let shown = if path.is_empty() { "the body" } else { &path };
@@ -424,8 +459,9 @@ impl From<Bad> for BadRequest {
 
 impl From<Bad> for Corrupt {
     fn from(bad: Bad) -> Self {
-        if bad.syntax {
-            return Self::new(bad.message.into_owned());
+        match bad.reason {
+            Reason::Syntax | Reason::Large => return Self::new(bad.message.into_owned()),
+            Reason::Value => {}
         }
         let path = bad.path();
         let shown = if path.is_empty() { "the body" } else { &path };
@@ -433,61 +469,55 @@ impl From<Bad> for Corrupt {
     }
 }
 
-/// The members of an object in order, duplicates and all: serde's maps would hide both.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+/// Why an object or an array could not be read, though it was passed over once.
+enum Unread {
+    /// A name that is no text.
+    Broken,
+    Many,
+}
 
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct Visit;
-        impl<'de> Visitor<'de> for Visit {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                #[derive(Deserialize)]
-                struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-                let mut members = Vec::with_capacity(8);
-                while let Some(Name(name)) = map.next_key()? {
-                    if members.len() == MEMBERS_MAX {
-                        return Err(A::Error::custom("too many members"));
-                    }
-                    members.push((name, map.next_value()?));
-                }
-                Ok(Members(members))
-            }
+impl Unread {
+    fn of(&self, what: &str, of_which: &str) -> String {
+        match self {
+            Self::Broken => format!("is not a valid {what}"),
+            Self::Many => format!("has too many {of_which}"),
         }
-        d.deserialize_map(Visit)
     }
 }
 
-struct Items<'a>(Vec<&'a RawValue>);
-
-impl<'de> Deserialize<'de> for Items<'de> {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct Visit;
-        impl<'de> Visitor<'de> for Visit {
-            type Value = Items<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut items = Vec::with_capacity(4);
-                while let Some(item) = seq.next_element()? {
-                    if items.len() == ELEMENTS_MAX {
-                        return Err(A::Error::custom("too many elements"));
-                    }
-                    items.push(item);
-                }
-                Ok(Items(items))
-            }
-        }
-        d.deserialize_seq(Visit)
+impl From<Broken> for Unread {
+    fn from(_: Broken) -> Self {
+        Self::Broken
     }
+}
+
+/// The members of the object that comes next, in order, duplicates and all: serde's maps would hide
+/// both.
+fn members<'a>(root: &'a Str, scan: &mut Scan<'a>) -> Result<Vec<Member<'a>>, Unread> {
+    let mut at = scan.object()?;
+    let mut members = Vec::with_capacity(8);
+    while let Some(name) = at.next(scan)? {
+        if members.len() == MEMBERS_MAX {
+            return Err(Unread::Many);
+        }
+        let name = scan.read(name).ok_or(Unread::Broken)?;
+        let field = Field { root, text: scan.value(&mut ())? };
+        members.push(Member { sign: Sign::of(&name), name, field, taken: false });
+    }
+    Ok(members)
+}
+
+/// The elements of the array that comes next.
+fn elements<'a>(root: &'a Str, scan: &mut Scan<'a>) -> Result<Vec<Field<'a>>, Unread> {
+    let mut at = scan.list()?;
+    let mut elements = Vec::with_capacity(4);
+    while at.next(scan)? {
+        if elements.len() == ELEMENTS_MAX {
+            return Err(Unread::Many);
+        }
+        elements.push(Field { root, text: scan.value(&mut ())? });
+    }
+    Ok(elements)
 }
 
 #[cfg(test)]

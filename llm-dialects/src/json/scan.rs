@@ -15,7 +15,7 @@ use super::limits::DEPTH_MAX;
 
 mod plain;
 
-pub(crate) use plain::{HIGHS, ONES};
+pub(crate) use plain::{HIGHS, ONES, told};
 
 /// Why a scan stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +87,12 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// What comes next; nothing where that is space alone.
+    pub(crate) fn rest(&mut self) -> Option<&'a str> {
+        self.next_byte()?;
+        self.text.get(self.at()..)
+    }
+
     /// The first byte of what comes next.
     #[inline]
     pub(crate) fn next_byte(&mut self) -> Option<u8> {
@@ -102,6 +108,16 @@ impl<'a> Scan<'a> {
             self.rest = rest;
         }
         self.rest.first().copied()
+    }
+
+    /// What a text of this scan says; `None` where that is no text.
+    pub(crate) fn read(&self, text: Text<'a>) -> Option<Cow<'a, str>> {
+        if text.escaped {
+            return text.read();
+        }
+        // Where it stands, and not its letters again: they are known to be some.
+        let start = (text.raw.as_ptr() as usize).checked_sub(self.text.as_ptr() as usize)?;
+        self.text.get(start..start + text.raw.len()).map(Cow::Borrowed)
     }
 
     /// Passes over a value, and gives it as it stands.

@@ -14,6 +14,7 @@ use llm_core::raw::{Raw, RawNumber};
 use memchr::memchr2;
 
 use super::place;
+use super::scan::{HIGHS, ONES, told};
 
 /// An open object.
 pub struct ObjectWriter<'a> {
@@ -31,6 +32,12 @@ pub struct ArrayWriter<'a> {
     any: bool,
 }
 
+/// A member that has its name and no value yet.
+#[must_use = "a name alone is no JSON"]
+pub struct ValueWriter<'a> {
+    out: &'a mut BytesMut,
+}
+
 /// Writes one object into a body of its own.
 pub fn object(write: impl FnOnce(&mut ObjectWriter<'_>)) -> BytesMut {
     let mut out = BytesMut::with_capacity(1024);
@@ -46,12 +53,35 @@ impl<'a> ObjectWriter<'a> {
         Self { out, any: false, start, said: None }
     }
 
-    fn name(&mut self, name: &str) -> &mut BytesMut {
+    /// A name of a dialect's own, which says nothing that has to be escaped.
+    fn name(&mut self, name: &'static str) -> &mut BytesMut {
+        debug_assert!(!name.bytes().any(tells), "{name}");
+        // A comma, two quotes and a colon.
+        self.out.reserve(name.len() + 4);
+        self.next();
+        let at = self.out.len();
+        self.out.extend_from_slice(b"\"");
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\"");
+        self.noted(at)
+    }
+
+    /// A name that somebody else chose.
+    fn any_name(&mut self, name: &str) -> &mut BytesMut {
+        self.next();
+        let at = self.out.len();
+        string(self.out, name);
+        self.noted(at)
+    }
+
+    fn next(&mut self) {
         if std::mem::replace(&mut self.any, true) {
             self.out.extend_from_slice(b",");
         }
-        let at = self.out.len();
-        string(self.out, name);
+    }
+
+    /// A name has been written, from a place on.
+    fn noted(&mut self, at: usize) -> &mut BytesMut {
         if let Some(said) = &mut self.said {
             said.insert(self.out[at..].to_vec());
         }
@@ -60,13 +90,13 @@ impl<'a> ObjectWriter<'a> {
     }
 
     /// A string member.
-    pub fn str(&mut self, name: &str, value: &str) -> &mut Self {
+    pub fn str(&mut self, name: &'static str, value: &str) -> &mut Self {
         string(self.name(name), value);
         self
     }
 
     /// A string member, when there is one.
-    pub fn opt_str(&mut self, name: &str, value: Option<&Str>) -> &mut Self {
+    pub fn opt_str(&mut self, name: &'static str, value: Option<&Str>) -> &mut Self {
         if let Some(value) = value {
             self.str(name, value);
         }
@@ -74,7 +104,7 @@ impl<'a> ObjectWriter<'a> {
     }
 
     /// A string member, or `null`.
-    pub fn str_or_null(&mut self, name: &str, value: Option<&str>) -> &mut Self {
+    pub fn str_or_null(&mut self, name: &'static str, value: Option<&str>) -> &mut Self {
         match value {
             Some(value) => self.str(name, value),
             None => self.null(name),
@@ -82,13 +112,13 @@ impl<'a> ObjectWriter<'a> {
     }
 
     /// A whole number.
-    pub fn u64(&mut self, name: &str, value: u64) -> &mut Self {
+    pub fn u64(&mut self, name: &'static str, value: u64) -> &mut Self {
         integer(self.name(name), value);
         self
     }
 
     /// A whole number, when there is one.
-    pub fn opt_u64(&mut self, name: &str, value: Option<u64>) -> &mut Self {
+    pub fn opt_u64(&mut self, name: &'static str, value: Option<u64>) -> &mut Self {
         if let Some(value) = value {
             self.u64(name, value);
         }
@@ -96,19 +126,19 @@ impl<'a> ObjectWriter<'a> {
     }
 
     /// A double; `null` when it is no number.
-    pub fn f64(&mut self, name: &str, value: f64) -> &mut Self {
+    pub fn f64(&mut self, name: &'static str, value: f64) -> &mut Self {
         double(self.name(name), value);
         self
     }
 
     /// A number, as written.
-    pub fn number(&mut self, name: &str, value: &RawNumber) -> &mut Self {
+    pub fn number(&mut self, name: &'static str, value: &RawNumber) -> &mut Self {
         self.name(name).extend_from_slice(value.get().as_bytes());
         self
     }
 
     /// A number, as written, when there is one.
-    pub fn opt_number(&mut self, name: &str, value: Option<&RawNumber>) -> &mut Self {
+    pub fn opt_number(&mut self, name: &'static str, value: Option<&RawNumber>) -> &mut Self {
         if let Some(value) = value {
             self.number(name, value);
         }
@@ -116,13 +146,13 @@ impl<'a> ObjectWriter<'a> {
     }
 
     /// A boolean.
-    pub fn bool(&mut self, name: &str, value: bool) -> &mut Self {
-        self.name(name).extend_from_slice(if value { b"true" } else { b"false" });
+    pub fn bool(&mut self, name: &'static str, value: bool) -> &mut Self {
+        self.name(name).extend_from_slice(boolean(value));
         self
     }
 
     /// A boolean, when there is one.
-    pub fn opt_bool(&mut self, name: &str, value: Option<bool>) -> &mut Self {
+    pub fn opt_bool(&mut self, name: &'static str, value: Option<bool>) -> &mut Self {
         if let Some(value) = value {
             self.bool(name, value);
         }
@@ -130,19 +160,19 @@ impl<'a> ObjectWriter<'a> {
     }
 
     /// `null`.
-    pub fn null(&mut self, name: &str) -> &mut Self {
+    pub fn null(&mut self, name: &'static str) -> &mut Self {
         self.name(name).extend_from_slice(b"null");
         self
     }
 
     /// A value, as written.
-    pub fn raw(&mut self, name: &str, value: &Raw) -> &mut Self {
+    pub fn raw(&mut self, name: &'static str, value: &Raw) -> &mut Self {
         raw(self.name(name), value.get());
         self
     }
 
     /// A value, as written, when there is one.
-    pub fn opt_raw(&mut self, name: &str, value: Option<&Raw>) -> &mut Self {
+    pub fn opt_raw(&mut self, name: &'static str, value: Option<&Raw>) -> &mut Self {
         if let Some(value) = value {
             self.raw(name, value);
         }
@@ -150,13 +180,13 @@ impl<'a> ObjectWriter<'a> {
     }
 
     /// JSON text that the caller vouches for (the arguments of a tool call, once checked).
-    pub fn json(&mut self, name: &str, text: &str) -> &mut Self {
+    pub fn json(&mut self, name: &'static str, text: &str) -> &mut Self {
         raw(self.name(name), text);
         self
     }
 
     /// An array of strings.
-    pub fn strs(&mut self, name: &str, values: &[Str]) -> &mut Self {
+    pub fn strs(&mut self, name: &'static str, values: &[Str]) -> &mut Self {
         let mut array = self.array(name);
         values.iter().for_each(|v| array.str(v));
         drop(array);
@@ -164,13 +194,18 @@ impl<'a> ObjectWriter<'a> {
     }
 
     /// Opens a member that is an object.
-    pub fn object(&mut self, name: &str) -> ObjectWriter<'_> {
+    pub fn object(&mut self, name: &'static str) -> ObjectWriter<'_> {
         ObjectWriter::begin(self.name(name))
     }
 
     /// Opens a member that is an array.
-    pub fn array(&mut self, name: &str) -> ArrayWriter<'_> {
+    pub fn array(&mut self, name: &'static str) -> ArrayWriter<'_> {
         ArrayWriter::begin(self.name(name))
+    }
+
+    /// A member whose name somebody else chose.
+    pub fn under(&mut self, name: &str) -> ValueWriter<'_> {
+        ValueWriter { out: self.any_name(name) }
     }
 
     /// Restores what the same dialect said besides. Another dialect's extras are not written; the
@@ -188,7 +223,7 @@ impl<'a> ObjectWriter<'a> {
     /// words have been edited since, the words stand already and must not be contradicted.
     pub fn kept(&mut self, name: &str, value: &Raw) -> &mut Self {
         if !(value.is_null() && self.says(name)) {
-            self.raw(name, value);
+            self.under(name).raw(value);
         }
         self
     }
@@ -230,6 +265,48 @@ fn names(bytes: &[u8]) -> HashSet<Vec<u8>> {
 impl Drop for ObjectWriter<'_> {
     fn drop(&mut self) {
         self.out.extend_from_slice(b"}");
+    }
+}
+
+impl<'a> ValueWriter<'a> {
+    /// A string.
+    pub fn str(self, value: &str) {
+        string(self.out, value);
+    }
+
+    /// A whole number.
+    pub fn u64(self, value: u64) {
+        integer(self.out, value);
+    }
+
+    /// A boolean.
+    pub fn bool(self, value: bool) {
+        self.out.extend_from_slice(boolean(value));
+    }
+
+    /// A number, as written.
+    pub fn number(self, value: &RawNumber) {
+        self.out.extend_from_slice(value.get().as_bytes());
+    }
+
+    /// A value, as written.
+    pub fn raw(self, value: &Raw) {
+        self.json(value.get());
+    }
+
+    /// JSON text that the caller vouches for.
+    pub fn json(self, text: &str) {
+        raw(self.out, text);
+    }
+
+    /// Opens an object.
+    pub fn object(self) -> ObjectWriter<'a> {
+        ObjectWriter::begin(self.out)
+    }
+
+    /// Opens an array.
+    pub fn array(self) -> ArrayWriter<'a> {
+        ArrayWriter::begin(self.out)
     }
 }
 
@@ -312,33 +389,69 @@ pub fn string(out: &mut BytesMut, text: &str) {
 /// line in Unicode: JSON allows them, but clients that split a stream as text (`httpx`, and with it
 /// the Python clients of Ollama and Cohere) would cut a frame there.
 pub fn escaped(out: &mut BytesMut, text: &str) {
-    let bytes = text.as_bytes();
-    let mut clean = 0;
-    for (at, byte) in bytes.iter().enumerate() {
+    let mut rest = text.as_bytes();
+    loop {
+        let (clean, special) = rest.split_at(plain(rest));
+        out.extend_from_slice(clean);
+        let Some(byte) = special.first() else { return };
         let (short, width) = match byte {
             b'"' => (b"\\\"".as_slice(), 1),
             b'\\' => (b"\\\\".as_slice(), 1),
             b'\n' => (b"\\n".as_slice(), 1),
             b'\r' => (b"\\r".as_slice(), 1),
             b'\t' => (b"\\t".as_slice(), 1),
-            0xc2 if bytes[at..].starts_with(NEXT_LINE) => (b"\\u0085".as_slice(), 2),
-            0xe2 if bytes[at..].starts_with(LINE_SEPARATOR) => (b"\\u2028".as_slice(), 3),
-            0xe2 if bytes[at..].starts_with(PARAGRAPH_SEPARATOR) => (b"\\u2029".as_slice(), 3),
             0..0x20 => {
-                out.extend_from_slice(&bytes[clean..at]);
                 let hex = b"0123456789abcdef";
                 let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
                 out.extend_from_slice(&[b'\\', b'u', b'0', b'0', hex[high], hex[low]]);
-                clean = at + 1;
-                continue;
+                (b"".as_slice(), 1)
             }
-            _ => continue,
+            _ if special.starts_with(NEXT_LINE) => (b"\\u0085".as_slice(), 2),
+            _ if special.starts_with(LINE_SEPARATOR) => (b"\\u2028".as_slice(), 3),
+            _ if special.starts_with(PARAGRAPH_SEPARATOR) => (b"\\u2029".as_slice(), 3),
+            _ => (special.get(..1).unwrap_or_default(), 1),
         };
-        out.extend_from_slice(&bytes[clean..at]);
         out.extend_from_slice(short);
-        clean = at + width;
+        rest = special.get(width..).unwrap_or_default();
     }
-    out.extend_from_slice(&bytes[clean..]);
+}
+
+/// How many bytes may stand as they are, up to the first of which that is not known.
+fn plain(bytes: &[u8]) -> usize {
+    // Much at once first: this loop has no way out within a block, and is done in wide registers.
+    let (blocks, _) = bytes.as_chunks::<BLOCK>();
+    let told = |block: &[u8; BLOCK]| block.iter().fold(false, |any, byte| any | tells(*byte));
+    let mut at = BLOCK * blocks.iter().position(told).unwrap_or(blocks.len());
+    while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let first = first(*word);
+        at += first;
+        if first < WORD {
+            return at;
+        }
+    }
+    // The rest again with what is before it, which is known to be plain.
+    match (bytes.last_chunk(), bytes.get(at..)) {
+        (_, None | Some([])) => at,
+        (Some(word), Some(_)) => bytes.len() - WORD + first(*word),
+        (None, Some(few)) => at + few.iter().position(|byte| tells(*byte)).unwrap_or(few.len()),
+    }
+}
+
+const BLOCK: usize = 32;
+const WORD: usize = 8;
+
+/// Whether a byte has to be escaped, or begins one of the characters that may have to be.
+fn tells(byte: u8) -> bool {
+    const _: () = assert!(NEXT_LINE[0] | 0x20 == 0xe2 && LINE_SEPARATOR[0] == 0xe2);
+    (byte < b' ') | (byte == b'"') | (byte == b'\\') | (byte | 0x20 == 0xe2)
+}
+
+/// The first byte of a word that does; behind it, where none does.
+fn first(word: [u8; WORD]) -> usize {
+    let word = u64::from_le_bytes(word);
+    let begins = (word | (ONES * 0x20)) ^ (ONES * 0xe2);
+    let told = told(word) | (begins.wrapping_sub(ONES) & !begins & HIGHS);
+    told.trailing_zeros() as usize / WORD
 }
 
 const NEXT_LINE: &[u8] = "\u{85}".as_bytes();
@@ -355,6 +468,10 @@ fn raw(out: &mut BytesMut, text: &str) {
         rest = &rest[at + 1..];
     }
     out.extend_from_slice(rest);
+}
+
+fn boolean(value: bool) -> &'static [u8] {
+    if value { b"true" } else { b"false" }
 }
 
 /// Writes a whole number.
@@ -391,7 +508,8 @@ mod tests {
         }
         let out = object(|o| {
             o.u64("seed", 1).object("n").u64("inner", 1).strs("l", &["top_k".into()]);
-            o.str("se\"ed", "seed").extra(&extra, DialectId::Ollama);
+            o.under("se\"ed").str("seed");
+            o.extra(&extra, DialectId::Ollama);
         });
         let want =
             r#"{"seed":1,"n":{"inner":1,"l":["top_k"]},"se\"ed":"seed","inner":null,"top_k":null}"#;
@@ -427,6 +545,22 @@ mod tests {
         string(&mut out, hard);
         assert_eq!(out, "\"a\\u0085b\\u2028c\\u2029d …\u{84}\"".as_bytes());
         assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), hard);
+    }
+
+    #[test]
+    fn every_byte_is_judged_at_every_place() {
+        for length in 0..80 {
+            for at in 0..length {
+                for byte in 0..=u8::MAX {
+                    let mut bytes = vec![b'a'; length];
+                    bytes[at] = byte;
+                    assert_eq!(plain(&bytes), if tells(byte) { at } else { length }, "{byte} {at}");
+                    // The first of several.
+                    bytes[at..].fill(byte);
+                    assert_eq!(plain(&bytes), if tells(byte) { at } else { length }, "{byte} {at}");
+                }
+            }
+        }
     }
 
     /// Reading the object anew for each of them would take minutes.

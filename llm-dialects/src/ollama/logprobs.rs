@@ -47,7 +47,7 @@ pub(super) fn write_all<'a>(o: &mut ObjectWriter<'_>, parts: impl Iterator<Item 
 }
 
 /// Writes a list, when it is not empty.
-pub(super) fn write(o: &mut ObjectWriter<'_>, name: &str, list: &[&TokenLogprob]) {
+pub(super) fn write(o: &mut ObjectWriter<'_>, name: &'static str, list: &[&TokenLogprob]) {
     if list.is_empty() {
         return;
     }

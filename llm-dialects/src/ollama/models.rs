@@ -127,6 +127,6 @@ fn write_model(
         losses.dropped(Str::from(format!("models.{at}.title")));
     }
     if !model.extra.is_empty() {
-        model.extra.lose(ID, &format!("models.{at}"), losses);
+        model.extra.lose(ID, format_args!("models.{at}"), losses);
     }
 }

@@ -255,7 +255,7 @@ fn silent(candidate: &Candidate, notation: Notation) -> bool {
 
 fn write_said(
     o: &mut ObjectWriter<'_>,
-    text_name: &str,
+    text_name: &'static str,
     candidate: &Candidate,
     extra: &Extra,
     losses: &mut Losses,

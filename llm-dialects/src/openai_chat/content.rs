@@ -221,7 +221,7 @@ pub(super) fn write_part(
     place: Place<'_>,
     losses: &mut Losses,
 ) {
-    part.extra.lose(ME, &format!("{}.parts.{}", place.message, place.part), losses);
+    part.extra.lose(ME, format_args!("{}.parts.{}", place.message, place.part), losses);
     if part.cache.is_some() && !own(&part.extra) {
         // OpenAI caches by itself and refuses unknown fields.
         place.lose(losses, ".cache", LossReason::Dropped);

@@ -21,7 +21,6 @@ const ONE_TOKENS: u32 = 1 << 1;
 
 /// Reads a request.
 pub(super) fn decode(body: &Bytes, model: Option<&Str>) -> Result<EmbedRequest, BadRequest> {
-    crate::json::limits::check(body)?;
     let text = object::text(body)?;
     let mut o = Object::root(&text)?;
     let (input, bits) = read_input(o.need("input")?)?;

@@ -14,7 +14,6 @@ use crate::json::{JsonKind, Object, object, write};
 
 /// Reads a request.
 pub(super) fn decode(body: &Bytes, model: Option<&Str>) -> Result<ImageRequest, BadRequest> {
-    crate::json::limits::check(body)?;
     let text = object::text(body)?;
     let mut o = Object::root(&text)?;
     Ok(ImageRequest {
@@ -71,7 +70,7 @@ pub(super) fn render(answer: &Images, cx: &RenderCx) -> Rendered {
             row.opt_str("b64_json", image.base64.as_ref()).opt_str("url", image.url.as_ref());
             row.opt_str("revised_prompt", image.revised_prompt.as_ref());
             row.extra(&image.extra, ME);
-            image.extra.lose(ME, &format!("images.{at}"), &mut losses);
+            image.extra.lose(ME, format_args!("images.{at}"), &mut losses);
         }
         drop(array);
         if let Some(report) = &answer.usage {

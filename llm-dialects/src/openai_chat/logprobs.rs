@@ -33,7 +33,7 @@ fn token(field: Field<'_>) -> Result<TokenLogprob, Bad> {
 }
 
 /// Writes one list of tokens.
-pub(super) fn write(o: &mut ObjectWriter<'_>, name: &str, tokens: &[TokenLogprob]) {
+pub(super) fn write(o: &mut ObjectWriter<'_>, name: &'static str, tokens: &[TokenLogprob]) {
     let mut array = o.array(name);
     for token in tokens {
         let mut o = members(&mut array, token);

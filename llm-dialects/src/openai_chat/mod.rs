@@ -12,8 +12,8 @@ use llm_core::answer::Answer;
 use llm_core::call::{Operation, Peek};
 use llm_core::dialect::{
     BadRequest, Body, CallerDialect, Chunks, Corrupt, Dialect, DialectId, Encoded, Endpoint,
-    Framing, Observed, RenderCx, Rendered, Route, SendCx, StreamDecoder, StreamEncoder, Tap, TapCx,
-    UpstreamDialect,
+    Framing, Glance, Observed, RenderCx, Rendered, Route, SendCx, StreamDecoder, StreamEncoder,
+    Tap, TapCx, UpstreamDialect,
 };
 use llm_core::error::Error;
 use llm_core::extra::Losses;
@@ -163,14 +163,17 @@ impl UpstreamDialect for OpenaiChat {
         }
     }
 
-    fn glance(&self, operation: Operation, body: Body<'_>) -> Result<Observed, Corrupt> {
+    fn glance(&self, operation: Operation, body: Body<'_>) -> Result<Glance, Corrupt> {
         match operation {
-            Operation::Chat => glance::completion(body.bytes),
+            Operation::Chat => glance::completion(body.bytes).map(Glance::from),
             // Sound, which nobody here listens to.
             Operation::Speech if !body.bytes.is_empty() => {
-                Ok(Observed { ended: true, closed: true, ..Observed::default() })
+                Ok(Observed { ended: true, closed: true, ..Observed::default() }.into())
             }
-            _ => self.decode_answer(operation, body).map(|answer| Observed::of(&answer)),
+            _ => {
+                let answer = self.decode_answer(operation, body)?;
+                Ok(Glance { seen: Observed::of(&answer), answer: Some(Box::new(answer)) })
+            }
         }
     }
 

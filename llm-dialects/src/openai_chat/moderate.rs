@@ -19,7 +19,6 @@ const NO_MODEL: u32 = 1 << 1;
 
 /// Reads a request.
 pub(super) fn decode(body: &Bytes, model: Option<&Str>) -> Result<ModerateRequest, BadRequest> {
-    crate::json::limits::check(body)?;
     let text = object::text(body)?;
     let mut o = Object::root(&text)?;
     let (input, mut bits) = read_input(o.need("input")?)?;
@@ -142,13 +141,13 @@ pub(super) fn render(answer: &Moderation, cx: &RenderCx) -> Rendered {
             let mut row = array.object();
             row.bool("flagged", verdict.flagged);
             let mut categories = row.object("categories");
-            verdict.categories.iter().for_each(|(name, yes)| _ = categories.bool(name, *yes));
+            verdict.categories.iter().for_each(|(name, yes)| categories.under(name).bool(*yes));
             drop(categories);
             let mut scores = row.object("category_scores");
-            verdict.scores.iter().for_each(|(name, score)| _ = scores.number(name, score));
+            verdict.scores.iter().for_each(|(name, score)| scores.under(name).number(score));
             drop(scores);
             row.extra(&verdict.extra, ME);
-            verdict.extra.lose(ME, &format!("results.{at}"), &mut losses);
+            verdict.extra.lose(ME, format_args!("results.{at}"), &mut losses);
         }
         drop(array);
         o.extra(&answer.extra, ME);

@@ -14,7 +14,6 @@ use crate::json::{JsonKind, Object, object, write};
 
 /// Reads a request.
 pub(super) fn decode(body: &Bytes, model: Option<&Str>) -> Result<RerankRequest, BadRequest> {
-    crate::json::limits::check(body)?;
     let text = object::text(body)?;
     let mut o = Object::root(&text)?;
     Ok(RerankRequest {
@@ -80,7 +79,7 @@ pub(super) fn render(answer: &Ranking, cx: &RenderCx) -> Rendered {
             let mut row = array.object();
             row.u64("index", u64::from(ranked.index)).number("relevance_score", &ranked.score);
             row.extra(&ranked.extra, ME);
-            ranked.extra.lose(ME, &format!("results.{at}"), &mut losses);
+            ranked.extra.lose(ME, format_args!("results.{at}"), &mut losses);
         }
         drop(array);
         if let Some(report) = &answer.usage {

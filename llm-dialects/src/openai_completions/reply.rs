@@ -94,7 +94,7 @@ pub(super) fn logprobs<'t>(
         for top in &token.top {
             if !names.contains(&&*top.token) {
                 names.push(&top.token);
-                map.number(&top.token, &top.logprob);
+                map.under(&top.token).number(&top.logprob);
             }
         }
     }

@@ -12,7 +12,6 @@ use crate::openai_chat::finish_request;
 
 /// Reads a request.
 pub(super) fn decode(body: &Bytes, model: Option<&Str>) -> Result<Request, BadRequest> {
-    crate::json::limits::check(body)?;
     let text = object::text(body)?;
     let mut o = Object::root(&text)?;
     let prompt = prompt(o.need("prompt")?)?;

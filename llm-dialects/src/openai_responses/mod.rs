@@ -10,8 +10,8 @@ use llm_core::answer::Answer;
 use llm_core::call::{Has, Operation, Peek};
 use llm_core::dialect::{
     BadRequest, Body, CallerDialect, Chunks, Corrupt, Dialect, DialectId, Encoded, Endpoint,
-    Framing, Observed, RenderCx, Rendered, Route, SendCx, StreamDecoder, StreamEncoder, Tap, TapCx,
-    UpstreamDialect,
+    Framing, Glance, Observed, RenderCx, Rendered, Route, SendCx, StreamDecoder, StreamEncoder,
+    Tap, TapCx, UpstreamDialect,
 };
 use llm_core::error::Error;
 use llm_core::fault::Fault;
@@ -126,10 +126,11 @@ impl UpstreamDialect for Responses {
         reply::decode_answer(operation, body)
     }
 
-    fn glance(&self, operation: Operation, body: Body<'_>) -> Result<Observed, Corrupt> {
+    fn glance(&self, operation: Operation, body: Body<'_>) -> Result<Glance, Corrupt> {
         let searches = tap::searches(body.bytes);
-        let seen = self.decode_answer(operation, body).map(|answer| Observed::of(&answer))?;
-        Ok(Observed { searches, ..seen })
+        let answer = self.decode_answer(operation, body)?;
+        let seen = Observed { searches, ..Observed::of(&answer) };
+        Ok(Glance { seen, answer: Some(Box::new(answer)) })
     }
 
     fn framing(&self, content_type: &str) -> Option<Framing> {

@@ -119,7 +119,7 @@ pub(super) fn write_plain(extra: &Extra, prefixes: &[&str], o: &mut ObjectWriter
     }
     for (name, value) in extra.fields() {
         if !prefixes.iter().any(|p| name.starts_with(p)) {
-            o.raw(name, value);
+            o.under(name).raw(value);
         }
     }
 }
@@ -130,7 +130,7 @@ pub(super) fn write_except(extra: &Extra, names: &[&str], o: &mut ObjectWriter<'
         return;
     }
     for (name, value) in extra.fields().iter().filter(|(n, _)| !names.contains(&&**n)) {
-        o.raw(name, value);
+        o.under(name).raw(value);
     }
 }
 
@@ -142,7 +142,7 @@ pub(super) fn write_below(prefix: &str, but: &str, extra: &Extra, o: &mut Object
     let stays = |name: &str| name == but || (but.ends_with('.') && name.starts_with(but));
     for (name, value) in extra.fields().iter().filter(|(n, _)| !stays(n)) {
         if let Some(below) = name.strip_prefix(prefix) {
-            o.raw(below, value);
+            o.under(below).raw(value);
         }
     }
 }

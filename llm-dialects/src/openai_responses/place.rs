@@ -49,7 +49,7 @@ impl Place {
     /// Reports what another dialect said besides.
     pub(super) fn lose(self, extra: &Extra, losses: &mut Losses) {
         if !own(extra) && !extra.is_empty() {
-            extra.lose(ME, &self.to_string(), losses);
+            extra.lose(ME, self, losses);
         }
     }
 

@@ -249,12 +249,12 @@ impl<'a, 's> Fitting<'a, 's> {
                 "type" => self.types(node, at, out),
                 "nullable" => {}
                 "$ref" => match self.targets.get(*value) {
-                    Some(_) => _ = out.raw(name, &value.raw()),
+                    Some(_) => out.under(name).raw(&value.raw()),
                     None => self.losses.dropped(at.down(name).to_string()),
                 },
                 "$defs" | "definitions" => {
                     if !self.inline {
-                        self.map([*value].into_iter(), at.down(name), out.object(name));
+                        self.map([*value].into_iter(), at.down(name), out.under(name).object());
                     }
                 }
                 "additionalProperties" => self.additional(node, *value, at, out),
@@ -285,9 +285,9 @@ impl<'a, 's> Fitting<'a, 's> {
     ) {
         let below = at.down(name);
         match (name, value.kind()) {
-            ("properties", _) => self.map(node.all("properties"), below, out.object(name)),
+            ("properties", _) => self.map(node.all("properties"), below, out.under(name).object()),
             ("patternProperties" | "dependentSchemas", JsonKind::Object) => {
-                self.map([value].into_iter(), below, out.object(name));
+                self.map([value].into_iter(), below, out.under(name).object());
             }
             ("required", _) => self.required(node, at, out),
             ("anyOf" | "oneOf" | "allOf" | "prefixItems" | "items", JsonKind::Array) => {
@@ -304,14 +304,14 @@ impl<'a, 's> Fitting<'a, 's> {
                 | "unevaluatedItems"
                 | "unevaluatedProperties",
                 JsonKind::Object,
-            ) => self.write(value, &below, out.object(name)),
+            ) => self.write(value, &below, out.under(name).object()),
             ("enum", JsonKind::Array) if self.subset.nullable && node.null => {
-                let mut values = out.array(name);
+                let mut values = out.under(name).array();
                 let some = value.array().unwrap_or_default().into_iter().filter(|v| !v.is_null());
                 some.for_each(|v| values.raw(&v.raw()));
             }
             ("format", JsonKind::String) if !self.subset.formats.is_empty() => match value.cow() {
-                Ok(f) if self.subset.formats.contains(&&*f) => _ = out.str(name, &f),
+                Ok(f) if self.subset.formats.contains(&&*f) => out.under(name).str(&f),
                 _ => self.losses.dropped(below.to_string()),
             },
             _ => self.plain(name, value, below, out),
@@ -329,8 +329,8 @@ impl<'a, 's> Fitting<'a, 's> {
         let limit = self.subset.at_most.iter().find(|(n, _)| *n == name).map(|(_, max)| *max);
         match (limit, count) {
             (Some(max), Some(n)) if n > max => self.losses.dropped(at.to_string()),
-            (_, Some(n)) if value.kind() == JsonKind::String => _ = out.u64(name, n),
-            _ => _ = out.raw(name, &value.raw()),
+            (_, Some(n)) if value.kind() == JsonKind::String => out.under(name).u64(n),
+            _ => out.under(name).raw(&value.raw()),
         }
     }
 
@@ -375,8 +375,8 @@ impl<'a, 's> Fitting<'a, 's> {
             }
         } else if self.subset.allows(name) {
             match value.kind() {
-                JsonKind::Object => self.write(value, &at.down(name), out.object(name)),
-                _ => _ = out.raw(name, &value.raw()),
+                JsonKind::Object => self.write(value, &at.down(name), out.under(name).object()),
+                _ => out.under(name).raw(&value.raw()),
             }
         } else if text != "true" {
             // `true` is what its absence means.
@@ -445,14 +445,14 @@ impl<'a, 's> Fitting<'a, 's> {
                     self.losses.dropped(at.down(name).to_string());
                     continue;
                 }
-                self.write(value, &at.down(name), out.object(name));
+                self.write(value, &at.down(name), out.under(name).object());
                 written.insert(name.clone());
             }
         }
     }
 
     fn branches(&mut self, name: &str, list: Field<'a>, at: &At<'_>, out: &mut ObjectWriter<'_>) {
-        let mut array = out.array(name);
+        let mut array = out.under(name).array();
         for (n, branch) in list.array().unwrap_or_default().into_iter().enumerate() {
             if self.subset.nullable && is_null(branch) {
                 continue;

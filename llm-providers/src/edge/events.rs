@@ -18,7 +18,7 @@ use llm_core::ledger::Receipt;
 use llm_dialects::drive::Driver;
 
 use super::reader;
-use crate::reply::{Reply, ReplyBody, ReplyHead};
+use crate::reply::{Reply, ReplyBody, ReplyHead, Source as _};
 use crate::stage::record::ReceiptCell;
 
 /// The events of an answer: begins with `Start`, and ends with exactly one of `End` and `Failure`.
@@ -182,8 +182,13 @@ pub(super) async fn gather(body: &mut ReplyBody) -> Result<Bytes, Error> {
 /// An answer as one value. What broke in the middle is an error here: half an answer is none.
 pub async fn answer(mut reply: Reply) -> Result<Answer, Error> {
     if reply.head.framing.is_none() {
-        let bytes = gather(&mut reply.body).await?;
-        let answer = read(reader(reply.head.dialect)?, &reply.head, &bytes)?;
+        let answer = match reply.body.answer() {
+            Some(answer) => *answer,
+            None => {
+                let bytes = gather(&mut reply.body).await?;
+                read(reader(reply.head.dialect)?, &reply.head, &bytes)?
+            }
+        };
         return match answer {
             Answer::Chat(Completion { failure: Some(error), .. }) => Err(error),
             answer => Ok(answer),

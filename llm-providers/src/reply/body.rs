@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::Stream;
+use llm_core::answer::Answer;
 use llm_core::dialect::Observed;
 use llm_core::error::{Error, Kind};
 
@@ -18,6 +19,12 @@ pub trait Source: Send {
 
     /// What passed so far.
     fn observed(&self) -> &Observed;
+
+    /// The whole answer as one value, where it was read already and nothing of it has been taken: as
+    /// if all steps had been.
+    fn answer(&mut self) -> Option<Box<Answer>> {
+        None
+    }
 
     /// Nobody reads any further. Whatever lies inside is told first, so that what an attempt cost is
     /// known when the call is settled. A source that has seen the whole answer says so, whoever was
@@ -101,6 +108,15 @@ impl Source for ReplyBody {
 
     fn observed(&self) -> &Observed {
         self.source.observed()
+    }
+
+    fn answer(&mut self) -> Option<Box<Answer>> {
+        let answer = if self.over { None } else { self.source.answer() };
+        // Before it is given away, as with bytes.
+        if answer.is_some() {
+            self.end(&Ending::Complete);
+        }
+        answer
     }
 
     fn leave(&mut self) -> Ending {

@@ -48,7 +48,7 @@ fn nanos((dialect, operation): (DialectId, Operation), price: &Price, usage: &st
     let bytes = Bytes::from(answer(dialect, operation, usage));
     let upstream = llm_dialects::upstream(dialect).unwrap();
     let body = Body { bytes: &bytes, content_type: Some("application/json") };
-    let seen = upstream.glance(operation, body).unwrap();
+    let seen = upstream.glance(operation, body).unwrap().seen;
     let mut usage = seen.usage.unwrap();
     usage.calls = usage.calls.max(seen.searches);
     cost(&usage, price).0

@@ -13,7 +13,7 @@ pub(super) fn write(list: &mut ArrayWriter<'_>, parts: &[Part], losses: &mut Los
     for (n, part) in parts.iter().enumerate() {
         let at = At::new("candidates", 0, n);
         block(list, part, at, losses);
-        part.extra.lose(ID, &at.to_string(), losses);
+        part.extra.lose(ID, at, losses);
     }
 }
 

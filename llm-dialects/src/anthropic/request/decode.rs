@@ -13,7 +13,6 @@ use crate::json::{Bad, Field, JsonKind, Object, object};
 
 /// A body of `/v1/messages` or `/v1/messages/count_tokens`.
 pub(super) fn request(body: &Bytes) -> Result<Request, BadRequest> {
-    crate::json::limits::check(body)?;
     let text = object::text(body)?;
     Ok(words(Object::root(&text)?)?)
 }

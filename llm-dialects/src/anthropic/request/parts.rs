@@ -96,7 +96,7 @@ fn refused(at: At, what: &str) -> BadRequest {
 fn close(mut o: ObjectWriter<'_>, part: &Part, at: At, losses: &mut Losses) {
     let mark = part.cache.as_ref().map(|mark| own_mark(mark, is_own(part), at, losses));
     block::cache(&mut o, mark.as_ref(), &part.extra);
-    part.extra.lose(ID, &at.to_string(), losses);
+    part.extra.lose(ID, at, losses);
 }
 
 fn own_mark(mark: &CacheMark, own: bool, at: At, losses: &mut Losses) -> CacheMark {

@@ -23,7 +23,7 @@ pub(super) fn write(
     // near 1; whoever speaks this dialect knows that, the others are spared a refusal.
     let free = own || !plan.is_budgeted();
     let takes = cx.capability.sampling;
-    let mut say = |name: &str, value: Option<&RawNumber>, path: &str, sayable: bool| {
+    let mut say = |name: &'static str, value: Option<&RawNumber>, path: &str, sayable: bool| {
         let Some(value) = value else { return };
         if takes && sayable {
             o.number(name, value);

@@ -123,7 +123,7 @@ fn write_tool(list: &mut ArrayWriter<'_>, tool: &Tool, n: usize, losses: &mut Lo
     // `false` is what its absence means, and older hosts do not know the word.
     o.opt_bool("strict", strict.filter(|strict| own || *strict));
     block::cache(&mut o, tool.cache.as_ref(), &tool.extra);
-    tool.extra.lose(ID, &format!("tools.{n}"), losses);
+    tool.extra.lose(ID, format_args!("tools.{n}"), losses);
 }
 
 const FREE_TEXT: &str =
@@ -168,7 +168,7 @@ fn write_schema(o: &mut ObjectWriter<'_>, schema: &Raw, path: &str, losses: &mut
         if CHOICES.contains(&&**name) {
             losses.dropped(format!("{path}.{name}"));
         } else if name != "type" {
-            inner.raw(name, &value.raw());
+            inner.under(name).raw(&value.raw());
         }
     }
 }

@@ -116,7 +116,7 @@ impl<'a> Conversation<'a> {
             for (part, at) in placed(message, *at) {
                 parts::instruction(&mut list, part, at, losses)?;
             }
-            message.extra.lose(ID, &format!("{}.{}", at.list, at.message), losses);
+            message.extra.lose(ID, format_args!("{}.{}", at.list, at.message), losses);
         }
         if let Some(text) = &self.instruction {
             block::text(&mut list.object(), text);
@@ -139,7 +139,7 @@ impl<'a> Turn<'a> {
         losses: &mut Losses,
     ) -> Result<(), BadRequest> {
         for (at, message) in &self.messages {
-            message.extra.lose(ID, &format!("{}.{}", at.list, at.message), losses);
+            message.extra.lose(ID, format_args!("{}.{}", at.list, at.message), losses);
         }
         if let [(_, only)] = &self.messages[..]
             && is_own(only)

@@ -354,7 +354,7 @@ impl Writer {
     }
 
     /// The frame that comes a thousand times.
-    fn block_delta(&self, out: &mut BytesMut, kind: &str, name: &str, text: &str) {
+    fn block_delta(&self, out: &mut BytesMut, kind: &str, name: &'static str, text: &str) {
         if text.is_empty() {
             return;
         }
@@ -376,12 +376,12 @@ impl Writer {
             }
             let said = if own { finish.extra.fields() } else { &[] };
             for (name, value) in said.iter().filter(|(name, _)| !beside(name)) {
-                delta.raw(name, value);
+                delta.under(name).raw(value);
             }
             drop(delta);
             usage::write(&mut o.object("usage"), self.usage.as_deref(), Place::Delta);
             for (name, value) in said.iter().filter(|(name, _)| beside(name)) {
-                o.raw(name, value);
+                o.under(name).raw(value);
             }
         });
         finish.extra.lose(ID, "finish", &mut self.losses);

@@ -169,15 +169,15 @@ fn joined(start: &Raw, grown: &[(String, String)]) -> Option<Raw> {
     let out = write::object(|o| {
         for (name, value) in members.members() {
             match (&**name, input, grown_by(name)) {
-                ("input", Some(input), _) => _ = o.json(name, input),
+                ("input", Some(input), _) => _ = o.json("input", input),
                 (_, _, Some(more)) => push_string(o, name, value, more),
-                _ => _ = o.raw(name, &value.raw()),
+                _ => o.under(name).raw(&value.raw()),
             }
         }
         for (name, text) in grown {
             let new = name != "partial_json" && members.see(name).is_none();
             if new {
-                o.str(name, text);
+                o.under(name).str(text);
             }
         }
     });
@@ -186,7 +186,7 @@ fn joined(start: &Raw, grown: &[(String, String)]) -> Option<Raw> {
 
 fn push_string(o: &mut ObjectWriter<'_>, name: &str, start: Field<'_>, more: &str) {
     let start = start.cow().unwrap_or_default();
-    o.str(name, &format!("{start}{more}"));
+    o.under(name).str(&format!("{start}{more}"));
 }
 
 /// The end of a part.

@@ -32,7 +32,7 @@ pub(super) fn write(
     let mut list = o.array("messages");
     for (place, message) in all(request) {
         if message.extra.origin() != Some(ID) && !message.extra.is_empty() {
-            message.extra.lose(ID, &place.to_string(), losses);
+            message.extra.lose(ID, place, losses);
         }
         if message.role == Role::Developer {
             losses.approximated(format!("{place}.role"));

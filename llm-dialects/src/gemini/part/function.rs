@@ -309,7 +309,7 @@ fn members(o: &mut ObjectWriter<'_>, text: &str) {
     let text = Str::from(text.trim().to_owned());
     if let Ok(object) = Object::root(&text) {
         for (name, value) in object.members() {
-            o.json(name, value.text());
+            o.under(name).json(value.text());
         }
     }
 }

@@ -117,7 +117,7 @@ fn write_kind(o: &mut ObjectWriter<'_>, part: &Part, own: bool, place: Place, w:
         }
         PartKind::Opaque(opaque) => {
             if !opaque.kind.is_empty() {
-                o.raw(&opaque.kind, &opaque.value);
+                o.under(&opaque.kind).raw(&opaque.value);
             }
         }
     }

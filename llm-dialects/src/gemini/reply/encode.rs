@@ -96,7 +96,7 @@ fn write_candidate(
         evidence::write(o, &candidate.parts, at, &mut w.losses);
     }
     restore(o, extra, &["content"]);
-    extra.lose(ME, &format!("candidates.{at}.finish"), &mut w.losses);
+    extra.lose(ME, format_args!("candidates.{at}.finish"), &mut w.losses);
 }
 
 /// Writes why it ended. A blocked prompt says it in its feedback.

@@ -75,7 +75,7 @@ impl<'a> Contents<'a> {
         write_parts(&mut content, "system", &all, None, w);
         for (at, message) in &all {
             restore(&mut content, &message.extra, &[]);
-            message.extra.lose(ME, &format!("system.{at}"), &mut w.losses);
+            message.extra.lose(ME, format_args!("system.{at}"), &mut w.losses);
         }
         true
     }
@@ -172,7 +172,7 @@ impl Turn<'_> {
                 Role::User | Role::Assistant | Role::Tool => {}
             }
             restore(content, &message.extra, &[]);
-            message.extra.lose(ME, &format!("{list}.{at}"), &mut w.losses);
+            message.extra.lose(ME, format_args!("{list}.{at}"), &mut w.losses);
         }
     }
 }

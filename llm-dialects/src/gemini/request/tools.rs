@@ -200,7 +200,7 @@ fn write_group(o: &mut ObjectWriter<'_>, group: &Group<'_>, losses: &mut Losses)
         if let ToolKind::Native(opaque) = &tool.kind
             && !opaque.kind.is_empty()
         {
-            o.raw(&opaque.kind, &opaque.value);
+            o.under(&opaque.kind).raw(&opaque.value);
         }
     }
 }
@@ -233,7 +233,7 @@ fn write_function(list: &mut ArrayWriter<'_>, at: usize, tool: &Tool, losses: &m
         losses.dropped(path("cache"));
     }
     restore(&mut o, &tool.extra, &[]);
-    tool.extra.lose(ME, &format!("tools.{at}"), losses);
+    tool.extra.lose(ME, format_args!("tools.{at}"), losses);
 }
 
 /// Writes `toolConfig`, if there is anything in it.
@@ -276,7 +276,7 @@ fn spelled(name: &Name, r: &Request) -> &'static str {
 /// Writes an enum as its word or its number.
 pub(super) fn write_word(
     o: &mut ObjectWriter<'_>,
-    name: &str,
+    name: &'static str,
     word: &str,
     table: &[&'static str],
     as_number: bool,

@@ -343,7 +343,7 @@ fn ending(
     text.citations.clone_from(&said.citations);
     text.logprobs.clone_from(&said.logprobs);
     evidence::write(o, &[Part::new(PartKind::Text(text))], at, losses);
-    finish.extra.lose(ME, &format!("candidates.{at}.finish"), losses);
+    finish.extra.lose(ME, format_args!("candidates.{at}.finish"), losses);
 }
 
 /// Whether there is nothing to be shown for a good reason.

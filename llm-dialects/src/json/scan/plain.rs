@@ -72,7 +72,7 @@ pub(super) fn first<const N: usize>(block: &[u8; N]) -> usize {
 /// The highest bits of the bytes of a word that say something. Behind the first of them others may
 /// be set as well: subtracting borrows.
 #[inline]
-fn told(word: u64) -> u64 {
+pub(crate) fn told(word: u64) -> u64 {
     // What lies below `!` once its second bit is turned over are the control characters and the
     // quote: two of three questions in one.
     let low = (word ^ (ONES * 2)).wrapping_sub(ONES * u64::from(b'!'));

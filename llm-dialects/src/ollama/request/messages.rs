@@ -65,7 +65,7 @@ impl Names {
 /// Reports what a message has beside its words.
 pub(super) fn lose_around(message: &Message, place: Place, losses: &mut Losses) {
     if message.extra.origin() != Some(ID) && !message.extra.is_empty() {
-        message.extra.lose(ID, &place.to_string(), losses);
+        message.extra.lose(ID, place, losses);
     }
     if message.role == Role::Developer {
         losses.approximated(format!("{place}.role"));

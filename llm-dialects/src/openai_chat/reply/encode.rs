@@ -72,7 +72,7 @@ fn choice(
     o.u64("index", number);
     let none = Extra::default();
     let extra = candidate.finish.as_ref().map_or(&none, |f| &f.extra);
-    extra.lose(ME, &format!("candidates.{number}.finish"), losses);
+    extra.lose(ME, format_args!("candidates.{number}.finish"), losses);
     let mut m = o.object("message");
     message(&mut m, number, &candidate.parts, extra, cx, losses);
     drop(m);
@@ -191,7 +191,7 @@ fn whole_parts(
         written.push("images");
     }
     for (at, part) in parts.iter().enumerate() {
-        let path = || format!("candidates.{number}.parts.{at}");
+        let place = format_args!("candidates.{number}.parts.{at}");
         match &part.kind {
             PartKind::Audio(audio) if !written.contains(&"audio") => {
                 write_audio(&mut o.object("audio"), audio, &part.extra, cx);
@@ -201,19 +201,19 @@ fn whole_parts(
             | PartKind::Video(_)
             | PartKind::File(_)
             | PartKind::ToolResult(_)
-            | PartKind::Opaque(_) => losses.dropped(path()),
+            | PartKind::Opaque(_) => losses.dropped(place.to_string()),
             PartKind::Text(_) | PartKind::Refusal(_) => {
-                part.extra.lose(ME, &path(), losses);
+                part.extra.lose(ME, place, losses);
                 if part.state.is_some() {
-                    losses.dropped(format!("{}.state", path()));
+                    losses.dropped(format!("{place}.state"));
                 }
                 if matches!(&part.kind, PartKind::Text(t) if !t.citations.iter().all(citations::can_say))
                 {
-                    losses.dropped(format!("{}.citations", path()));
+                    losses.dropped(format!("{place}.citations"));
                 }
             }
             PartKind::Reasoning(_) | PartKind::Image(_) | PartKind::ToolCall(_) => {
-                part.extra.lose(ME, &path(), losses);
+                part.extra.lose(ME, place, losses);
             }
         }
     }

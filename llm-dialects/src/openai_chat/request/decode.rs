@@ -10,7 +10,6 @@ use crate::json::{Bad, Object, object};
 
 /// Reads a request. `model` is the one that the path names, where it does.
 pub(crate) fn decode(body: &bytes::Bytes, model: Option<&Str>) -> Result<Request, BadRequest> {
-    crate::json::limits::check(body)?;
     let text = object::text(body)?;
     let mut o = Object::root(&text)?;
     let mut request = Request::default();

@@ -173,12 +173,14 @@ pub(super) fn write_sampling(
         ("frequency_penalty", &s.frequency_penalty),
         ("presence_penalty", &s.presence_penalty),
     ];
-    let mut write =
-        |o: &mut ObjectWriter<'_>, name: &str, value: &Option<RawNumber>, may: bool| match value {
-            Some(value) if own || may => _ = o.number(name, value),
-            Some(_) => losses.dropped(format!("sampling.{name}")),
-            None => {}
-        };
+    let mut write = |o: &mut ObjectWriter<'_>,
+                     name: &'static str,
+                     value: &Option<RawNumber>,
+                     may: bool| match value {
+        Some(value) if own || may => _ = o.number(name, value),
+        Some(_) => losses.dropped(format!("sampling.{name}")),
+        None => {}
+    };
     for (name, value) in drawn {
         // Reasoning models refuse the whole request for one of these.
         write(o, name, value, capability.sampling);

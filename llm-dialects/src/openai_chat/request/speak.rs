@@ -172,7 +172,7 @@ impl<'a> Speaker<'a> {
         if part.cache.is_some() {
             self.lose(at, ".cache", LossReason::Dropped);
         }
-        part.extra.lose(ME, &format!("{}.parts.{at}", self.place), self.losses);
+        part.extra.lose(ME, format_args!("{}.parts.{at}", self.place), self.losses);
         self.rest(&mut o, &written);
     }
 
@@ -342,7 +342,7 @@ impl<'a> Speaker<'a> {
     }
 
     fn call_losses(&mut self, at: usize, part: &Part) {
-        part.extra.lose(ME, &format!("{}.parts.{at}", self.place), self.losses);
+        part.extra.lose(ME, format_args!("{}.parts.{at}", self.place), self.losses);
         if part.cache.is_some() {
             self.lose(at, ".cache", LossReason::Dropped);
         }
@@ -438,5 +438,5 @@ fn report_text(part: &Part, place: Place<'_>, losses: &mut Losses) {
 }
 
 fn lose_extra(extra: &Extra, place: Place<'_>, losses: &mut Losses) {
-    extra.lose(ME, &format!("{}.parts.{}", place.message, place.part), losses);
+    extra.lose(ME, format_args!("{}.parts.{}", place.message, place.part), losses);
 }

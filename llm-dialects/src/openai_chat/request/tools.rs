@@ -171,7 +171,7 @@ pub(super) fn write(o: &mut ObjectWriter<'_>, request: &Request, losses: &mut Lo
     };
     for (at, tool) in request.tools.iter().enumerate() {
         if said(tool) {
-            tool.extra.lose(ME, &format!("tools.{at}"), losses);
+            tool.extra.lose(ME, format_args!("tools.{at}"), losses);
             if tool.cache.is_some() && !own(&tool.extra) {
                 losses.dropped(format!("tools.{at}.cache"));
             }

@@ -287,7 +287,7 @@ impl Encoder {
         }
     }
 
-    fn audio(&mut self, part: PartId, name: &str, piece: &str, out: &mut BytesMut) {
+    fn audio(&mut self, part: PartId, name: &'static str, piece: &str, out: &mut BytesMut) {
         let first = match self.open(part) {
             Some(Growing::Audio { said }) => !std::mem::replace(said, true),
             _ => true,
@@ -358,7 +358,7 @@ impl Encoder {
     fn finish(&mut self, candidate: u16, finish: &Finish, out: &mut BytesMut) {
         let calls = self.choice(candidate).calls > 0;
         let word = finish_word(Some(finish), calls);
-        finish.extra.lose(ME, &format!("candidates.{candidate}.finish"), &mut self.losses);
+        finish.extra.lose(ME, format_args!("candidates.{candidate}.finish"), &mut self.losses);
         let probabilities = kept(&finish.extra, "logprobs");
         self.chunk_with(
             out,

@@ -87,7 +87,7 @@ fn refusals_and_searches_are_seen() {
     let whole = br#"{"choices":[{"index":0,"message":{"role":"assistant","content":null,"refusal": "No."},"finish_reason":"stop"}]}"#;
     let body = Bytes::from_static(whole);
     let seen = OpenaiChat.glance(Operation::Chat, Body { bytes: &body, content_type: None });
-    assert_eq!(seen.unwrap().finish, Some(Refusal));
+    assert_eq!(seen.unwrap().seen.finish, Some(Refusal));
     let cites = r#"{"choices":[{"index":0,"delta":{"annotations":[{"type":"url_citation","url_citation":{"url":"https://a.example"}}]},"finish_reason":null}]}"#;
     assert_eq!(several(&[cites, STOP], 1).searches, 1);
 }
@@ -101,7 +101,7 @@ fn whole_answers_tell_of_refusals_and_searches_without_being_searched() {
         );
         let body = Bytes::from(body);
         let seen = OpenaiChat.glance(Operation::Chat, Body { bytes: &body, content_type: None });
-        let seen = seen.unwrap();
+        let seen = seen.unwrap().seen;
         let refuses = seen.finish == Some(llm_core::completion::FinishReason::Refusal);
         assert_eq!(refuses, crate::openai_chat::tap::refuses(&body), "{members}");
         assert_eq!(seen.searches == 1, crate::openai_chat::tap::cites(&body), "{members}");

@@ -408,7 +408,7 @@ fn has_text(part: &Part) -> bool {
 
 fn texts<'p>(
     o: &mut ObjectWriter<'_>,
-    name: &str,
+    name: &'static str,
     kind: &str,
     parts: impl Iterator<Item = &'p Part>,
 ) {

@@ -56,7 +56,7 @@ pub(super) struct Delta {
 
 impl Delta {
     /// Deltas called `name` of an item; `place` names the index that counts its pieces.
-    pub(super) fn new(name: &str, id: &str, item: u32, place: Option<(&str, u32)>) -> Self {
+    pub(super) fn new(name: &str, id: &str, item: u32, place: Option<(&'static str, u32)>) -> Self {
         let mut before = BytesMut::with_capacity(192);
         open(&mut before, name);
         {

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use llm_core::answer::Answer;
 use llm_core::completion::FinishReason;
-use llm_core::dialect::{Body, Observed, UpstreamDialect};
+use llm_core::dialect::{Body, Glance, Observed, UpstreamDialect};
 use llm_core::error::{Error, Kind};
 use llm_core::fault::{Fault, FaultClass};
 use llm_core::seam::{Clock, WireBody};
@@ -44,20 +44,25 @@ pub(super) async fn read(
     };
     let content_type = Some(&*head.content_type);
     match dialect.glance(head.operation, Body { bytes: &bytes, content_type }) {
-        Ok(seen) if seen.failure.is_some() => {
+        Ok(Glance { seen, .. }) if seen.failure.is_some() => {
             metered.refused_saying(&seen);
             let failure = seen.failure.unwrap_or_else(filtered);
             Err(failure)
         }
-        Ok(seen) if refiltered(&metered, &seen) && is_empty(dialect, head, &bytes) => {
-            metered.withheld(&seen);
-            Err(filtered())
-        }
-        Ok(mut seen) => {
-            if !metered.is_told(&seen) {
-                seen.written = counted(dialect, head, &bytes);
+        Ok(Glance { mut seen, mut answer }) => {
+            let refiltered = refiltered(&metered, &seen);
+            if answer.is_none() && (refiltered || !metered.is_told(&seen)) {
+                let body = Body { bytes: &bytes, content_type };
+                answer = dialect.decode_answer(head.operation, body).ok().map(Box::new);
             }
-            Ok(Box::new(Told { bytes: Some(bytes), seen, metered: Some(metered) }))
+            if refiltered && answer.as_deref().is_some_and(is_empty) {
+                metered.withheld(&seen);
+                return Err(filtered());
+            }
+            if !metered.is_told(&seen) {
+                seen.written = answer.as_deref().map_or(0, written_in);
+            }
+            Ok(Box::new(Told { bytes: Some(bytes), answer, seen, metered: Some(metered) }))
         }
         Err(corrupt) => {
             metered.failed();
@@ -73,19 +78,11 @@ fn refiltered(metered: &Metered, seen: &Observed) -> bool {
 }
 
 /// Whether an answer says nothing at all.
-fn is_empty(dialect: &'static dyn UpstreamDialect, head: &ReplyHead, bytes: &Bytes) -> bool {
-    let body = Body { bytes, content_type: Some(&head.content_type) };
-    match dialect.decode_answer(head.operation, body) {
-        Ok(Answer::Chat(completion)) => completion.candidates.iter().all(|c| c.parts.is_empty()),
+fn is_empty(answer: &Answer) -> bool {
+    match answer {
+        Answer::Chat(completion) => completion.candidates.iter().all(|c| c.parts.is_empty()),
         _ => false,
     }
-}
-
-/// Our own count of what an answer says that does not tell what it used.
-fn counted(dialect: &'static dyn UpstreamDialect, head: &ReplyHead, bytes: &Bytes) -> u64 {
-    let body = Body { bytes, content_type: Some(&head.content_type) };
-    let answer = dialect.decode_answer(head.operation, body);
-    answer.map_or(0, |answer| written_in(&answer))
 }
 
 async fn all(mut body: WireBody) -> Result<Bytes, Error> {
@@ -115,6 +112,7 @@ async fn all(mut body: WireBody) -> Result<Bytes, Error> {
 /// An answer that is all there.
 struct Told {
     bytes: Option<Bytes>,
+    answer: Option<Box<Answer>>,
     seen: Observed,
     metered: Option<Metered>,
 }
@@ -136,6 +134,13 @@ impl Source for Told {
 
     fn observed(&self) -> &Observed {
         &self.seen
+    }
+
+    fn answer(&mut self) -> Option<Box<Answer>> {
+        let answer = self.answer.take()?;
+        self.settle();
+        self.bytes = None;
+        Some(answer)
     }
 
     fn leave(&mut self) -> Ending {
