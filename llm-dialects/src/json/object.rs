@@ -245,15 +245,20 @@ struct Member<'a> {
     taken: bool,
 }
 
-/// What nearly always tells a name from others: each `take` looks at all names of its object.
+/// What nearly always tells a name from others (its length, its first letter and its last): each `take`
+/// looks at all names of its object.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Sign(usize, u8, u8);
+struct Sign(u32);
 
 impl Sign {
     #[inline]
     fn of(name: &str) -> Self {
-        let (first, last) = (name.as_bytes().first(), name.as_bytes().last());
-        Self(name.len(), first.copied().unwrap_or(0), last.copied().unwrap_or(0))
+        let (first, last) = match name.as_bytes() {
+            [] => (0, 0),
+            [only] => (*only, *only),
+            [first, .., last] => (*first, *last),
+        };
+        Self((name.len() as u32) << 16 | u32::from(first) << 8 | u32::from(last))
     }
 }
 

@@ -32,22 +32,27 @@ pub(super) fn plain(mut rest: &[u8]) -> &[u8] {
 fn long(rest: &[u8]) -> &[u8] {
     let up_to = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
     let (passed, behind) = rest.split_at_checked(up_to).unwrap_or((rest, &[]));
-    // By words, and all of them at once: a loop over bytes is one over bytes where the binary is made
-    // small, and whoever sends a control character pays for the search.
-    let (words, last) = passed.as_chunks::<WORD>();
-    let below = words.iter().fold(0, |any, word| any | below_space(u64::from_le_bytes(*word)));
-    if below == 0 && last.iter().all(|byte| *byte >= b' ') {
+    // The lowest byte of all, as many at once as a register holds, and whoever sends a control character
+    // pays for the search.
+    if lowest(passed) >= b' ' {
         return behind;
     }
     let at = passed.iter().position(|byte| *byte < b' ').unwrap_or(up_to);
     rest.get(at..).unwrap_or_default()
 }
 
-/// Whether any byte of a word is a control character: some of its highest bits.
-#[inline]
-fn below_space(word: u64) -> u64 {
-    word.wrapping_sub(ONES * u64::from(b' ')) & !word & HIGHS
+/// The lowest of some bytes. By lanes: a loop over bytes is one over bytes where the binary is made
+/// small.
+fn lowest(bytes: &[u8]) -> u8 {
+    let mut lanes = [u8::MAX; LANES];
+    let (blocks, last) = bytes.as_chunks::<LANES>();
+    for block in blocks {
+        lanes.iter_mut().zip(block).for_each(|(lane, byte)| *lane = (*lane).min(*byte));
+    }
+    lanes.iter().chain(last).fold(u8::MAX, |lowest, byte| lowest.min(*byte))
 }
+
+const LANES: usize = 64;
 
 /// The same of the end of a text, which fills no block.
 fn last(rest: &[u8]) -> &[u8] {
@@ -83,6 +88,19 @@ pub(crate) fn told(word: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_control_character_is_found_wherever_a_long_text_has_it() {
+        for length in [1, 63, 64, 65, 1_000] {
+            for at in 0..length {
+                let mut text = vec![b'a'; length];
+                text[at] = 0x1f;
+                assert_eq!(long(&text).len(), length - at, "{length} {at}");
+            }
+            let text = vec![b' '; length];
+            assert!(long(&text).is_empty());
+        }
+    }
 
     #[test]
     fn every_byte_is_judged_at_every_place() {
