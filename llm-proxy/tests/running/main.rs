@@ -13,6 +13,8 @@ mod batch;
 #[cfg(test)]
 mod books;
 #[cfg(test)]
+mod busy;
+#[cfg(test)]
 mod canaries;
 #[cfg(test)]
 mod captions;

@@ -50,7 +50,7 @@ pub(super) struct Gauges {
     pub(super) accounts: AtomicU64,
     pub(super) holds_open: AtomicU64,
     pub(super) unfolded: AtomicU64,
-    /// When the oldest has ended, in nanoseconds since `born`.
+    /// When the oldest has ended, in nanoseconds since `born`; [`NONE`] where there was none lately.
     oldest: AtomicU64,
     pub(super) degraded: AtomicU64,
     /// Whether the journal takes no new holds, and whether it takes nothing any more.
@@ -63,6 +63,10 @@ pub(super) struct Gauges {
     pub(super) loss: AtomicI64,
 }
 
+/// An end that has come since nobody had waited is counted before it is noted when it came: it has not
+/// waited, and not since we were born.
+const NONE: u64 = u64::MAX;
+
 impl Gauges {
     pub(super) fn new(born: Instant) -> Self {
         Self {
@@ -70,7 +74,7 @@ impl Gauges {
             accounts: AtomicU64::new(0),
             holds_open: AtomicU64::new(0),
             unfolded: AtomicU64::new(0),
-            oldest: AtomicU64::new(0),
+            oldest: AtomicU64::new(NONE),
             degraded: AtomicU64::new(0),
             refusing: AtomicU64::new(0),
             broken: AtomicU64::new(0),
@@ -92,9 +96,9 @@ impl Gauges {
     }
 
     pub(super) fn aged(&self, oldest: Option<Instant>) {
-        let age = oldest.map_or(Duration::ZERO, |at| at.saturating_duration_since(self.born));
-        let nanos = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
-        self.oldest.store(nanos, Ordering::Relaxed);
+        let since = |at: Instant| at.saturating_duration_since(self.born).as_nanos();
+        let nanos = oldest.map(|at| u64::try_from(since(at)).unwrap_or(NONE));
+        self.oldest.store(nanos.unwrap_or(NONE), Ordering::Relaxed);
     }
 
     pub(super) fn read<U: Unit>(&self, now: Instant) -> LedgerState<U> {
@@ -115,5 +119,23 @@ impl Gauges {
             reclaimed: get(&self.reclaimed),
             loss: U::from_pieces(self.loss.load(Ordering::Relaxed)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_just_come_has_not_waited() {
+        let born = Instant::now();
+        let (first, later) = (born + Duration::from_secs(60), born + Duration::from_secs(61));
+        let gauges = Gauges::new(born);
+        gauges.unfolded.store(1, Ordering::Relaxed);
+        assert_eq!(gauges.read::<Money>(later).lag, Duration::ZERO);
+        gauges.aged(Some(first));
+        assert_eq!(gauges.read::<Money>(later).lag, Duration::from_secs(1));
+        gauges.aged(None);
+        assert_eq!(gauges.read::<Money>(later).lag, Duration::ZERO);
     }
 }

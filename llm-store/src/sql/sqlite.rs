@@ -14,6 +14,7 @@ mod reads;
 mod scrub;
 mod steps;
 mod turns;
+mod way;
 mod whole;
 mod writer;
 
@@ -151,7 +152,7 @@ impl<U: Unit> SqliteVault<U> {
             task.run(&mut Session::sqlite(&mut seen, self.now())).await
         };
         tokio::select! {
-            done = read => done.map_err(Failure::understood),
+            done = way::giving(&*self.shared.clock, read) => done.map_err(Failure::understood),
             () = self.shared.clock.sleep(within) => Err(unavailable("the file takes too long")),
         }
     }

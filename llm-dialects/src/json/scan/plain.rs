@@ -41,18 +41,18 @@ fn long(rest: &[u8]) -> &[u8] {
     rest.get(at..).unwrap_or_default()
 }
 
-/// The lowest of some bytes. By lanes: a loop over bytes is one over bytes where the binary is made
-/// small.
+/// The lowest of some bytes. By blocks: a loop over bytes is one over bytes where the binary is made
+/// small, and one over a block is none.
 fn lowest(bytes: &[u8]) -> u8 {
-    let mut lanes = [u8::MAX; LANES];
     let (blocks, last) = bytes.as_chunks::<LANES>();
-    for block in blocks {
-        lanes.iter_mut().zip(block).for_each(|(lane, byte)| *lane = (*lane).min(*byte));
-    }
-    lanes.iter().chain(last).fold(u8::MAX, |lowest, byte| lowest.min(*byte))
+    let of = |bytes: &[u8]| bytes.iter().fold(u8::MAX, |lowest, byte| lowest.min(*byte));
+    let all = |lowest: u8, block: &[u8; LANES]| {
+        lowest.min(block.iter().fold(u8::MAX, |lowest, byte| lowest.min(*byte)))
+    };
+    blocks.iter().fold(of(last), all)
 }
 
-const LANES: usize = 64;
+const LANES: usize = 128;
 
 /// The same of the end of a text, which fills no block.
 fn last(rest: &[u8]) -> &[u8] {

@@ -63,6 +63,11 @@ impl Turns {
         Ok(Self { locks, clock, patience })
     }
 
+    /// Whose time they are.
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
     /// A turn begins.
     pub(super) fn begin(&self) -> Instant {
         self.clock.now()

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::place::{Place, not_ours};
 use super::turns::Turns;
+use super::way::giving;
 use crate::sql::fault::{Failure, is_locked, unavailable, understand};
 
 /// Steps in one transaction: what a sync costs is shared by then, and nobody waits long behind.
@@ -91,7 +92,8 @@ pub(super) async fn write(
     let mut group = Vec::with_capacity(GROUP_MAX);
     while waiting.recv_many(&mut group, GROUP_MAX).await > 0 {
         while !group.is_empty() {
-            match together(&place, &mut connection, &mut group).await {
+            let clock = place.turns.clock();
+            match giving(clock, together(&place, &mut connection, &mut group)).await {
                 // The others are next, behind whoever waits for this file.
                 Ok(done) => group.drain(..done).for_each(|job| job.answer(None)),
                 // What has no room in company may have room alone, or need none: an end of holds
@@ -99,7 +101,8 @@ pub(super) async fn write(
                 Err(StoreError::Full(_)) if group.len() > 1 => {
                     for job in group.drain(..) {
                         let mut alone = [job];
-                        let done = together(&place, &mut connection, &mut alone).await;
+                        let done =
+                            giving(clock, together(&place, &mut connection, &mut alone)).await;
                         let [job] = alone;
                         job.answer(done.err());
                     }
