@@ -9,15 +9,19 @@ use std::fmt;
 
 use bytes::Bytes;
 use llm_core::Str;
-use llm_core::dialect::{BadRequest, Corrupt, DialectId};
+use llm_core::dialect::DialectId;
 use llm_core::extra::Extra;
 use llm_core::raw::{Raw, RawNumber};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::limits;
 use super::scan::{Broken, Scan};
-use super::{limits, place};
+
+mod bad;
+
+pub use bad::Bad;
+use bad::Reason;
 
 /// Members of one object. A schema of ten thousand properties is the largest anyone has sent; a
 /// member is six bytes on the wire and a hundred in here, and each `take` looks at all of them.
@@ -60,28 +64,6 @@ impl JsonKind {
             Self::Object => "an object",
         }
     }
-}
-
-/// A value that is not what it should be, and where.
-#[derive(Clone, Debug)]
-pub struct Bad {
-    root: Str,
-    offset: usize,
-    /// A member that should be in the object at `offset`.
-    member: Option<Cow<'static, str>>,
-    message: Cow<'static, str>,
-    reason: Reason,
-}
-
-/// What kind of mistake it is.
-#[derive(Clone, Copy, Debug)]
-enum Reason {
-    /// The text is no JSON.
-    Syntax,
-    /// It is more than anybody reads.
-    Large,
-    /// It says something else than it should.
-    Value,
 }
 
 /// The text of a body; an error when it is no UTF-8.
@@ -187,7 +169,10 @@ impl<'a> Field<'a> {
     /// The members of an object.
     pub fn object(&self) -> Result<Object<'a>, Bad> {
         self.want(JsonKind::Object)?;
-        let members = members(self.root, &mut Scan::new(self.text));
+        let members = match members(self.root, &mut Scan::new(self.text)) {
+            Err(Unread::Deep) => deep_members(self.root, &mut Scan::new(self.text)),
+            read => read,
+        };
         let members = members.map_err(|why| self.bad(why.of("object", "members")))?;
         Ok(Object { this: *self, members })
     }
@@ -195,7 +180,10 @@ impl<'a> Field<'a> {
     /// The elements of an array.
     pub fn array(&self) -> Result<Vec<Field<'a>>, Bad> {
         self.want(JsonKind::Array)?;
-        let elements = elements(self.root, &mut Scan::new(self.text));
+        let elements = match elements(self.root, &mut Scan::new(self.text)) {
+            Err(Unread::Deep) => deep_elements(self.root, &mut Scan::new(self.text)),
+            read => read,
+        };
         elements.map_err(|why| self.bad(why.of("array", "elements")))
     }
 
@@ -281,7 +269,7 @@ impl<'a> Object<'a> {
         let mut scan = Scan::new(root);
         let start = scan.rest()?;
         let members = members(root, &mut scan).ok()?;
-        let text = start.get(..start.len() - scan.rest().map_or(0, str::len))?;
+        let text = start.get(..start.len() - scan.left())?;
         scan.end().ok()?;
         Some(Self { this: Field { root, text }, members })
     }
@@ -415,84 +403,31 @@ impl<'a> Object<'a> {
     }
 }
 
-impl Bad {
-    /// A mistake in the body as a whole.
-    fn body(reason: Reason, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { root: Str::new(), offset: 0, member: None, message: message.into(), reason }
-    }
-
-    /// Why a body cannot be read. The place is the parser's to say, and its words hold no content: it
-    /// is asked for no type.
-    fn unread(root: &str, broken: Broken) -> Self {
-        match (broken, serde_json::from_str::<IgnoredAny>(root)) {
-            (Broken::Deep, _) => Self::body(Reason::Large, limits::TOO_DEEP),
-            (Broken::Syntax, Err(e)) => Self::body(Reason::Syntax, format!("not valid JSON: {e}")),
-            (Broken::Syntax, Ok(_)) => Self::body(Reason::Syntax, "not valid JSON"),
-        }
-    }
-
-    /// Where it is, as `messages.2.content`; empty at the root.
-    pub fn path(&self) -> String {
-        let mut path = place::path_of(&self.root, self.offset);
-        if let Some(member) = &self.member {
-            if !path.is_empty() {
-                path.push('.');
-            }
-            path.push_str(member);
-        }
-        path
-    }
-
-    /// What is wrong there.
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-}
-
-impl From<Bad> for BadRequest {
-    fn from(bad: Bad) -> Self {
-        match bad.reason {
-            Reason::Syntax => return Self::syntax(bad.message.into_owned()),
-            Reason::Large => return Self::too_large(bad.message.into_owned()),
-            Reason::Value => {}
-        }
-        let path = bad.path();
-        let shown = if path.is_empty() { "the body" } else { &path };
-        Self::invalid(path.clone(), format!("{shown} {}", bad.message))
-    }
-}
-
-impl From<Bad> for Corrupt {
-    fn from(bad: Bad) -> Self {
-        match bad.reason {
-            Reason::Syntax | Reason::Large => return Self::new(bad.message.into_owned()),
-            Reason::Value => {}
-        }
-        let path = bad.path();
-        let shown = if path.is_empty() { "the body" } else { &path };
-        Self::new(format!("{shown} {}", bad.message))
-    }
-}
-
 /// Why an object or an array could not be read, though it was passed over once.
 enum Unread {
     /// A name that is no text.
     Broken,
     Many,
+    /// It nests deeper than a body may: whoever found it found it in a frame of a provider's, where
+    /// nothing is refused for that.
+    Deep,
 }
 
 impl Unread {
     fn of(&self, what: &str, of_which: &str) -> String {
         match self {
-            Self::Broken => format!("is not a valid {what}"),
+            Self::Broken | Self::Deep => format!("is not a valid {what}"),
             Self::Many => format!("has too many {of_which}"),
         }
     }
 }
 
 impl From<Broken> for Unread {
-    fn from(_: Broken) -> Self {
-        Self::Broken
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Syntax => Self::Broken,
+            Broken::Deep => Self::Deep,
+        }
     }
 }
 
@@ -512,6 +447,21 @@ fn members<'a>(root: &'a Str, scan: &mut Scan<'a>) -> Result<Vec<Member<'a>>, Un
     Ok(members)
 }
 
+/// The same, apart from the way of nearly all of them.
+#[cold]
+fn deep_members<'a>(root: &'a Str, scan: &mut Scan<'a>) -> Result<Vec<Member<'a>>, Unread> {
+    let (mut at, mut members) = (scan.object()?, Vec::new());
+    while let Some(name) = at.next(scan)? {
+        if members.len() == MEMBERS_MAX {
+            return Err(Unread::Many);
+        }
+        let name = scan.read(name).ok_or(Unread::Broken)?;
+        let field = Field { root, text: scan.known()? };
+        members.push(Member { sign: Sign::of(&name), name, field, taken: false });
+    }
+    Ok(members)
+}
+
 /// The elements of the array that comes next.
 fn elements<'a>(root: &'a Str, scan: &mut Scan<'a>) -> Result<Vec<Field<'a>>, Unread> {
     let mut at = scan.list()?;
@@ -521,6 +471,19 @@ fn elements<'a>(root: &'a Str, scan: &mut Scan<'a>) -> Result<Vec<Field<'a>>, Un
             return Err(Unread::Many);
         }
         elements.push(Field { root, text: scan.value(&mut ())? });
+    }
+    Ok(elements)
+}
+
+/// The same, apart from the way of nearly all of them.
+#[cold]
+fn deep_elements<'a>(root: &'a Str, scan: &mut Scan<'a>) -> Result<Vec<Field<'a>>, Unread> {
+    let (mut at, mut elements) = (scan.list()?, Vec::new());
+    while at.next(scan)? {
+        if elements.len() == ELEMENTS_MAX {
+            return Err(Unread::Many);
+        }
+        elements.push(Field { root, text: scan.known()? });
     }
     Ok(elements)
 }

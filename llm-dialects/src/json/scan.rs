@@ -93,6 +93,11 @@ impl<'a> Scan<'a> {
         self.text.get(self.at()..)
     }
 
+    /// How much has not been passed.
+    pub(crate) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     /// The first byte of what comes next.
     #[inline]
     pub(crate) fn next_byte(&mut self) -> Option<u8> {
@@ -126,6 +131,35 @@ impl<'a> Scan<'a> {
         let start = self.at();
         self.skip(see)?;
         self.text.get(start..self.at()).ok_or(Broken::Syntax)
+    }
+
+    /// The same of a value that was found to be JSON elsewhere, however deep it is.
+    pub(crate) fn known(&mut self) -> Result<&'a str, Broken> {
+        let before = self.clone();
+        let passed = self.value(&mut ());
+        if passed != Err(Broken::Deep) {
+            return passed;
+        }
+        *self = before;
+        let (mut start, mut depth) = (None, 0_usize);
+        loop {
+            let next = self.next_byte().ok_or(Broken::Syntax)?;
+            let start = *start.get_or_insert(self.at());
+            match next {
+                b'"' => _ = self.text()?,
+                byte => {
+                    self.pass();
+                    depth += usize::from(matches!(byte, b'{' | b'['));
+                    depth = match byte {
+                        b'}' | b']' => depth.checked_sub(1).ok_or(Broken::Syntax)?,
+                        _ => depth,
+                    };
+                }
+            }
+            if depth == 0 {
+                return self.text.get(start..self.at()).ok_or(Broken::Syntax);
+            }
+        }
     }
 
     /// A string.

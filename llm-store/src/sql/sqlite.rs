@@ -34,7 +34,7 @@ use llm_core::seam::{BoxFuture, Clock};
 use llm_core::store::vault::{Estate, Fold, LeaseAsk, Tenure, Vault};
 use llm_core::store::{Audit, NotReserved, StoreError, Stored};
 use sqlx::sqlite::SqlitePool;
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::{Connection as _, Sqlite, SqliteConnection, Transaction};
 use tokio::sync::{mpsc, oneshot};
 
 use super::NotOpened;
@@ -126,6 +126,11 @@ impl<U: Unit> SqliteVault<U> {
         }
     }
 
+    /// A question of the ledger's: there are few of them.
+    async fn giving<T>(&self, read: impl Future<Output = T>) -> T {
+        way::giving(&*self.shared.clock, read).await
+    }
+
     /// What all statements of a question see is one commit.
     async fn look(&self) -> Result<Transaction<'static, Sqlite>, Failure> {
         Ok(self.shared.readers.begin().await?)
@@ -148,11 +153,16 @@ impl<U: Unit> SqliteVault<U> {
         within: Duration,
     ) -> Result<T::Out, StoreError> {
         let read = async {
-            let mut seen = self.look().await?;
-            task.run(&mut Session::sqlite(&mut seen, self.now())).await
+            // Waited for without offering the processor: it is others of us who have it.
+            let mut link = self.shared.readers.acquire().await?;
+            let asked = async {
+                let mut seen = link.begin().await?;
+                task.run(&mut Session::sqlite(&mut seen, self.now())).await
+            };
+            way::giving(&*self.shared.clock, asked).await
         };
         tokio::select! {
-            done = way::giving(&*self.shared.clock, read) => done.map_err(Failure::understood),
+            done = read => done.map_err(Failure::understood),
             () = self.shared.clock.sleep(within) => Err(unavailable("the file takes too long")),
         }
     }
@@ -221,7 +231,7 @@ impl<U: Unit> Vault<U> for SqliteVault<U> {
                 let mut seen = self.look().await?;
                 reads::silent(&mut seen, self.now(), since).await
             };
-            read.await.map_err(Failure::understood)
+            self.giving(read).await.map_err(Failure::understood)
         }))
     }
 
@@ -233,14 +243,14 @@ impl<U: Unit> Vault<U> for SqliteVault<U> {
     fn ended<'a>(&'a self, hold: HoldId) -> Stored<'a, Option<Settlement<U>>> {
         Box::pin(self.within(async move {
             let read = async { reads::ended(&mut *self.look().await?, hold).await };
-            read.await.map_err(Failure::understood)
+            self.giving(read).await.map_err(Failure::understood)
         }))
     }
 
     fn balance<'a>(&'a self, account: &'a AccountId) -> Stored<'a, Option<Account<U>>> {
         Box::pin(self.within(async move {
             let read = async { reads::balance(&mut *self.look().await?, account).await };
-            read.await.map_err(Failure::understood)
+            self.giving(read).await.map_err(Failure::understood)
         }))
     }
 
@@ -252,7 +262,7 @@ impl<U: Unit> Vault<U> for SqliteVault<U> {
         Box::pin(async move {
             let steps = AtomicU64::new(0);
             let read = async { reads::audit::<U>(&mut *self.look().await?, &steps).await };
-            read.await.map_err(Failure::understood)
+            self.giving(read).await.map_err(Failure::understood)
         })
     }
 }

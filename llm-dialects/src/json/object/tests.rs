@@ -1,3 +1,5 @@
+use llm_core::dialect::{BadReason, BadRequest, Corrupt};
+
 use super::*;
 
 fn root(text: &str) -> Str {
@@ -85,4 +87,58 @@ fn the_place_of_an_error_is_short_however_long_the_keys() {
     assert!(bad.path().len() < 300 && bad.path().ends_with("….a"), "{}", bad.path().len());
     let request: BadRequest = bad.into();
     assert!(request.message.len() < 400);
+}
+
+#[test]
+fn depth_is_counted_outside_strings_only() {
+    let reason = |bad: Bad| BadRequest::from(bad).reason;
+    let refused = |text: &str| Object::root(&root(text)).map(drop).err().map(reason);
+    let lists = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+    let whole = |levels: usize| Field::root(&root(&lists(levels))).map(drop).err().map(reason);
+    assert_eq!(whole(limits::DEPTH_MAX), None);
+    assert_eq!(whole(limits::DEPTH_MAX + 1), Some(BadReason::TooLarge));
+    // As deep inside an object's members, as where a body is peeked at.
+    let inside = |levels: usize| format!("{{\"a\":{}}}", lists(levels));
+    assert_eq!(refused(&inside(limits::DEPTH_MAX)), None);
+    assert_eq!(refused(&inside(limits::DEPTH_MAX + 1)), Some(BadReason::TooLarge));
+    // An end is not looked for before.
+    assert_eq!(refused(&"[".repeat(1 << 20)), Some(BadReason::TooLarge));
+    let said = format!(r#"{{"a":"\"{}\\"}}"#, "[".repeat(2 * limits::DEPTH_MAX));
+    assert_eq!(refused(&said), None);
+    for broken in ["", "\"", "]]]}", "{\"a\":1}}", "{\"a\":01}", "\u{feff}{}"] {
+        assert_eq!(refused(broken), Some(BadReason::Syntax), "{broken}");
+    }
+}
+
+#[test]
+fn a_body_has_a_largest_size() {
+    let body = |bytes: usize| root(&format!("{{}}{}", " ".repeat(bytes - 2)));
+    assert!(Object::root(&body(limits::BODY_BYTES_MAX)).is_ok());
+    let bad = Object::root(&body(limits::BODY_BYTES_MAX + 1)).map(drop).unwrap_err();
+    assert_eq!(BadRequest::from(bad).reason, BadReason::TooLarge);
+}
+
+/// serde passes over what is raw however deep it is, and a provider's last frame may hold anything.
+#[test]
+fn what_is_deep_in_a_frame_is_read_level_by_level() {
+    let lists = |levels: usize| format!("{}\"]\\\"[\"{}", "[".repeat(levels), "]".repeat(levels));
+    let inner = format!("{{\"x\": [ 1, {} ],\"usage\":{{\"n\":7}} }}", lists(200));
+    let body = root(&format!("{{\"response\":{inner}}}"));
+    let frame: std::collections::BTreeMap<&str, &RawValue> = serde_json::from_str(&body).unwrap();
+    let field = Field::within(&body, frame["response"]).unwrap();
+    let mut object = field.object().unwrap();
+    assert_eq!(object.object("usage").unwrap().unwrap().u64("n").unwrap(), Some(7));
+    let mut at = object.array("x").unwrap()[1];
+    assert_eq!(at.text(), lists(200));
+    for _ in 0..200 {
+        at = at.array().unwrap()[0];
+    }
+    assert_eq!(at.cow().unwrap(), "]\"[");
+    assert!(Object::root(&body).is_err(), "a body of a caller's is refused");
+}
+
+#[test]
+fn a_body_ends_with_its_last_bracket() {
+    let body = root(" {\"a\":1}\n\n");
+    assert_eq!(Object::root(&body).unwrap().field().text(), "{\"a\":1}");
 }

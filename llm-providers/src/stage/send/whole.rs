@@ -129,6 +129,8 @@ impl Told {
 impl Source for Told {
     fn poll_step(&mut self, _: &mut Context<'_>) -> Poll<Step> {
         self.settle();
+        // Whoever takes the bytes has no use for it.
+        self.answer = None;
         Poll::Ready(Step::Last(self.bytes.take().unwrap_or_default()))
     }
 

@@ -18,8 +18,12 @@ use llm_core::seam::Clock;
 
 /// Answers that are waited for before everybody else has a turn again: those of most transactions.
 const AT_ONCE: usize = 32;
-/// How often it is offered while nothing is answered: a disk may have done, and nobody says so.
+/// And how long, in which an event loop is nobody else's.
+const AT_ONCE_FOR: Duration = Duration::from_millis(4);
+/// When it is offered again while nothing is answered: a disk may have done, and nobody says so. Twice
+/// as long each time, up to the second.
 const TICK: Duration = Duration::from_millis(1);
+const TICK_MAX: Duration = Duration::from_millis(32);
 
 /// Does some work, and offers the processor whenever it waits. What was answered by then goes on at
 /// once. Where nobody else would run this costs a look at that.
@@ -27,30 +31,33 @@ pub(super) async fn giving<F: Future>(clock: &dyn Clock, work: F) -> F::Output {
     let mut work = pin!(work);
     let bell = Arc::new(Bell::default());
     let waker = Waker::from(Arc::clone(&bell));
-    let mut tick = None;
+    let (mut tick, mut wait) = (None, TICK);
     poll_fn(|cx| {
-        loop {
-            // While it is looked at nobody has to be woken.
-            drop(bell.task.take());
-            for _ in 0..AT_ONCE {
-                bell.rung.store(false, Ordering::SeqCst);
-                let polled = work.as_mut().poll(&mut Context::from_waker(&waker));
-                if polled.is_ready() {
-                    return polled;
-                }
-                std::thread::yield_now();
-                if !bell.rung.load(Ordering::SeqCst) {
-                    break;
-                }
+        // While it is looked at nobody has to be woken.
+        drop(bell.task.take());
+        let until = clock.anew() + AT_ONCE_FOR;
+        for _ in 0..AT_ONCE {
+            bell.rung.store(false, Ordering::SeqCst);
+            let polled = work.as_mut().poll(&mut Context::from_waker(&waker));
+            if polled.is_ready() {
+                return polled;
             }
-            bell.task.register(cx.waker());
-            if bell.rung.load(Ordering::SeqCst) {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+            std::thread::yield_now();
+            if !bell.rung.load(Ordering::SeqCst) {
+                break;
             }
-            ready!(tick.get_or_insert_with(|| clock.sleep(TICK)).as_mut().poll(cx));
-            tick = None;
+            (tick, wait) = (None, TICK);
+            if clock.anew() >= until {
+                break;
+            }
         }
+        bell.task.register(cx.waker());
+        if !bell.rung.load(Ordering::SeqCst) {
+            ready!(tick.get_or_insert_with(|| clock.sleep(wait)).as_mut().poll(cx));
+            (tick, wait) = (None, (2 * wait).min(TICK_MAX));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     })
     .await
 }

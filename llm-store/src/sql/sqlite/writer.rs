@@ -92,8 +92,7 @@ pub(super) async fn write(
     let mut group = Vec::with_capacity(GROUP_MAX);
     while waiting.recv_many(&mut group, GROUP_MAX).await > 0 {
         while !group.is_empty() {
-            let clock = place.turns.clock();
-            match giving(clock, together(&place, &mut connection, &mut group)).await {
+            match together(&place, &mut connection, &mut group).await {
                 // The others are next, behind whoever waits for this file.
                 Ok(done) => group.drain(..done).for_each(|job| job.answer(None)),
                 // What has no room in company may have room alone, or need none: an end of holds
@@ -101,10 +100,11 @@ pub(super) async fn write(
                 Err(StoreError::Full(_)) if group.len() > 1 => {
                     for job in group.drain(..) {
                         let mut alone = [job];
-                        let done =
-                            giving(clock, together(&place, &mut connection, &mut alone)).await;
+                        let done = together(&place, &mut connection, &mut alone).await;
                         let [job] = alone;
                         job.answer(done.err());
+                        // They are many, and answers to what fails come at once.
+                        tokio::task::yield_now().await;
                     }
                 }
                 Err(broken) => {
@@ -137,7 +137,8 @@ async fn together(
     };
     let mut looks = 1;
     loop {
-        let why = match commit(&mut taken, group, &place.turns).await {
+        let committed = commit(&mut taken, group, &place.turns);
+        let why = match giving(place.turns.clock(), committed).await {
             Ok(done) => {
                 *connection = Some(taken);
                 return Ok(done);
