@@ -331,11 +331,12 @@ impl<'a> Object<'a> {
     }
 
     /// A name of [`Object::members`], kept as it stands in the body.
-    pub fn name(&self, name: &Cow<'a, str>) -> Str {
-        match name {
-            Cow::Borrowed(name) => self.this.root.slice_ref(name),
-            Cow::Owned(name) => name.clone().into(),
-        }
+    pub fn name(&self, name: &str) -> Str {
+        let root = self.this.root;
+        let (body, inner) = (root.as_bytes().as_ptr_range(), name.as_bytes().as_ptr_range());
+        // One with escapes stands there otherwise than it is said.
+        let inside = body.start <= inner.start && inner.end <= body.end;
+        if inside { root.slice_ref(name) } else { name.to_owned().into() }
     }
 
     /// A string member.

@@ -269,7 +269,7 @@ fn write_said(
             Fate::Lost => losses.dropped(path()),
         }
         if part.extra.origin() != Some(ID) && !part.extra.is_empty() {
-            part.extra.lose(ID, &path(), losses);
+            part.extra.lose(ID, path(), losses);
         }
         if let PartKind::Text(text) = &part.kind
             && !text.citations.is_empty()

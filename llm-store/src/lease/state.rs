@@ -127,6 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "any instant will do")]
     fn who_has_just_come_has_not_waited() {
         let born = Instant::now();
         let (first, later) = (born + Duration::from_secs(60), born + Duration::from_secs(61));

@@ -148,7 +148,7 @@ impl Writer {
             }
             Event::PartDelta { part, delta } => self.delta(*part, delta, out),
             Event::PartEnd { part, extra } => {
-                extra.lose(ID, &path(*part), &mut self.losses);
+                extra.lose(ID, path(*part), &mut self.losses);
                 self.part_end(out);
             }
         }

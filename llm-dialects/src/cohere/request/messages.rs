@@ -62,7 +62,7 @@ fn lose_around(part: &Part, path: &dyn Fn() -> String, losses: &mut Losses) {
         losses.dropped(format!("{}.state", path()));
     }
     if part.extra.origin() != Some(ID) && !part.extra.is_empty() {
-        part.extra.lose(ID, &path(), losses);
+        part.extra.lose(ID, path(), losses);
     }
     if let PartKind::Text(text) = &part.kind
         && text.citations.iter().any(|c| c.wire.as_ref().is_none_or(|w| w.origin != ID))

@@ -322,7 +322,7 @@ fn text_of(result: &ToolResult, place: Place, losses: &mut Losses) -> String {
         match &part.kind {
             PartKind::Text(t) | PartKind::Refusal(t) => {
                 out.push_str(&t.text);
-                part.extra.lose(ME, &place.path(""), losses);
+                part.extra.lose(ME, place.path(""), losses);
             }
             PartKind::Image(_) | PartKind::Audio(_) | PartKind::Video(_) | PartKind::File(_) => {}
             PartKind::Reasoning(_)

@@ -61,7 +61,7 @@ pub(in crate::gemini) fn write(
     if part.cache.is_some() {
         w.losses.dropped(place.path("cache"));
     }
-    part.extra.lose(ME, &place.path(""), &mut w.losses);
+    part.extra.lose(ME, place.path(""), &mut w.losses);
     if !can_say(part, own, signature.is_some(), w) {
         if says_something(part) {
             w.losses.dropped(place.path(""));
@@ -142,7 +142,7 @@ pub(super) fn write_media(
 ) {
     write_media_member(o, part, place, losses);
     restore(o, &part.extra, &[remainder(&part.kind)]);
-    part.extra.lose(ME, &place.path(""), losses);
+    part.extra.lose(ME, place.path(""), losses);
 }
 
 /// What the remainder of a part's own member is kept under.

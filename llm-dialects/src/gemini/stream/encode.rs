@@ -240,14 +240,14 @@ impl Encoder {
                     }
                     o.str("thoughtSignature", &text);
                 });
-                extra.lose(ME, &path(id), &mut self.losses);
+                extra.lose(ME, path(id), &mut self.losses);
             }
             Some(Growing::Text { state: None, .. }) => {
-                extra.lose(ME, &path(id), &mut self.losses);
+                extra.lose(ME, path(id), &mut self.losses);
             }
             Some(Growing::Sound { mime, carried }) => {
                 self.sound(id, mime, carried, out);
-                extra.lose(ME, &path(id), &mut self.losses);
+                extra.lose(ME, path(id), &mut self.losses);
             }
             Some(Growing::Call { call, arguments, state }) => {
                 self.said.entry(id.candidate).or_default().called = true;

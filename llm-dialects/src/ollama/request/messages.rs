@@ -78,7 +78,7 @@ pub(super) fn lose_around(message: &Message, place: Place, losses: &mut Losses) 
             losses.dropped(format!("{}.state", place.part(at)));
         }
         if part.extra.origin() != Some(ID) && !part.extra.is_empty() {
-            part.extra.lose(ID, &place.part(at), losses);
+            part.extra.lose(ID, place.part(at), losses);
         }
     }
 }

@@ -82,7 +82,7 @@ pub(super) fn read(field: Field<'_>) -> Result<Tool, Bad> {
 pub(super) fn write(list: &mut ArrayWriter<'_>, request: &Request, losses: &mut Losses) {
     for (n, tool) in request.tools.iter().enumerate() {
         let place = |field: &str| format!("tools.{n}{field}");
-        tool.extra.lose(ME, &place(""), losses);
+        tool.extra.lose(ME, place(""), losses);
         if tool.cache.is_some() {
             losses.dropped(place(".cache"));
         }

@@ -92,6 +92,10 @@ mod tests {
     struct Runtime;
 
     impl Clock for Runtime {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it is what a clock of this system is made of"
+        )]
         fn now(&self) -> Instant {
             Instant::now()
         }
