@@ -92,10 +92,15 @@ impl RawNumber {
 
     /// The value as an unsigned integer, when it is one (`3.0` is; `3.5` is not).
     pub fn as_u64(&self) -> Option<u64> {
-        if let Ok(n) = self.get().parse() {
+        Self::whole(self.get())
+    }
+
+    /// The same of text that a JSON parser has passed over as a number, without keeping it.
+    pub fn whole(text: &str) -> Option<u64> {
+        if let Ok(n) = text.parse() {
             return Some(n);
         }
-        let f = self.as_f64();
+        let f: f64 = text.parse().ok()?;
         // 2^53: above it a double no longer names one integer.
         (f >= 0.0 && f.fract() == 0.0 && f < 9_007_199_254_740_992.0).then_some(f as u64)
     }

@@ -309,7 +309,7 @@ impl GatewayBuilder {
                 metrics: Arc::clone(&w.metrics),
                 hedges: Hedges::default(),
             },
-            gate: GateStage { clock: Arc::clone(&w.clock), entropy: Arc::clone(&w.entropy) },
+            gate: GateStage::new(Arc::clone(&w.clock), Arc::clone(&w.entropy)),
             send: Upstream::new(Arc::clone(&w.clock)),
         }))
     }

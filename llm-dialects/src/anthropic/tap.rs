@@ -114,7 +114,7 @@ impl Passing {
 
     fn count(&mut self, usage: Field<'_>) -> Option<()> {
         self.counts.take(usage).ok()?;
-        self.observed.usage = self.counts.report().map(|r| r.usage);
+        self.observed.usage = self.counts.usage();
         Some(())
     }
 }

@@ -14,7 +14,7 @@ use super::ID;
 use crate::json::{Bad, Field, ObjectWriter};
 
 /// The counts of an answer so far, as they were written.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Counts(Vec<(Str, Raw)>);
 
 impl Counts {
@@ -35,12 +35,17 @@ impl Counts {
         Ok(())
     }
 
-    /// The report; `None` when neither side was counted.
-    pub(super) fn report(&self) -> Option<UsageReport> {
-        let usage = usage(|name| self.0.iter().find(|(n, _)| n == name).map(|(_, raw)| raw))?;
+    /// What they come to; `None` when neither side was counted.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        usage(|name| self.0.iter().find(|(n, _)| n == name).map(|(_, raw)| raw))
+    }
+
+    /// The report of them; `None` when neither side was counted.
+    pub(super) fn report(self) -> Option<UsageReport> {
+        let usage = self.usage()?;
         let mut extra = Extra::new(ID);
-        for (name, value) in &self.0 {
-            extra.push(name.clone(), value.clone());
+        for (name, value) in self.0 {
+            extra.push(name, value);
         }
         Some(UsageReport { usage, extra })
     }
@@ -77,7 +82,7 @@ pub(super) fn usage<'a>(get: impl Fn(&str) -> Option<&'a Raw>) -> Option<Usage> 
 }
 
 fn number(raw: &Raw) -> Option<u64> {
-    RawNumber::parse(raw.text().clone())?.as_u64()
+    RawNumber::whole(raw.get())
 }
 
 fn inner(raw: &Raw, name: &str) -> Option<u64> {

@@ -153,7 +153,8 @@ impl<'a> Field<'a> {
 
     /// A whole number that is not negative (`3.0` is 3).
     pub fn u64(&self) -> Result<u64, Bad> {
-        self.number()?.as_u64().ok_or_else(|| self.bad("must be a non-negative integer"))
+        self.want(JsonKind::Number)?;
+        RawNumber::whole(self.text).ok_or_else(|| self.bad("must be a non-negative integer"))
     }
 
     /// A whole number that fits 32 bits.

@@ -49,10 +49,23 @@ pub struct Armed {
 /// The stage.
 #[derive(Debug)]
 pub struct GateStage {
+    means: Arc<Means>,
+}
+
+/// What a visit needs as well: in one piece, since each call has a share in it.
+#[derive(Debug)]
+struct Means {
     /// Time.
-    pub clock: Arc<dyn Clock>,
+    clock: Arc<dyn Clock>,
     /// Jitter.
-    pub entropy: Arc<dyn Entropy>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl GateStage {
+    /// Over time, and jitter.
+    pub fn new(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { means: Arc::new(Means { clock, entropy }) }
+    }
 }
 
 impl Stage for GateStage {
@@ -60,38 +73,40 @@ impl Stage for GateStage {
     type Out = Armed;
 
     async fn run<N: Next<Armed>>(&self, attempt: Attempt, next: &N) -> Result<Reply, Error> {
-        let (target, now) = (Arc::clone(&attempt.target), self.clock.now());
-        let keys = &target.vendor.keys;
+        let (target, clock) = (&attempt.target, &*self.means.clock);
+        let (keys, now) = (&target.vendor.keys, clock.now());
         let call = &attempt.funded.opened().call;
         if let Some(own) = call.controls.own_key(&target.vendor.name) {
             let own = Arc::clone(own);
-            let visit = self.enter(&target, attempt.forced, &call.peek, now)?;
+            let visit = self.enter(target, attempt.forced, &call.peek, now)?;
             // Boxed: it is rare, and would double what every call carries.
             return Box::pin(with_own(attempt, own, visit, next)).await;
         }
-        let lent = keys.lend(attempt.tried, now).map_err(|until| keyless(&target, until, now))?;
-        let mut visit = self.enter(&target, attempt.forced, &call.peek, now)?;
+        let lent = keys.lend(attempt.tried, now).map_err(|until| keyless(target, until, now))?;
+        let key =
+            keys.credential(&lent).map(Arc::clone).ok_or_else(|| keyless(target, None, now))?;
+        let mut visit = self.enter(target, attempt.forced, &call.peek, now)?;
         if let Some(note) = &attempt.key_note {
             note.set(&lent);
         }
-        let key = Arc::clone(&lent.credential);
-        match next.run(Armed { attempt, key, _armed: () }).await {
+        let answer = next.run(Armed { attempt, key, _armed: () }).await;
+        let keys = &visit.target.vendor.keys;
+        match answer {
             Ok(mut reply) => {
                 keys.accepted(&lent);
                 if let Some(told) = reply.head.limits {
-                    keys.told(&lent, told, self.clock.now());
+                    keys.told(&lent, told, clock.now());
                 }
                 visit.answered(reply.head.framing.is_some());
                 reply.body.lend(Box::new(visit));
                 Ok(reply)
             }
             Err(error) => {
-                let error = limited(keys, &lent, error, self.clock.now());
+                let error = limited(keys, &lent, error, clock.now());
                 if let Advice::OtherKey { rest } = error.advice() {
-                    keys.rest(&lent, rest, Standing::after(error.kind()), self.clock.now());
+                    keys.rest(&lent, rest, Standing::after(error.kind()), clock.now());
                 }
-                visit.failed(&error);
-                Err(error)
+                Err(visit.failed(error))
             }
         }
     }
@@ -118,13 +133,11 @@ async fn with_own<N: Next<Armed>>(
             } else if kind == Kind::UpstreamQuota {
                 (Kind::CreditExhausted, OWN_SPENT)
             } else if kind == Kind::UpstreamRateLimited {
-                visit.metered(kind);
-                return Err(error);
+                return Err(visit.metered(error));
             } else {
-                visit.failed(&error);
-                return Err(error);
+                return Err(visit.failed(error));
             };
-            visit.metered(kind);
+            let error = visit.metered(error);
             // Whoever sent it is to know; somebody else's key would hide it from them.
             Err(Error::new(told.0, told.1).because(error).advise(Advice::Stop))
         }
@@ -150,8 +163,7 @@ impl GateStage {
         // Given back with the visit, whatever comes next.
         let mut visit = Visit {
             target: Arc::clone(target),
-            clock: Arc::clone(&self.clock),
-            entropy: Arc::clone(&self.entropy),
+            means: Arc::clone(&self.means),
             began: now,
             pass: Some(pass),
             stream: peek.stream,
@@ -163,7 +175,7 @@ impl GateStage {
             let output = peek.output_tokens_max.unwrap_or(OUTPUT_TOKENS_USUAL);
             let tokens = visit.prompt_tokens.saturating_add(u64::from(output));
             visit.place = Some(Box::new(
-                room.take(tokens, &self.clock).map_err(|e| e.at(target.id.clone()))?,
+                room.take(tokens, &self.means.clock).map_err(|e| e.at(target.id.clone()))?,
             ));
         }
         Ok(visit)
@@ -228,8 +240,7 @@ fn shut(target: &Target) -> Error {
 /// A call at a target: from the moment it may be asked until its answer has ended.
 struct Visit {
     target: Arc<Target>,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+    means: Arc<Means>,
     began: Instant,
     pass: Option<Pass>,
     stream: bool,
@@ -244,9 +255,9 @@ const OUTPUT_TOKENS_USUAL: u32 = 1_024;
 impl Visit {
     /// It has begun to answer: that is what health is about. How it ends is told by the guard.
     fn answered(&mut self, streamed: bool) {
-        let now = self.clock.now();
+        let now = self.means.clock.now();
         if let Some(pass) = self.pass.take() {
-            let jitter = self.entropy.next_u64();
+            let jitter = self.means.entropy.next_u64();
             let pass = judged(&self.target, |breaker| breaker.answered(pass, now, jitter));
             self.pass = Some(pass);
         }
@@ -264,13 +275,15 @@ impl Visit {
         }
     }
 
-    /// It failed over something that says nothing of the target.
-    fn metered(mut self, kind: Kind) {
-        self.target.metrics.failed(kind);
+    /// It failed over something that says nothing of the target. Gives the error, which names it.
+    fn metered(mut self, error: Error) -> Error {
+        self.target.metrics.failed(error.kind());
         self.report(Outcome::Unknown);
+        error.at(self.target.id.clone())
     }
 
-    fn failed(mut self, error: &Error) {
+    /// It failed. Gives the error, which names the target.
+    fn failed(mut self, error: Error) -> Error {
         self.target.metrics.failed(error.kind());
         let limited = error.kind() == Kind::UpstreamRateLimited;
         let told = error.fault().is_some_and(|f| f.retry_after.is_some());
@@ -285,17 +298,18 @@ impl Visit {
             | Advice::Stop
             | Advice::Spent => Duration::ZERO,
         };
-        self.target.health().breaker.lock().rest(rest, limited, self.clock.now());
+        self.target.health().breaker.lock().rest(rest, limited, self.means.clock.now());
         let busy = matches!(
             error.kind(),
             Kind::UpstreamRateLimited | Kind::UpstreamOverloaded | Kind::Timeout
         );
         if let Some(place) = self.place.as_ref().filter(|_| busy) {
-            place.overloaded(self.clock.now());
+            place.overloaded(self.means.clock.now());
         }
         let gave_up = error.kind() == Kind::DeadlinePassed;
-        let outcome = if gave_up { self.unanswered() } else { health::outcome(error) };
+        let outcome = if gave_up { self.unanswered() } else { health::outcome(&error) };
         self.report(outcome);
+        error.at(self.target.id.clone())
     }
 
     /// What it means that it was left before it had begun to answer. A caller who hangs up early
@@ -303,7 +317,7 @@ impl Visit {
     fn unanswered(&self) -> Outcome {
         let timeouts = &self.target.vendor.timeouts;
         let patience = if self.stream { timeouts.first_token } else { timeouts.total / 2 };
-        let now = self.clock.now();
+        let now = self.means.clock.now();
         let waited = now.saturating_duration_since(self.began);
         // The next choice knows that it takes at least so long.
         self.target.health().pace(self.stream).lock().at_least(waited, now);
@@ -312,7 +326,7 @@ impl Visit {
 
     fn report(&mut self, outcome: Outcome) {
         if let Some(pass) = self.pass.take() {
-            let (now, jitter) = (self.clock.now(), self.entropy.next_u64());
+            let (now, jitter) = (self.means.clock.now(), self.means.entropy.next_u64());
             judged(&self.target, |breaker| breaker.report(pass, outcome, now, jitter));
         }
     }
@@ -337,7 +351,7 @@ impl Guard for Visit {
         }
         let written = u32::try_from(seen.usage.map_or(0, |u| u.written_total())).unwrap_or(0);
         if ending.is_complete() && written > 1 && seen.deltas > 1 {
-            let took = self.clock.now().saturating_duration_since(self.began);
+            let took = self.means.clock.now().saturating_duration_since(self.began);
             self.target.metrics.per_token.observe(took.as_secs_f64() / f64::from(written));
         }
     }

@@ -22,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::model::{Model, Snapshot};
 use crate::reply::{Ending, Guard, Reply};
 
+use notes::Came;
 pub use notes::{AttemptNote, ReceiptCell, Receipts, Record};
 
 /// A call with a record, under a configuration.
@@ -85,22 +86,19 @@ impl Stage for RecordStage {
     async fn run<N: Next<Opened>>(&self, mut call: Box<Call>, next: &N) -> Result<Reply, Error> {
         let (id, clock) = (call.id, &self.desk.clock);
         let snapshot = self.current.load_full();
-        let record = Arc::new(Record::open(&call, &self.desk));
-        let mut open = Open { record: Arc::clone(&record), model: None, closed: false };
-        let model = match snapshot.asked(&call) {
-            Ok(model) => model,
-            Err(error) => return Err(open.refused(error).of(id)),
-        };
+        let asked = snapshot.asked(&call);
+        let record = Arc::new(Record::open(&call, &self.desk, asked.as_ref().ok()));
+        let mut open = Open::new(Arc::clone(&record));
+        let model = asked.map_err(|error| open.refused(error).of(id))?;
         call.deadline = Deadline(call.deadline.0.min(record.started() + model.policy.total));
-        record.concerns(&model);
-        model.metrics.in_flight.inc();
-        open.model = Some(Arc::clone(&model));
         // From here on every way out passes through `open`: an answer takes it along, an error
         // closes it, and so does a future that is dropped.
         match next.run(Opened { call, model, snapshot, record, _opened: () }).await {
             Ok(mut reply) => {
-                open.record.committed(&reply.head, clock.now());
-                reply.receipt = open.record.receipt();
+                open.came = Some(open.record.came(&reply.head, clock.now()));
+                if !Arc::ptr_eq(&reply.receipt, open.record.receipt()) {
+                    reply.receipt = Arc::clone(open.record.receipt());
+                }
                 reply.body.lend(Box::new(open));
                 Ok(reply)
             }
@@ -112,34 +110,41 @@ impl Stage for RecordStage {
 /// A record whose call goes on. Dropped without an ending, the caller has left.
 struct Open {
     record: Arc<Record>,
-    model: Option<Arc<Model>>,
+    /// What is known since an answer began. Noted with its ending, since who notes takes a lock.
+    came: Option<Came>,
     /// Whether its ending was said.
     closed: bool,
 }
 
 impl Open {
+    fn new(record: Arc<Record>) -> Self {
+        record.entered();
+        Self { record, came: None, closed: false }
+    }
+
     fn refused(&mut self, error: Error) -> Error {
         self.record.denied(&error);
-        self.record.close(&Ending::Broke(error.clone()), None);
-        self.closed = true;
+        self.close_as(&Ending::Broke(error.clone()), None);
         error
+    }
+
+    fn close_as(&mut self, ending: &Ending, seen: Option<&Observed>) {
+        self.record.close(ending, seen, self.came.take());
+        self.closed = true;
     }
 }
 
 impl Guard for Open {
     fn close(mut self: Box<Self>, ending: &Ending, seen: &Observed) {
-        self.record.close(ending, Some(seen));
-        self.closed = true;
+        self.close_as(ending, Some(seen));
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
         if !self.closed {
-            self.record.close(&Ending::CallerLeft, None);
+            self.close_as(&Ending::CallerLeft, None);
         }
-        if let Some(model) = &self.model {
-            model.metrics.in_flight.dec();
-        }
+        self.record.left();
     }
 }

@@ -123,12 +123,13 @@ impl Funded {
 
     /// Says that a target is about to be asked: from here on somebody owes for it. Whoever sends
     /// must show what this gives.
-    pub fn dispatch(&self, target: &Arc<Target>, number: u8) -> Result<Metered, Error> {
-        debug_assert!(self.covers(target), "a target dearer than the hold is not eligible");
-        let (metered, owed) = Metered::open(self.clone(), Arc::clone(target), number);
-        let dispatched = self.shared.ledger.dispatch(self.shared.proof.id(), owed);
-        let dispatched = dispatched.and_then(|()| match &self.shared.purse {
-            Some(purse) => purse.dispatch(&self.shared.bill),
+    pub fn dispatch(self, target: Arc<Target>, number: u8) -> Result<Metered, Error> {
+        debug_assert!(self.covers(&target), "a target dearer than the hold is not eligible");
+        let (metered, owed) = Metered::open(self, target, number);
+        let shared = &metered.funded().shared;
+        let dispatched = shared.ledger.dispatch(shared.proof.id(), owed);
+        let dispatched = dispatched.and_then(|()| match &shared.purse {
+            Some(purse) => purse.dispatch(&shared.bill),
             None => Ok(()),
         });
         match dispatched {

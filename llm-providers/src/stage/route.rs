@@ -74,11 +74,11 @@ pub struct KeyNote(Arc<Mutex<Option<Lent>>>);
 
 impl KeyNote {
     pub(crate) fn set(&self, lent: &Lent) {
-        *self.0.lock() = Some(lent.clone());
+        *self.0.lock() = Some(*lent);
     }
 
     fn get(&self) -> Option<Lent> {
-        self.0.lock().clone()
+        *self.0.lock()
     }
 }
 

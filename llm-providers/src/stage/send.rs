@@ -39,8 +39,7 @@ impl Upstream {
 
 impl Next<Armed> for Upstream {
     async fn run(&self, armed: Armed) -> Result<Reply, Error> {
-        let answered = exchange::exchange(self, &armed).await;
-        answered.map_err(|e| e.at(armed.attempt.target.id.clone()))
+        exchange::exchange(self, armed).await
     }
 }
 

@@ -44,7 +44,7 @@ const UNSAID: HeaderValue = HeaderValue::from_static("-");
 /// What is known before the body; `id` is the call's.
 pub(crate) fn describe(head: &ReplyHead, id: &Str, now: Timestamp) -> HeaderMap {
     let (provider, model) = head.target.0.split_once('/').unwrap_or((&head.target.0, ""));
-    let id = HeaderValue::from_maybe_shared(id.as_bytes().clone()).unwrap_or(UNSAID);
+    let (mut request, mut call) = (word(id), word(id));
     let (mut provider, mut model, mut kind) =
         (word(provider), word(model), kind(&head.content_type));
     let unsaid = [
@@ -67,12 +67,15 @@ pub(crate) fn describe(head: &ReplyHead, id: &Str, now: Timestamp) -> HeaderMap 
         said.and(Place::Cost);
     }
     let of = |verdict: Option<&Verdict>, number: fn(&Verdict) -> u64| {
-        verdict.map_or(UNSAID, |verdict| HeaderValue::from(number(verdict)))
+        verdict.map_or(UNSAID, |verdict| counted(number(verdict), ""))
     };
-    let resets = |verdict: Option<&Verdict>| milliseconds(verdict.map_or(0, |v| left(v, now)));
+    // Milliseconds, which clients read as well as OpenAI's `6m0s`.
+    let resets = |verdict: Option<&Verdict>| counted(verdict.map_or(0, |v| left(v, now)), "ms");
     let [requests, tokens] = limits;
     let mut headers = said.head(|place| match place {
-        Place::RequestId | Place::CallId => id.clone(),
+        // Two copies: shares in one are counted by operations that cost more than a few bytes.
+        Place::RequestId => request.take().unwrap_or(UNSAID),
+        Place::CallId => call.take().unwrap_or(UNSAID),
         Place::Provider => provider.take().unwrap_or(UNSAID),
         Place::Model => model.take().unwrap_or(UNSAID),
         Place::Attempts => few(head.attempts),
@@ -181,22 +184,24 @@ fn few(number: u8) -> HeaderValue {
         1 => HeaderValue::from_static("1"),
         2 => HeaderValue::from_static("2"),
         3 => HeaderValue::from_static("3"),
-        more => HeaderValue::from(u16::from(more)),
+        more => counted(u64::from(more), ""),
     }
 }
 
-/// Milliseconds, which clients read as well as OpenAI's `6m0s`. By hand, since two of these stand in
-/// the head of every answer.
-fn milliseconds(number: u64) -> HeaderValue {
+/// A number and its unit. By hand, since six of these stand in the head of every answer, and what the
+/// crate makes of a number is allocated twice and shared.
+fn counted(number: u64, unit: &str) -> HeaderValue {
     const DIGITS: usize = 20;
-    let mut text = *b"00000000000000000000ms";
+    let mut text = [b'0'; DIGITS + 2];
     let (mut at, mut left) = (DIGITS, number);
     while at == DIGITS || left > 0 {
         at -= 1;
         text[at] = b'0' + (left % 10) as u8;
         left /= 10;
     }
-    HeaderValue::from_bytes(&text[at..]).unwrap_or(HeaderValue::from_static("0ms"))
+    let end = DIGITS + unit.len().min(2);
+    text[DIGITS..end].copy_from_slice(&unit.as_bytes()[..end - DIGITS]);
+    HeaderValue::from_bytes(&text[at..end]).unwrap_or(UNSAID)
 }
 
 /// What comes from configuration or from an upstream, if it can stand in a head.
@@ -211,7 +216,8 @@ mod tests {
     #[test]
     fn numbers_are_written_as_anyone_would() {
         for n in [0, 7, 10, 99, 1_000_000, u64::MAX - 1, u64::MAX] {
-            assert_eq!(milliseconds(n), format!("{n}ms"));
+            assert_eq!(counted(n, "ms"), format!("{n}ms"));
+            assert_eq!(counted(n, ""), n.to_string());
         }
         for n in 0..=u8::MAX {
             assert_eq!(few(n), n.to_string());

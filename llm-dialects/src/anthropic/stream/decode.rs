@@ -341,7 +341,7 @@ impl Decoder {
     }
 
     fn say_usage(&self, out: &mut Vec<Event>) {
-        out.extend(self.counts.report().map(|report| Event::Usage(Box::new(report))));
+        out.extend(self.counts.clone().report().map(|report| Event::Usage(Box::new(report))));
     }
 
     fn say_end(&mut self, out: &mut Vec<Event>) {

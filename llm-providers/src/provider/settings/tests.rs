@@ -80,17 +80,14 @@ fn a_models_name_cannot_leave_its_place_in_the_path() {
 #[test]
 fn a_key_is_shown_to_its_own_provider_only() {
     let vendor = built(ProviderSettings::new("openai", "openai").key("sk-secret"));
-    let key = vendor.keys.lend(crate::stage::gate::Tried::default(), tests_now()).unwrap();
+    let lent = vendor.keys.lend(crate::stage::gate::Tried::default(), tests_now()).unwrap();
+    let key = vendor.keys.credential(&lent).unwrap();
     let sign = |uri: &'static str| {
         let mut parts = http::Request::new(()).into_parts().0;
         parts.uri = http::Uri::from_static(uri);
         let body = Chunks::new();
-        let signed = vendor.provider.sign(
-            &mut parts,
-            &body,
-            &key.credential,
-            std::time::SystemTime::UNIX_EPOCH,
-        );
+        let signed =
+            vendor.provider.sign(&mut parts, &body, key, std::time::SystemTime::UNIX_EPOCH);
         (signed, parts)
     };
     let (signed, parts) = sign("https://api.openai.com/v1/models");

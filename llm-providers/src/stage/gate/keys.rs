@@ -114,10 +114,8 @@ impl Key {
 pub struct Tried(u64);
 
 /// A key on loan.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Lent {
-    /// The key.
-    pub credential: Arc<Credential>,
     number: usize,
     at: Instant,
 }
@@ -164,14 +162,15 @@ impl Keys {
                 None if key.is_spared(now) => {
                     spare = spare.or(Some(number));
                 }
-                None => return Ok(self.lent(number, now)),
+                None => return Ok(Lent { number, at: now }),
             }
         }
-        spare.map(|number| self.lent(number, now)).ok_or(first)
+        spare.map(|number| Lent { number, at: now }).ok_or(first)
     }
 
-    fn lent(&self, number: usize, at: Instant) -> Lent {
-        Lent { credential: Arc::clone(&self.keys[number].credential), number, at }
+    /// The key that is lent. `None` if it is of another pool.
+    pub fn credential(&self, lent: &Lent) -> Option<&Arc<Credential>> {
+        self.keys.get(lent.number).map(|key| &key.credential)
     }
 
     /// What a vendor says of a key's limits.
@@ -295,10 +294,15 @@ mod tests {
         Keys::new((0..count).map(key))
     }
 
+    fn lent(keys: &Keys, tried: Tried, now: Instant) -> String {
+        let lent = keys.lend(tried, now).unwrap();
+        keys.credential(&lent).unwrap().id.to_string()
+    }
+
     #[test]
     fn keys_take_turns_and_resting_ones_are_left_out() {
         let (keys, now) = (pool(3), start());
-        let names = || keys.lend(Tried::default(), now).unwrap().credential.id.to_string();
+        let names = || lent(&keys, Tried::default(), now);
         assert_eq!([names(), names(), names(), names()], ["key 0", "key 1", "key 2", "key 0"]);
         let second = keys.lend(Tried::default(), now).unwrap();
         keys.rest(&second, Duration::from_secs(60), Standing::InsufficientQuota, now);
@@ -308,11 +312,7 @@ mod tests {
         assert_eq!(standing, ["up", "insufficient_quota", "up"]);
         assert!((0..9).all(|_| names() != "key 1"));
         let later = now + Duration::from_secs(61);
-        assert!(
-            (0..3).any(|_| {
-                &*keys.lend(Tried::default(), later).unwrap().credential.id == "key 1"
-            })
-        );
+        assert!((0..3).any(|_| lent(&keys, Tried::default(), later) == "key 1"));
     }
 
     /// Whose limits are used up goes last, and still goes before nobody.
@@ -321,7 +321,7 @@ mod tests {
         let (keys, now) = (pool(2), start());
         let first = keys.lend(Tried::default(), now).unwrap();
         keys.spare(&first, Duration::from_secs(60), now);
-        let name = |tried| keys.lend(tried, now).unwrap().credential.id.to_string();
+        let name = |tried| lent(&keys, tried, now);
         assert!((0..4).all(|_| name(Tried::default()) == "key 1"));
         let second = keys.lend(Tried::default(), now).unwrap();
         assert_eq!(name(Tried::default().with(&second)), "key 0");

@@ -28,7 +28,8 @@ pub struct Record {
     id: CallId,
     started: Instant,
     at: SystemTime,
-    principal: Arc<Principal>,
+    /// Until the line for the log is made.
+    principal: Option<Arc<Principal>>,
     plan: Str,
     feature: FeatureId,
     operation: Operation,
@@ -39,8 +40,11 @@ pub struct Record {
     trace: Option<Box<Trace>>,
     notes: Mutex<Notes>,
     receipt: ReceiptCell,
+    /// What is charged for, once that is known. Apart from the notes: it is read more often than written.
+    charged_for: OnceLock<Usage>,
     desk: Arc<Desk>,
-    model_entry: OnceLock<Arc<Model>>,
+    /// What the call asks for, resolved; `None` where there is no such thing.
+    asked: Option<Arc<Model>>,
 }
 
 /// Where what a call cost will stand.
@@ -68,11 +72,18 @@ impl Receipts {
 #[derive(Debug, Default)]
 struct Notes {
     attempts: SmallVec<[AttemptNote; 2]>,
-    target: Option<TargetId>,
-    cache: CacheState,
-    first_byte: Option<Duration>,
-    usage: Option<Usage>,
+    came: Option<Came>,
+    /// What the provider said, where nothing was charged.
+    seen: Option<Usage>,
     ended: Option<(Outcome, Instant)>,
+}
+
+/// An answer that has begun.
+#[derive(Debug)]
+pub(super) struct Came {
+    target: TargetId,
+    cache: CacheState,
+    first_byte: Duration,
 }
 
 /// One attempt, as the record has it.
@@ -98,12 +109,12 @@ impl AttemptNote {
 
 impl Record {
     /// Begins one.
-    pub(crate) fn open(call: &Call, desk: &Arc<Desk>) -> Self {
+    pub(crate) fn open(call: &Call, desk: &Arc<Desk>, asked: Option<&Arc<Model>>) -> Self {
         Self {
             id: call.id,
             started: desk.clock.now(),
             at: desk.clock.wall(),
-            principal: Arc::clone(&call.grant.principal),
+            principal: Some(Arc::clone(&call.grant.principal)),
             plan: call.grant.plan.name.clone(),
             feature: call.feature.clone(),
             operation: call.operation,
@@ -115,15 +126,24 @@ impl Record {
             trace: call.controls.trace.clone(),
             notes: Mutex::default(),
             receipt: ReceiptCell::default(),
+            charged_for: OnceLock::new(),
             desk: Arc::clone(desk),
-            model_entry: OnceLock::new(),
+            asked: asked.cloned(),
         }
     }
 
-    /// What the call asks for, resolved.
-    pub(crate) fn concerns(&self, model: &Arc<Model>) {
-        // Set once, by the one stage that resolves.
-        let _ = self.model_entry.set(Arc::clone(model));
+    /// The call is among those in flight of its model.
+    pub(crate) fn entered(&self) {
+        if let Some(model) = &self.asked {
+            model.metrics.in_flight.inc();
+        }
+    }
+
+    /// It is not any more, whoever still has a share in what is kept of it.
+    pub(crate) fn left(&self) {
+        if let Some(model) = &self.asked {
+            model.metrics.in_flight.dec();
+        }
     }
 
     /// The call.
@@ -166,11 +186,9 @@ impl Record {
     }
 
     /// An answer is on its way.
-    pub(crate) fn committed(&self, head: &ReplyHead, now: Instant) {
-        let mut notes = self.notes.lock();
-        notes.target = Some(head.target.clone());
-        notes.cache = head.cache;
-        notes.first_byte.get_or_insert(now.saturating_duration_since(self.started));
+    pub(super) fn came(&self, head: &ReplyHead, now: Instant) -> Came {
+        let first_byte = now.saturating_duration_since(self.started);
+        Came { target: head.target.clone(), cache: head.cache, first_byte }
     }
 
     /// One of our own rules may have said no.
@@ -180,12 +198,13 @@ impl Record {
 
     /// What was used, as it is charged.
     pub(crate) fn used(&self, usage: Usage) {
-        self.notes.lock().usage = Some(usage);
+        // Said by whoever settles, which is done once.
+        let _ = self.charged_for.set(usage);
     }
 
     /// What was used, once that is known.
     pub(crate) fn usage(&self) -> Option<Usage> {
-        self.notes.lock().usage
+        self.charged_for.get().copied()
     }
 
     /// What it cost.
@@ -200,15 +219,18 @@ impl Record {
     }
 
     /// Where what it cost will stand.
-    pub fn receipt(&self) -> ReceiptCell {
-        Arc::clone(&self.receipt)
+    pub fn receipt(&self) -> &ReceiptCell {
+        &self.receipt
     }
 
     /// How it ended. The first word counts.
-    pub(crate) fn close(&self, ending: &Ending, seen: Option<&Observed>) {
+    pub(super) fn close(&self, ending: &Ending, seen: Option<&Observed>, came: Option<Came>) {
         let mut notes = self.notes.lock();
-        if notes.usage.is_none() {
-            notes.usage = seen.and_then(|s| s.usage);
+        if notes.came.is_none() {
+            notes.came = came;
+        }
+        if notes.seen.is_none() {
+            notes.seen = seen.and_then(|s| s.usage);
         }
         if notes.ended.is_none() {
             let outcome = match ending {
@@ -220,47 +242,50 @@ impl Record {
         }
     }
 
-    /// The line for the request log. What nobody asks for after this is taken, and not copied.
-    fn entry(&mut self) -> CallRecord {
+    /// The line for the request log, which is made once: what nobody asks for after this is taken, and
+    /// not copied.
+    fn entry(&mut self) -> Option<CallRecord> {
+        let principal = self.principal.take()?;
         let notes = self.notes.get_mut();
-        let tried = std::mem::take(&mut notes.attempts);
+        let tried = take(&mut notes.attempts);
+        let came = notes.came.take();
         let (outcome, ended) = notes.ended.unwrap_or((Outcome::Left, self.started));
         let receipt = self.receipt.get();
-        CallRecord {
+        Some(CallRecord {
             id: self.id,
             at: self.at,
-            principal: Arc::clone(&self.principal),
+            principal,
             plan: take(&mut self.plan),
             feature: take(&mut self.feature),
             operation: self.operation,
             dialect: Some(self.dialect),
             model: take(&mut self.model),
-            target: notes.target.take(),
             attempts: u8::try_from(tried.len()).unwrap_or(u8::MAX),
             stream: self.stream,
             cached: matches!(
-                notes.cache,
-                CacheState::Hit { .. } | CacheState::Alike { .. } | CacheState::Coalesced
+                came.as_ref().map(|came| came.cache),
+                Some(CacheState::Hit { .. } | CacheState::Alike { .. } | CacheState::Coalesced)
             ),
-            usage: notes.usage.unwrap_or_default(),
+            usage: self.charged_for.get().copied().or(notes.seen).unwrap_or_default(),
             charged: receipt.map_or(Money(0), |r| r.posted),
             loss: receipt.map_or(Money(0), |r| r.loss),
             credits: self.receipt.credits().map(|r| r.posted),
             outcome,
-            first_byte: notes.first_byte,
+            first_byte: came.as_ref().map(|came| came.first_byte),
+            target: came.map(|came| came.target),
             total: ended.saturating_duration_since(self.started),
             tags: take(&mut self.tags),
             tried: tried.into_iter().map(AttemptNote::tried).collect(),
             trace: self.trace.take(),
-        }
+        })
     }
 }
 
 /// The last share is gone: nothing more will be known.
 impl Drop for Record {
     fn drop(&mut self) {
-        let entry = self.entry();
-        self.desk.metrics.call(self.model_entry.get().map(|m| &**m), &entry);
+        let Some(entry) = self.entry() else { return };
+        self.desk.metrics.call(self.asked.as_deref(), &entry);
         if let Some(log) = &self.desk.log {
             log.push(entry);
         }

@@ -245,6 +245,11 @@ impl Metered {
         &self.funded
     }
 
+    /// Which attempt of the call it is, from 0.
+    pub(crate) fn number(&self) -> u8 {
+        self.number
+    }
+
     /// Who was asked.
     pub fn target(&self) -> &Arc<Target> {
         &self.target

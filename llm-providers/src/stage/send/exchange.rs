@@ -11,6 +11,7 @@ use llm_core::dialect::{Framing, UpstreamDialect};
 use llm_core::error::{Error, Kind};
 use llm_core::extra::Losses;
 use llm_core::fault::Fault;
+use llm_core::provider::Credential;
 use llm_core::seam::{BoxFuture, Clock, TransportError, TransportPhase, WireBody};
 use llm_core::trace;
 
@@ -21,7 +22,6 @@ use super::whole;
 use crate::reply::{CacheState, Paced, Reply, ReplyBody, ReplyHead};
 use crate::seam::Wait;
 use crate::stage::gate::Armed;
-use crate::stage::record::ReceiptCell;
 use crate::stage::reserve::Metered;
 use crate::stage::route::Attempt;
 use crate::stage::{Either, race};
@@ -115,31 +115,35 @@ struct Asked {
     dialect: &'static dyn UpstreamDialect,
     losses: Losses,
     patience: Patience,
+    key: Arc<Credential>,
+    /// How many targets were left behind before.
+    fallbacks: u8,
 }
 
 /// Builds a request and sends it. No part of what waits: a request is large, and is not waited with.
-fn ask(upstream: &Upstream, armed: &Armed) -> Result<Asked, Error> {
-    let Built { mut request, dialect, losses } = build(armed, upstream.clock.wall())?;
-    let attempt = &armed.attempt;
-    let (funded, target) = (&attempt.funded, &attempt.target);
+fn ask(upstream: &Upstream, armed: Armed) -> Result<Asked, Error> {
+    let Built { mut request, dialect, losses } = build(&armed, upstream.clock.wall())?;
+    let patience = Patience::of(&armed.attempt, upstream.clock.now());
+    let Armed { attempt, key, .. } = armed;
+    let Attempt { funded, target, number, fallbacks, .. } = attempt;
     let opened = funded.opened();
-    let patience = Patience::of(attempt, upstream.clock.now());
     let place = opened.record.attempt(&target.id);
     if target.vendor.provider.traced() {
         // After it is signed: a key signs what is said, and not on whose behalf.
         traced(request.headers_mut(), &opened.call, place);
     }
-    let metered = funded.dispatch(target, attempt.number)?;
-    let answer = target.vendor.transport.send(request);
-    Ok(Asked { answer, metered, dialect, losses, patience })
+    let metered = funded.dispatch(target, number)?;
+    let answer = metered.target().vendor.transport.send(request);
+    Ok(Asked { answer, metered, dialect, losses, patience, key, fallbacks })
 }
 
 /// Sends, and returns once the answer is committed.
-pub(super) async fn exchange(upstream: &Upstream, armed: &Armed) -> Result<Reply, Error> {
-    let Asked { answer, metered, dialect, losses, patience } = ask(upstream, armed)?;
-    let (clock, target) = (&upstream.clock, &armed.attempt.target);
-    let timeouts = &target.vendor.timeouts;
-    let stream = armed.attempt.funded.opened().call.peek.stream;
+pub(super) async fn exchange(upstream: &Upstream, armed: Armed) -> Result<Reply, Error> {
+    let Asked { answer, metered, dialect, losses, patience, key, fallbacks } =
+        ask(upstream, armed)?;
+    let clock = &upstream.clock;
+    let timeouts = metered.target().vendor.timeouts;
+    let stream = metered.funded().opened().call.peek.stream;
     let limit = patience.limit(if stream { timeouts.head } else { timeouts.total });
     let response = match race(answer, || Wait::until(&**clock, limit.at)).await {
         Either::First(Ok(response)) => response,
@@ -154,14 +158,15 @@ pub(super) async fn exchange(upstream: &Upstream, armed: &Armed) -> Result<Reply
         metered.refused();
         // Boxed: who is answered does not carry it.
         let fault = Box::pin(refusal(clock, response, dialect)).await;
-        return Err(Error::upstream(without(fault, armed)));
+        return Err(Error::upstream(without(fault, &key)));
     }
     let (parts, body) = response.into_parts();
     if let Some(error) = encoded(&parts) {
         metered.failed();
         return Err(error);
     }
-    let head = Box::new(head(armed, parts, dialect, losses));
+    let head = Box::new(head(&metered, fallbacks, parts, dialect, losses));
+    let receipt = Arc::clone(metered.funded().opened().record.receipt());
     let body = match head.framing {
         None => {
             // Asked for a stream and answered whole: a first word does not come before the last.
@@ -170,23 +175,24 @@ pub(super) async fn exchange(upstream: &Upstream, armed: &Armed) -> Result<Reply
         }
         Some(framing) => {
             // Who has said that a stream will come may think for long, if thinking is what it does.
-            let thinks = target.capability.reasoning;
+            let thinks = metered.target().capability.reasoning;
             let limit = patience.limit(if thinks { timeouts.total } else { timeouts.first_token });
             Passing::commit(upstream, body, metered, framing, limit, dialect).await?
         }
     };
-    Ok(Reply { head, body: ReplyBody::new(body), receipt: ReceiptCell::default() })
+    Ok(Reply { head, body: ReplyBody::new(body), receipt })
 }
 
 /// What a head says of an answer.
 fn head(
-    armed: &Armed,
+    metered: &Metered,
+    fallbacks: u8,
     parts: http::response::Parts,
     dialect: &'static dyn UpstreamDialect,
     losses: Losses,
 ) -> ReplyHead {
-    let (attempt, target) = (&armed.attempt, &armed.attempt.target);
-    let operation = attempt.funded.opened().call.operation;
+    let target = metered.target();
+    let operation = metered.funded().opened().call.operation;
     let content_type = text(&parts.headers, http::header::CONTENT_TYPE);
     let framing = dialect.framing(content_type.as_deref().unwrap_or_default());
     // An answer that is one piece of JSON looks like a stream of one element, and is none unless
@@ -200,13 +206,13 @@ fn head(
         framing,
         content_type,
         target: target.id.clone(),
-        attempts: attempt.number.saturating_add(1),
-        fallbacks: attempt.fallbacks,
+        attempts: metered.number().saturating_add(1),
+        fallbacks,
         cache: CacheState::Bypass,
         paced: Paced::default(),
         limits: target.vendor.provider.limits(&parts.headers),
         losses,
-        headers: passed(&parts),
+        headers: passed(parts.headers),
     }
 }
 
@@ -258,8 +264,8 @@ async fn head_of(mut body: WireBody) -> Bytes {
 }
 
 /// The fault without the key that was used: providers quote keys, and this one we know exactly.
-fn without(mut fault: Fault, armed: &Armed) -> Fault {
-    let Some(key) = armed.key.key.as_ref().map(|k| k.expose().as_str()) else { return fault };
+fn without(mut fault: Fault, key: &Credential) -> Fault {
+    let Some(key) = key.key.as_ref().map(|k| k.expose().as_str()) else { return fault };
     if key.len() < KEY_BYTES_MIN {
         return fault;
     }
@@ -284,11 +290,12 @@ fn encoded(parts: &http::response::Parts) -> Option<Error> {
     })
 }
 
-fn passed(parts: &http::response::Parts) -> http::HeaderMap {
+fn passed(all: http::HeaderMap) -> http::HeaderMap {
     let mut headers = http::HeaderMap::new();
-    for (name, value) in &parts.headers {
-        if PASSED_HEADERS.contains(&name.as_str()) {
-            headers.insert(name.clone(), value.clone());
+    // What is there again has no name of its own; the first of several is passed on.
+    for (name, value) in all {
+        if let Some(name) = name.filter(|name| PASSED_HEADERS.contains(&name.as_str())) {
+            headers.insert(name, value);
         }
     }
     headers

@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -62,9 +62,9 @@ pub(super) struct Arrived {
 /// What happens on a connection.
 #[derive(Debug)]
 struct Seat {
-    /// Requests that have begun, and answers that have ended.
-    moves: AtomicU64,
-    open: AtomicU32,
+    /// Requests that have begun and answers that have ended, above; below, how many are under way. In
+    /// one number, since each call changes both twice.
+    calls: AtomicU64,
     /// It speaks HTTP/2, which can say that it wants no more calls.
     can_say: AtomicBool,
     /// Free once nobody is here any more: the last call too has been settled by then, so that who counts
@@ -75,10 +75,13 @@ struct Seat {
 /// What a connection takes up.
 pub(super) type Place = (Within, OwnedSemaphorePermit);
 
+/// One of either in the number of calls: more are never under way on one connection.
+const MOVE: u64 = 1 << 32;
+
 impl Seat {
     fn new(place: Place) -> Arc<Self> {
-        let (moves, open, can_say) = Default::default();
-        Arc::new(Self { moves, open, can_say, _place: place })
+        let (calls, can_say) = Default::default();
+        Arc::new(Self { calls, can_say, _place: place })
     }
 }
 
@@ -88,8 +91,7 @@ struct Turn(Arc<Seat>);
 
 impl Turn {
     fn begin(seat: &Arc<Seat>, version: Version) -> Self {
-        seat.moves.fetch_add(1, Ordering::Relaxed);
-        seat.open.fetch_add(1, Ordering::Relaxed);
+        seat.calls.fetch_add(MOVE + 1, Ordering::Relaxed);
         if version == Version::HTTP_2 {
             seat.can_say.store(true, Ordering::Relaxed);
         }
@@ -99,8 +101,7 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.moves.fetch_add(1, Ordering::Relaxed);
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.calls.fetch_add(MOVE - 1, Ordering::Relaxed);
     }
 }
 
@@ -187,10 +188,10 @@ where
                 Stir::Below => continue,
                 Stir::Leave => {}
                 Stir::Time => {
-                    let moves = seat.moves.load(Ordering::Relaxed);
+                    let calls = seat.calls.load(Ordering::Relaxed);
                     // Who has just had an answer may be about to ask again.
-                    let silent = moves == before && seat.open.load(Ordering::Relaxed) == 0;
-                    if moves == 0 && beside.is_late() {
+                    let silent = calls == before && calls.is_multiple_of(MOVE);
+                    if calls == 0 && beside.is_late() {
                         // It has not finished its first head, or not begun.
                         return Poll::Ready(());
                     }
@@ -200,7 +201,7 @@ where
                         // Who is in the middle of a head as well: it has had that long to end it.
                         connection.as_mut().graceful_shutdown();
                     }
-                    before = moves;
+                    before = calls;
                 }
             }
             beside.begin(if beside.leaving { SILENT } else { idle / LOOKS });
