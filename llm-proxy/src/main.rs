@@ -26,7 +26,14 @@ mod way;
 
 use cli::{Audit, Cli, Command, Import, Ledger};
 
-/// Measured against the system's: a tenth less time a call, at the same memory.
+// In place of the system's: a tenth less time a call, at the same memory. It takes the name of C's own
+// (`override`), so that SQLite has it as well; and Rust by that name, since the crate's own door asks for
+// an alignment each time, which is a longer way.
+#[cfg(not(windows))]
+use mimalloc as _;
+
+/// There C's names cannot be taken.
+#[cfg(windows)]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
