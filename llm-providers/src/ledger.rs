@@ -5,7 +5,8 @@
 //! journal. Balances of accounts are bounded by the accounts there are, while a journal grows with
 //! every call, and there is nobody here to read it.
 
-use std::collections::VecDeque;
+mod receipts;
+
 use std::fmt;
 
 use foldhash::{HashMap, HashSet};
@@ -20,9 +21,8 @@ use llm_core::store::{Audit, Ledger, LedgerHealth, Line, NotReserved, StoreError
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
-/// Receipts that are remembered, so that whoever settles twice gets the first answer. A repetition
-/// comes within a call's life; a million calls later nobody asks any more.
-const RECEIPTS_MAX: usize = 1 << 16;
+use receipts::Receipts;
+
 /// Accounts of windows that have passed are forgotten beyond so many.
 const ACCOUNTS_MAX: usize = 1 << 20;
 
@@ -37,8 +37,7 @@ struct Table<U: Unit> {
     /// without looking for them.
     rows: Vec<(AccountId, Account<U>)>,
     holds: HashMap<HoldId, Hold<U>>,
-    receipts: HashMap<HoldId, Receipt<U>>,
-    order: VecDeque<HoldId>,
+    receipts: Receipts<U>,
     /// What the operator lost.
     loss: U,
     /// At how many accounts those of past windows are forgotten.
@@ -94,7 +93,7 @@ impl<U: Unit> Table<U> {
             let other = StoreError::from(Violation::OtherTerms);
             return if same { Ok(hold.proof.clone()) } else { Err(other.into()) };
         }
-        if self.receipts.contains_key(&id) {
+        if self.receipts.get(id).is_some() {
             return Err(StoreError::from(Violation::State).into());
         }
         self.make_room(lines);
@@ -152,7 +151,7 @@ impl<U: Unit> Table<U> {
 
     fn settle(&mut self, settlement: &Settlement<U>) -> Result<Receipt<U>, StoreError> {
         let id = settlement.hold;
-        if let Some(receipt) = self.receipts.get(&id) {
+        if let Some(receipt) = self.receipts.get(id) {
             return Ok(*receipt);
         }
         let hold = self.holds.get(&id).ok_or(Violation::UnknownHold)?;
@@ -182,12 +181,6 @@ impl<U: Unit> Table<U> {
             source: settlement.source,
         };
         self.receipts.insert(id, receipt);
-        self.order.push_back(id);
-        if self.order.len() > RECEIPTS_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.receipts.remove(&oldest);
-        }
         debug_assert!(receipt.posted <= held && !receipt.released.is_negative());
         Ok(receipt)
     }
@@ -311,7 +304,7 @@ impl<U: Unit> Ledger<U> for MemoryLedger<U> {
 impl<U: Unit> Owners for MemoryLedger<U> {
     fn fate<'a>(&'a self, _: &'a Tenure, hold: HoldId) -> Stored<'a, Fate> {
         let table = self.0.lock();
-        let fate = match (table.holds.contains_key(&hold), table.receipts.get(&hold)) {
+        let fate = match (table.holds.contains_key(&hold), table.receipts.get(hold)) {
             (true, _) => Fate::Alive,
             (false, None) => Fate::NeverHeld,
             (false, Some(receipt)) if receipt.posted > U::ZERO => Fate::Paid,
